@@ -1,0 +1,164 @@
+"""QEMU's command line: a target's template, a layout and a guest's files give an argv.
+
+Pure: nothing is started and no file but the templates is read. The templates only place
+values, one argument a line; no shell ever sees them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import jinja2
+
+from harness.errors import InfrastructureError
+from harness.records import Layout, PmemDevice
+from harness.target import TARGETS_DIR, Target
+from harness.units import align_up
+
+Accelerator: TypeAlias = Literal["tcg", "kvm"]
+
+GIB = 1 << 30
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class GuestFiles:
+    """Where one guest's files are; ``directory`` is its own and short enough for sockets."""
+
+    kernel: Path
+    initrd: Path
+    directory: Path
+
+    @property
+    def console_socket(self) -> Path:
+        return self.directory / "console.sock"
+
+    @property
+    def shell_socket(self) -> Path:
+        return self.directory / "shell.sock"
+
+    @property
+    def qmp_socket(self) -> Path:
+        return self.directory / "qmp.sock"
+
+    @property
+    def firmware_vars(self) -> Path:
+        return self.directory / "firmware-vars.fd"
+
+    def pmem_backing(self, index: int) -> Path:
+        return self.directory / f"pmem{index}.img"
+
+
+def backing_file_bytes(device: PmemDevice) -> int:
+    """Size of a device's backing file: QEMU takes the label area off its end."""
+    return device.size_bytes + device.label_bytes
+
+
+def kernel_arguments(target: Target, extra: tuple[str, ...] = ()) -> str:
+    """The kernel command line; panic=-1 with -no-reboot ends QEMU at a panic."""
+    words = (*target.qemu.append, "panic=-1", "rdinit=/init")
+    return " ".join((*words, f"daxhound.shell={target.qemu.shell_tty}", *extra))
+
+
+def firmware_code(target: Target) -> Path | None:
+    """The first firmware image of the target that this host has."""
+    return _first_existing(target.qemu.firmware_code, target)
+
+
+def firmware_vars_template(target: Target) -> Path | None:
+    """The variable store that each guest starts with a copy of."""
+    return _first_existing(target.qemu.firmware_vars, target)
+
+
+def _first_existing(candidates: tuple[Path, ...], target: Target) -> Path | None:
+    if not candidates:
+        return None
+    for path in candidates:
+        if path.exists():
+            return path
+    packages = " ".join(target.packages.qemu)
+    raise InfrastructureError(f"{candidates[0]} is missing: apt-get install {packages}")
+
+
+def render(
+    target: Target,
+    layout: Layout,
+    files: GuestFiles,
+    *,
+    emulator: tuple[int, ...],
+    accelerator: Accelerator,
+    binary: str | None = None,
+    extra_arguments: tuple[str, ...] = (),
+) -> tuple[str, ...]:
+    """The argument list that starts the guest, frozen (-S), with its sockets listening.
+
+    ``emulator`` is QEMU's version; machine options that are newer are left out.
+    ``extra_arguments`` are put at the end of the kernel command line.
+    """
+    template = _environment().get_template(target.qemu.template)
+    text = template.render(
+        binary=binary or target.qemu.binary,
+        machine=_machine(target, emulator),
+        accelerator=accelerator,
+        cpu=target.qemu.cpu if accelerator == "tcg" else "host",
+        cpus=layout.cpus,
+        memory=_memory(layout),
+        kernel=files.kernel,
+        initrd=files.initrd,
+        append=kernel_arguments(target, extra_arguments),
+        console_socket=files.console_socket,
+        shell_socket=files.shell_socket,
+        qmp_socket=files.qmp_socket,
+        firmware_code=firmware_code(target),
+        firmware_vars=files.firmware_vars,
+        pmem=[_nvdimm(device, files, index) for index, device in enumerate(layout.pmem)],
+    )
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TARGETS_DIR),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # an argument list, not a page
+    )
+    environment.filters["option_value"] = _option_value
+    return environment
+
+
+def _option_value(value: Any) -> str:
+    """A value inside a comma-separated option: QEMU reads a doubled comma as one."""
+    return str(value).replace(",", ",,")
+
+
+def _machine(target: Target, emulator: tuple[int, ...]) -> str:
+    options = (
+        entry.option
+        for entry in target.qemu.machine
+        if entry.since is None or tuple(emulator[:2]) >= entry.since
+    )
+    return ",".join(options)
+
+
+def _memory(layout: Layout) -> str:
+    """-m: room for RAM, every device, and the gigabyte that alignment may cost each slot."""
+    if not layout.pmem:
+        return f"{layout.ram_bytes // MIB}M"
+    last = max(device.start + device.size_bytes for device in layout.pmem)
+    maximum = align_up(layout.ram_bytes + last, GIB)
+    slots = len(layout.pmem)
+    return f"{layout.ram_bytes // MIB}M,slots={slots},maxmem={maximum // MIB}M"
+
+
+def _nvdimm(device: PmemDevice, files: GuestFiles, index: int) -> dict[str, Any]:
+    return {
+        "backing": files.pmem_backing(index),
+        "backing_bytes": backing_file_bytes(device),
+        "label_bytes": device.label_bytes,
+        "start": device.start,
+        "uuid": device.uuid,
+    }

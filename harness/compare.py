@@ -1,0 +1,36 @@
+"""Prediction against observation: the only place that sees both."""
+
+from __future__ import annotations
+
+from harness.records import Expected, Mismatch, Observation, Prediction, Scalar, StepResult
+
+
+def compare(prediction: Prediction, observation: Observation) -> StepResult:
+    """Every predicted value held against what was seen; a value not seen is a mismatch."""
+    mismatches = tuple(
+        Mismatch(observation.step, expected, observation.values.get(expected.name))
+        for expected in prediction.expected
+        if not _agrees(expected, observation)
+    )
+    return StepResult(observation.step, observation, prediction, mismatches)
+
+
+def _agrees(expected: Expected, observation: Observation) -> bool:
+    if expected.name not in observation.values:
+        return False
+    seen = observation.values[expected.name]
+    match expected.relation:
+        case "==":
+            return seen == expected.value and isinstance(seen, bool) == isinstance(
+                expected.value, bool
+            )
+        case "contains":
+            return isinstance(seen, str) and str(expected.value) in seen
+        case ">=":
+            return _number(seen) and seen >= expected.value  # type: ignore[operator]
+        case "<=":
+            return _number(seen) and seen <= expected.value  # type: ignore[operator]
+
+
+def _number(value: Scalar) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,192 @@
+"""The shared vocabulary: frozen records that every layer reads and none changes.
+
+Sizes are bytes, addresses are guest physical, times are seconds, unless a name says
+otherwise. Nothing here does work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Literal, TypeAlias
+
+Scalar: TypeAlias = str | int | bool | None
+
+Relation: TypeAlias = Literal["==", "contains", ">=", "<="]
+
+
+class Verdict(StrEnum):
+    """What a cell came to."""
+
+    OK = "ok"
+    MISMATCH = "mismatch"
+    KERNEL_FAILURE = "kernel-failure"
+    UNSUPPORTED = "unsupported"
+    INFRASTRUCTURE = "infrastructure"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One thing the kernel, ndctl or QEMU does, and where that is written down."""
+
+    id: str
+    statement: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """One predicted value of a step, the rule that predicts it, and how it was reached.
+
+    ``because`` is the derivation with the numbers filled in, for ``predict --explain``.
+    """
+
+    name: str
+    value: Scalar
+    rule: Rule
+    relation: Relation = "=="
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What one step must be seen to do.
+
+    ``unsupported`` carries the reason where the target or kernel cannot have what the
+    step needs; ``expected`` then says how its absence shows.
+    """
+
+    step: str
+    expected: tuple[Expected, ...]
+    unsupported: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CommandRecord:
+    """One command run in the guest; ``status`` is the exit code, 128+n for signal n."""
+
+    command: str
+    status: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one step was seen to do: named values, and the commands that showed them."""
+
+    step: str
+    values: Mapping[str, Scalar]
+    commands: tuple[CommandRecord, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", MappingProxyType(dict(self.values)))
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """A predicted value that was not seen; ``observed`` is None where nothing was."""
+
+    step: str
+    expected: Expected
+    observed: Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class KernelReport:
+    """One report on a console: its lines are counted from 1, the last one included.
+
+    ``fingerprint`` is the same for the same failure on another run: it is made of the
+    kind and of function names, never of addresses or times.
+    """
+
+    kind: str
+    title: str
+    function: str | None
+    severity: Literal["fatal", "error", "warning"]
+    first_line: int
+    last_line: int
+    fingerprint: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class KernelFacts:
+    """What is known of a built kernel without booting it.
+
+    ``config`` maps symbol names without the ``CONFIG_`` prefix to their values
+    (``y``, ``m``, a number or a string without quotes); unset symbols are missing.
+    ``probes`` holds what was read from the source or compiled out of it, by name.
+    """
+
+    version: tuple[int, int, int]
+    release: str
+    config: Mapping[str, str]
+    struct_page_bytes: int
+    probes: Mapping[str, Scalar] = field(default_factory=dict)
+
+    def has(self, symbol: str) -> bool:
+        """Whether a symbol is built in."""
+        return self.config.get(symbol) == "y"
+
+
+@dataclass(frozen=True, slots=True)
+class PmemDevice:
+    """One nvdimm of a guest: ``size_bytes`` is what the guest can use, label area apart."""
+
+    size_bytes: int
+    start: int
+    label_bytes: int
+    uuid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The memory that a guest is started with."""
+
+    ram_bytes: int
+    cpus: int
+    pmem: tuple[PmemDevice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """A step that was run, held against its prediction."""
+
+    step: str
+    observation: Observation
+    prediction: Prediction
+    mismatches: tuple[Mismatch, ...]
+
+    @property
+    def compared(self) -> int:
+        return len(self.prediction.expected)
+
+
+@dataclass(frozen=True, slots=True)
+class CellResult:
+    """All that is kept of one cell; everything reported later is made from this."""
+
+    id: str
+    scenario: str
+    target: str
+    kernel: str
+    verdict: Verdict
+    reason: str
+    seconds: float
+    guest_seconds: float
+    steps: tuple[StepResult, ...] = ()
+    report: KernelReport | None = None
+    retried: bool = False
+
+    @property
+    def compared(self) -> int:
+        return sum(step.compared for step in self.steps)
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        found = {e.rule.id for step in self.steps for e in step.prediction.expected}
+        return tuple(sorted(found))

@@ -1,0 +1,1 @@
+"""Scenarios: what a YAML document may say, and the cells that it expands to."""

@@ -1,0 +1,144 @@
+"""Scenarios times parameters times targets: the cells of a run.
+
+``page``, ``pmd`` and ``pud`` stand for the target's own sizes wherever a size may stand,
+and ``$name`` for a parameter. A target that cannot have pmem gives one cell a scenario,
+whatever the parameters: its absence is what is checked.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import nearest
+from harness.records import Layout
+from harness.scenario.layout import resolve_layout
+from harness.scenario.schema import Scenario, Template
+from harness.scenario.steps import STEPS, Step
+from harness.target import Target
+from harness.units import format_size
+from harness.yaml_document import Document, Location
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Scenario, parameters and target: one pytest item once a kernel is given.
+
+    ``name`` is the item's name, ``devdax-map-mem[ppc64-hash-16M]``; ``id`` has the file
+    before it.
+    """
+
+    scenario: str
+    summary: str
+    path: Path
+    name: str
+    target: Target
+    config: tuple[str, ...]
+    needs_vmemmap_optimisation: bool
+    layout: Layout
+    parameters: tuple[tuple[str, Template], ...]
+    steps: tuple[Step, ...]
+
+    @property
+    def id(self) -> str:
+        return f"{self.path.name}::{self.name}"
+
+
+def expand(scenario: Scenario, targets: Mapping[str, Target]) -> Iterator[Cell]:
+    """Every cell of a scenario on the given targets. Raises UserError with file and line.
+
+    ``targets`` are those that were asked for; names in the scenario that no data file
+    stands for are errors only against ``known`` of :func:`check_targets`.
+    """
+    wanted = scenario.body.targets
+    for target in targets.values():
+        if wanted != "all" and target.name not in wanted:
+            continue
+        for parameters in _combinations(scenario, target):
+            yield _cell(scenario, target, parameters)
+
+
+def check_targets(scenario: Scenario, known: Mapping[str, Target]) -> None:
+    """Every target that the scenario names has a data file; UserError where not."""
+    wanted = scenario.body.targets
+    if wanted == "all":
+        return
+    names = (wanted,) if isinstance(wanted, str) else wanted
+    for index, name in enumerate(names):
+        if name not in known:
+            at: Location = ("targets",) if isinstance(wanted, str) else ("targets", index)
+            hint = nearest(name, [*known, "all"])
+            raise scenario.document.error(at, f"no such target: {name!r}", hint)
+
+
+def _combinations(scenario: Scenario, target: Target) -> Iterator[dict[str, Template]]:
+    parameters = scenario.body.parameters
+    if target.pmem is None and scenario.body.layout.pmem:
+        yield {name: values[0] for name, values in parameters.items()}
+        return
+    for values in itertools.product(*parameters.values()):
+        yield dict(zip(parameters, values, strict=True))
+
+
+def _cell(scenario: Scenario, target: Target, parameters: dict[str, Template]) -> Cell:
+    reader = _Substitution(scenario.document, target, parameters)
+    body = scenario.body
+    return Cell(
+        scenario=body.scenario,
+        summary=body.summary,
+        path=scenario.path,
+        name=f"{body.scenario}[{_label(scenario, target, reader)}]",
+        target=target,
+        config=body.config,
+        needs_vmemmap_optimisation=body.needs_vmemmap_optimisation,
+        layout=resolve_layout(body.layout, target, scenario.document, reader.value),
+        parameters=tuple((name, reader.size_word(value)) for name, value in parameters.items()),
+        steps=tuple(_steps(scenario, reader)),
+    )
+
+
+def _label(scenario: Scenario, target: Target, reader: _Substitution) -> str:
+    if target.pmem is None and scenario.body.layout.pmem:
+        return target.name
+    words = [_word(reader.size_word(value)) for value in reader.parameters.values()]
+    return "-".join([target.name, *words])
+
+
+def _word(value: Template) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return format_size(value) if isinstance(value, int) and value >= 1024 else str(value)
+
+
+def _steps(scenario: Scenario, reader: _Substitution) -> Iterator[Step]:
+    for index, entry in enumerate(scenario.body.steps):
+        kind, fields = next(iter(entry.items()))
+        at: Location = ("steps", index, kind)
+        values = {name: reader.value(value, (*at, name)) for name, value in (fields or {}).items()}
+        yield scenario.document.read(STEPS[kind], values, at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Substitution:
+    """Puts parameters and the target's own sizes in the place of their names."""
+
+    document: Document
+    target: Target
+    parameters: dict[str, Template]
+
+    def value(self, value: Any, at: Location) -> Any:
+        if isinstance(value, str) and value.startswith("$"):
+            name = value[1:]
+            if name not in self.parameters:
+                hint = nearest(name, self.parameters)
+                raise self.document.error(at, f"no such parameter: {value!r}", hint)
+            value = self.parameters[name]
+        return self.size_word(value)
+
+    def size_word(self, value: Any) -> Any:
+        mmu = self.target.mmu
+        sizes = {"page": mmu.page_size, "pmd": mmu.pmd_size, "pud": mmu.pud_size}
+        return sizes.get(value, value) if isinstance(value, str) else value

@@ -1,0 +1,139 @@
+"""A scenario's layout for one target, held against what the machine would take.
+
+Every rule here is one that QEMU or firmware enforces late, with other words, or not at
+all. Sources: QEMU hw/ppc/spapr_nvdimm.c (size, label, uuid), hw/mem/memory-device.c
+(addresses), hw/mem/nvdimm.c (label area, alignment); drivers/nvdimm/region_devs.c
+(MEMREMAP_COMPAT_ALIGN_MAX) for the 16 MiB of a start address.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from harness.records import Layout, PmemDevice
+from harness.scenario.schema import LayoutTemplate, PmemTemplate, Template
+from harness.target import PmemMachine, Target
+from harness.units import align_down, align_up, format_size, parse_size
+from harness.yaml_document import Document, Location
+
+GIB = 1 << 30
+_NAMESPACE = uuid.UUID("9b2d9e0c-8d0e-4c1e-9f57-0c6a51a0d2f1")
+
+Resolve: TypeAlias = Callable[[Template, Location], Template]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """The document that fields come from, so that every refusal can point at its line."""
+
+    document: Document
+    resolve: Resolve
+
+    def size(self, value: Template, at: Location) -> int:
+        resolved = self.resolve(value, at)
+        try:
+            return parse_size(resolved)
+        except ValueError as exc:
+            raise self.document.error(at, str(exc)) from exc
+
+    def multiple(self, value: Template, granule: int, why: str, at: Location) -> int:
+        size = self.size(value, at)
+        if size > 0 and size % granule == 0:
+            return size
+        near = max(granule, align_down(size, granule))
+        above = align_up(size, granule)
+        hint = (
+            format_size(near) if near == above else f"{format_size(near)} or {format_size(above)}"
+        )
+        given = format_size(size)
+        raise self.document.error(at, f"{given} is not a multiple of {why}", hint or None)
+
+
+def resolve_layout(
+    template: LayoutTemplate, target: Target, document: Document, resolve: Resolve
+) -> Layout:
+    """The layout with every size and address filled in. Raises UserError with line and field.
+
+    ``resolve`` puts parameters in. A target without pmem gets none: the model then says
+    what is missing and why.
+    """
+    reader = _Reader(document, resolve)
+    granule = target.qemu.ram_granule
+    why = f"{format_size(granule)}, which {target.name} wants of RAM"
+    ram = reader.multiple(template.ram, granule, why, ("layout", "ram"))
+    if target.pmem is None:
+        return Layout(ram, template.cpus)
+    machine = target.pmem
+    if len(template.pmem) > machine.max_devices:
+        message = f"{len(template.pmem)} devices; {target.name} takes {machine.max_devices}"
+        raise document.error(("layout", "pmem", machine.max_devices), message)
+    devices: list[PmemDevice] = []
+    free = first_address(target, machine, ram)
+    for index, device in enumerate(template.pmem):
+        devices.append(_device(reader, target, machine, device, index, free))
+        free = align_up(devices[-1].start + devices[-1].size_bytes, machine.start_granule)
+        _check_overlap(document, devices)
+    return Layout(ram, template.cpus, tuple(devices))
+
+
+def first_address(target: Target, machine: PmemMachine, ram_bytes: int) -> int:
+    """The lowest address that a device gets: above RAM, on a gigabyte, as QEMU has it."""
+    end = target.qemu.ram_base + ram_bytes
+    if machine.low_ram_limit is not None and ram_bytes > machine.low_ram_limit:
+        end = 4 * GIB + ram_bytes
+    return max(machine.start, align_up(end, GIB))
+
+
+def _device(
+    reader: _Reader,
+    target: Target,
+    machine: PmemMachine,
+    template: PmemTemplate,
+    index: int,
+    free: int,
+) -> PmemDevice:
+    at: Location = ("layout", "pmem", index)
+    why = f"{format_size(machine.granule)}, which {target.name} wants of an nvdimm"
+    size = reader.multiple(template.size, machine.granule, why, (*at, "size"))
+    label = machine.label_default
+    if template.label is not None:
+        label = reader.size(template.label, (*at, "label"))
+    if label < machine.label_minimum:
+        message = f"{format_size(label)} is too small for a label area"
+        raise reader.document.error((*at, "label"), message, format_size(machine.label_minimum))
+    start = free
+    if template.at is not None:
+        why = f"{format_size(machine.start_granule)}, which a namespace's start must be"
+        start = reader.multiple(template.at, machine.start_granule, why, (*at, "at"))
+    lowest = first_address(target, machine, 0)
+    if start < lowest or (template.at is not None and index == 0 and start < free):
+        message = f"{start:#x} is RAM or reserved on {target.name}"
+        raise reader.document.error((*at, "at"), message, f"{free:#x} or above")
+    if start + size > 1 << machine.address_bits:
+        message = (
+            f"ends at {start + size:#x}, above the {machine.address_bits} bits of physical "
+            f"address that {target.name} has"
+        )
+        field = "at" if template.at is not None else "size"
+        raise reader.document.error(
+            (*at, field), message, f"an end of {1 << machine.address_bits:#x}"
+        )
+    return PmemDevice(size, start, label, str(uuid.uuid5(_NAMESPACE, f"pmem{index}")))
+
+
+def _check_overlap(document: Document, devices: list[PmemDevice]) -> None:
+    *others, last = devices
+    for index, other in enumerate(others):
+        if (
+            last.start < other.start + other.size_bytes
+            and other.start < last.start + last.size_bytes
+        ):
+            end = other.start + other.size_bytes
+            raise document.error(
+                ("layout", "pmem", len(others), "at"),
+                f"overlaps device {index}, which ends at {end:#x}",
+                f"{end:#x}",
+            )

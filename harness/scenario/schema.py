@@ -1,0 +1,84 @@
+"""The format of a scenario document, before parameters and targets are put in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pydantic
+
+from harness.errors import nearest
+from harness.scenario.steps import STEPS
+from harness.yaml_document import Document, Record, load_documents
+
+Template: TypeAlias = str | int | bool
+
+
+class PmemTemplate(Record):
+    """One nvdimm: usable ``size``, ``label`` area, first address ``at``; sizes or ``$name``."""
+
+    size: Template
+    label: Template | None = None
+    at: Template | None = None
+
+
+class LayoutTemplate(Record):
+    """The guest's memory: ``ram``, ``cpus`` and pmem devices."""
+
+    ram: Template = "2G"
+    cpus: int = pydantic.Field(default=2, ge=1, le=8)
+    pmem: tuple[PmemTemplate, ...] = ()
+
+
+class ScenarioDocument(Record):
+    """One YAML document. ``targets`` is ``all`` or a list of names."""
+
+    scenario: str = pydantic.Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+    summary: str
+    targets: tuple[str, ...] | str = "all"
+    config: tuple[str, ...] = ()
+    needs_vmemmap_optimisation: bool = False
+    layout: LayoutTemplate = LayoutTemplate()
+    parameters: dict[str, tuple[Template, ...]] = pydantic.Field(default_factory=dict)
+    steps: tuple[dict[str, dict[str, Any] | None], ...] = pydantic.Field(min_length=1)
+
+
+class Scenario(Record):
+    """A document that was read, with the text it came from for later errors."""
+
+    model_config = pydantic.ConfigDict(arbitrary_types_allowed=True, frozen=True)
+
+    document: Document
+    body: ScenarioDocument
+
+    @property
+    def name(self) -> str:
+        return self.body.scenario
+
+    @property
+    def path(self) -> Path:
+        return self.document.path
+
+
+def load_scenarios(path: Path) -> list[Scenario]:
+    """Every scenario of one file. Raises UserError with file, line and field."""
+    scenarios: list[Scenario] = []
+    for document in load_documents(path):
+        if not isinstance(document.data, dict):
+            raise document.error((), "a scenario is a mapping")
+        scenario = Scenario(document=document, body=document.read(ScenarioDocument))
+        if scenario.name in {other.name for other in scenarios}:
+            raise document.error(("scenario",), f"second scenario named {scenario.name!r}")
+        _check_step_kinds(scenario)
+        scenarios.append(scenario)
+    return scenarios
+
+
+def _check_step_kinds(scenario: Scenario) -> None:
+    for index, step in enumerate(scenario.body.steps):
+        at = ("steps", index)
+        if len(step) != 1:
+            raise scenario.document.error(at, "a step is one name with its fields")
+        kind = next(iter(step))
+        if kind not in STEPS:
+            raise scenario.document.error(at, f"no such step: {kind!r}", nearest(kind, STEPS))

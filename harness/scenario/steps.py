@@ -1,0 +1,136 @@
+"""Every step a scenario can hold: its name in YAML, its fields, units and defaults.
+
+A step is data. The guest side does it (``harness/guest/steps``), the model predicts it
+(``harness/model``), and neither knows the other: the names of the values that a step
+shows, listed under "Shows" in its docstring, are all that they share. Regions are counted
+by ascending physical address, from 0.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, TypeAlias
+
+import pydantic
+
+from harness.target import Size
+from harness.yaml_document import Record
+
+Mode: TypeAlias = Literal["raw", "sector", "fsdax", "devdax"]
+Map: TypeAlias = Literal["mem", "dev"]
+GupCommand: TypeAlias = Literal["get-fast", "get", "pin-fast", "pin", "longterm"]
+Memory: TypeAlias = Literal["anon", "thp", "hugetlb", "shmem", "devdax", "fsdax"]
+Index = Annotated[int, pydantic.Field(ge=0)]
+PositiveSize = Annotated[Size, pydantic.Field(gt=0)]
+
+
+class Step(Record):
+    """One action in the guest; ``kind`` is its key in YAML."""
+
+    kind: ClassVar[str]
+
+
+class Regions(Step):
+    """Read what the kernel made of the layout: regions, their sizes, starts, alignments.
+
+    Shows ``regions`` (their number) and for each ``region<i>.size_bytes``,
+    ``region<i>.start``, ``region<i>.available_bytes`` and
+    ``region<i>.supported_alignments`` (bytes, ascending, spaces between; of its devdax
+    seed device).
+    """
+
+    kind: ClassVar[str] = "regions"
+
+
+class CreateNamespace(Step):
+    """``ndctl create-namespace`` in one region.
+
+    ``size`` and ``align`` are bytes; without them ndctl takes all there is and its own
+    default. ``map`` is where struct pages live; ndctl's default is ``dev``.
+
+    Shows ``outcome`` (``created`` or ``refused``). Created: ``mode``, ``map`` (fsdax and
+    devdax), ``size_bytes`` as ndctl prints it, ``align_bytes`` (fsdax and devdax),
+    ``sector_size`` (sector), ``resource`` and ``data_offset`` (fsdax and devdax: first
+    usable physical address, and its distance from the namespace's start), ``device``
+    (``chardev`` or ``blockdev``) and ``device_bytes``, its size in sysfs. Refused:
+    ``errno`` (its name) and ``message``, ndctl's own words.
+    """
+
+    kind: ClassVar[str] = "create-namespace"
+    region: Index = 0
+    mode: Mode
+    map: Map | None = None
+    align: PositiveSize | None = None
+    size: PositiveSize | None = None
+    sector_size: PositiveSize | None = None
+
+
+class DestroyNamespaces(Step):
+    """Destroy every namespace of one region; the region must be empty afterwards.
+
+    Shows ``outcome`` (``destroyed``), ``namespaces_left`` and ``available_bytes``.
+    """
+
+    kind: ClassVar[str] = "destroy-namespaces"
+    region: Index = 0
+
+
+class GupTest(Step):
+    """The kernel's ``gup_test`` on one kind of memory.
+
+    ``size`` is bytes (whole MiB); ``pages_per_call`` is gup_test's -n. ``shared`` maps
+    with MAP_SHARED; ``huge`` false asks for MADV_NOHUGEPAGE. ``region`` is where the
+    devdax or fsdax memory lives. ``anon`` and ``thp`` are private, whatever ``shared``.
+
+    Shows ``outcome`` (``ran``, ``mmap-refused``, ``killed`` or ``no-device``), ``errno``
+    (of a refused mmap), ``signal`` (name, of a killed run), ``results`` (result lines),
+    ``truncated_bytes`` (what gup_test prints after "truncated", None where it prints
+    nothing), ``pinned_pages`` and ``unpinned_pages`` (base pages over all repeats, from
+    /proc/vmstat), ``huge_page_bytes`` (hugetlb), ``thp_faults`` (thp), and the times
+    ``get_us`` and ``put_us`` of the last repeat.
+    """
+
+    kind: ClassVar[str] = "gup-test"
+    command: GupCommand
+    memory: Memory
+    size: PositiveSize = 64 << 20
+    pages_per_call: Annotated[int, pydantic.Field(ge=1)] = 512
+    write: bool = True
+    shared: bool = True
+    huge: bool = True
+    repeats: Annotated[int, pydantic.Field(ge=1, le=100)] = 1
+    region: Index = 0
+
+
+class Filesystem(Step):
+    """Make a file system on the region's block device and mount it with ``-o dax``.
+
+    A file of ``file_size`` bytes is written there for later steps to map. The block size
+    is the guest's page size, which DAX needs.
+
+    Shows ``outcome`` (``mounted`` or ``refused``), ``dax`` (whether the file is mapped
+    directly: the mount's option), ``block_bytes`` and ``file_bytes``.
+    """
+
+    kind: ClassVar[str] = "filesystem"
+    type: Literal["ext4", "xfs"]
+    region: Index = 0
+    file_size: PositiveSize = 64 << 20
+
+
+class WriteRead(Step):
+    """Write a pattern to the region's block device, drop caches, and read it back.
+
+    ``size`` is bytes, from the start of the device.
+
+    Shows ``outcome`` (``identical`` or ``differs``) and ``bytes``.
+    """
+
+    kind: ClassVar[str] = "write-read"
+    region: Index = 0
+    size: PositiveSize = 8 << 20
+
+
+STEPS: dict[str, type[Step]] = {
+    step.kind: step
+    for step in (Regions, CreateNamespace, DestroyNamespaces, GupTest, Filesystem, WriteRead)
+}

@@ -1,0 +1,143 @@
+"""Targets: what a guest is, each one data file ``qemu/<name>.yaml`` beside its template.
+
+Nothing about a target lives in Python: a new architecture is one more file here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+
+from harness.errors import UserError, nearest
+from harness.units import parse_size
+from harness.yaml_document import Record, load_documents
+
+TARGETS_DIR = Path(__file__).resolve().parent.parent / "qemu"
+
+Size = Annotated[int, pydantic.BeforeValidator(parse_size)]
+
+
+def _parse_version(text: Any) -> tuple[int, int]:
+    major, _, minor = str(text).partition(".")
+    return int(major), int(minor or 0)
+
+
+Version = Annotated[tuple[int, int], pydantic.BeforeValidator(_parse_version)]
+
+
+class Option(Record):
+    """One machine option: ``since`` is the first QEMU that takes it, ``why`` what breaks."""
+
+    option: str
+    since: Version | None = None
+    why: str | None = None
+
+
+class KernelBuild(Record):
+    """How the kernel of a target is built: the words of the kernel's own Makefile."""
+
+    arch: str
+    cross_compile: str
+    image: str
+    fragments: tuple[str, ...]
+    opcode_fixup: Literal["ppc64"] | None = None
+
+
+class Packages(Record):
+    """Debian packages that the host needs for this target."""
+
+    compiler: tuple[str, ...]
+    qemu: tuple[str, ...]
+
+
+class Qemu(Record):
+    """The emulator and the machine: ``shell_tty`` is the guest's second serial port."""
+
+    binary: str
+    template: str
+    machine: tuple[Option, ...]
+    cpu: str
+    ram_base: Size = 0
+    ram_granule: Size
+    append: tuple[str, ...]
+    shell_tty: str
+    firmware_code: tuple[Path, ...] = ()
+    firmware_vars: tuple[Path, ...] = ()
+
+
+class Mmu(Record):
+    """What the booted guest must show; a guest that does not is an infrastructure error.
+
+    ``cpuinfo`` is a line that /proc/cpuinfo must carry, ``linear_page`` the page size of
+    the kernel's linear map where the model needs it (ppc64 hash).
+    """
+
+    kind: str
+    page_size: Size
+    pmd_size: Size
+    pud_size: Size
+    section_size: Size
+    cpuinfo: str | None = None
+    linear_page: Size | None = None
+
+
+class PmemMachine(Record):
+    """The machine's nvdimm rules: what QEMU and firmware take, and where devices go.
+
+    ``granule`` is what a device's usable size must be a multiple of, ``start`` the lowest
+    address a device is given, ``start_granule`` what its address must be a multiple of.
+    RAM above ``low_ram_limit`` bytes goes above 4 GiB and moves the first address up.
+    """
+
+    granule: Size
+    start: Size
+    start_granule: Size
+    low_ram_limit: Size | None = None
+    label_default: Size
+    label_minimum: Size
+    max_devices: int
+    address_bits: int
+    starts_labelled: bool
+
+
+class Target(Record):
+    """What a guest is: architecture, MMU, page size, machine and CPU."""
+
+    name: str
+    summary: str
+    arch: str
+    debian: str
+    kernel: KernelBuild
+    packages: Packages
+    qemu: Qemu
+    mmu: Mmu
+    pmem: PmemMachine | None = None
+
+
+def load_targets(directory: Path = TARGETS_DIR) -> dict[str, Target]:
+    """Every target, by name. Raises UserError for a data file that is none."""
+    return {path.stem: load_target(path) for path in sorted(directory.glob("*.yaml"))}
+
+
+def load_target(path: Path) -> Target:
+    """One target's data file; its name is the file's."""
+    documents = load_documents(path)
+    if len(documents) != 1 or not isinstance(documents[0].data, dict):
+        raise UserError("must hold one mapping", path=path, line=1)
+    document = documents[0]
+    return document.read(Target, {**document.data, "name": path.stem})
+
+
+def select_targets(words: Iterable[str], targets: dict[str, Target]) -> tuple[Target, ...]:
+    """Targets named on the command line: names, names with commas between, or ``all``."""
+    names = [name.strip() for word in words for name in word.split(",") if name.strip()]
+    if "all" in names:
+        return tuple(targets.values())
+    for name in names:
+        if name not in targets:
+            hint = nearest(name, [*targets, "all"])
+            raise UserError(f"--arch: no such target: {name!r}", hint=hint)
+    return tuple(targets[name] for name in dict.fromkeys(names))

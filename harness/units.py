@@ -1,0 +1,40 @@
+"""Byte sizes as people and tools write them: ``16M``, ``2GiB``, ``0x400000000``."""
+
+from __future__ import annotations
+
+import re
+
+_UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
+_SIZE = re.compile(r"(0x[0-9a-fA-F]+|[0-9]+)\s*([KMGT]?)(?:i?B)?")
+
+
+def parse_size(text: str | int) -> int:
+    """Bytes from ``64K``, ``2GiB``, ``0x1000`` or a plain number.
+
+    Units are powers of 1024, as ndctl and QEMU read them. Raises ValueError.
+    """
+    if isinstance(text, int):
+        return text
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is not a size such as 64K, 2MiB, 1G or 0x400000000")
+    return int(match[1], 0) << _UNITS[match[2]]
+
+
+def format_size(size_bytes: int) -> str:
+    """The shortest exact spelling: 16777216 is ``16M``, 4097 stays ``4097``."""
+    for unit in ("T", "G", "M", "K"):
+        scale = 1 << _UNITS[unit]
+        if size_bytes and size_bytes % scale == 0:
+            return f"{size_bytes // scale}{unit}"
+    return str(size_bytes)
+
+
+def align_up(value: int, alignment: int) -> int:
+    """The first multiple of ``alignment`` not below ``value``."""
+    return -(-value // alignment) * alignment
+
+
+def align_down(value: int, alignment: int) -> int:
+    """The last multiple of ``alignment`` not above ``value``."""
+    return value // alignment * alignment

@@ -1,0 +1,140 @@
+"""YAML files read with the line of every field, so that an error can point at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import pydantic
+import yaml
+
+from harness.errors import UserError, nearest
+
+Location: TypeAlias = tuple[str | int, ...]
+Model = TypeVar("Model", bound=pydantic.BaseModel)
+
+
+class Record(pydantic.BaseModel):
+    """Base of everything read from YAML: frozen, and an unknown key is an error."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One YAML document: plain data, and the line that each field stands on."""
+
+    path: Path
+    data: Any
+    lines: dict[Location, int]
+
+    def error(self, location: Location, message: str, hint: str | None = None) -> UserError:
+        """A UserError that names the file, line and field of ``location``."""
+        field = ".".join(str(part) for part in location) or None
+        return UserError(message, path=self.path, line=self.line(location), field=field, hint=hint)
+
+    def line(self, location: Location) -> int | None:
+        """The line of a field, or of the nearest thing around it."""
+        known = (location[:length] for length in range(len(location), -1, -1))
+        return next((self.lines[part] for part in known if part in self.lines), None)
+
+    def read(self, model: type[Model], data: Any = None, at: Location = ()) -> Model:
+        """The document, or the part of it at ``at``, as a model; UserError where it is none."""
+        try:
+            return model.model_validate(self.data if data is None else data)
+        except pydantic.ValidationError as exc:
+            raise self._explain(model, exc, at) from exc
+
+    def _explain(
+        self, model: type[Model], exc: pydantic.ValidationError, at: Location
+    ) -> UserError:
+        first = exc.errors(include_url=False)[0]
+        location = at + self._known(at, first["loc"])
+        if first["type"] == "extra_forbidden":
+            names = _siblings(model, first["loc"])
+            hint = nearest(str(first["loc"][-1]), names) if names else None
+            return self.error(location, "no such field", hint)
+        if first["type"] == "union_tag_invalid":
+            context = first.get("ctx", {})
+            known = [tag.strip(" '") for tag in str(context.get("expected_tags", "")).split(",")]
+            tag = str(context.get("tag"))
+            return self.error(location, f"no such kind: {tag!r}", nearest(tag, known))
+        return self.error(location, first["msg"].removeprefix("Value error, "))
+
+    def _known(self, at: Location, location: Location) -> Location:
+        """``location`` without the tags that pydantic puts in for discriminated unions."""
+        path: Location = ()
+        for part in location:
+            if at + path + (part,) in self.lines or part is location[-1]:
+                path += (part,)
+        return path
+
+
+def _siblings(model: type[pydantic.BaseModel], location: Location) -> list[str]:
+    """Field names of the model that the last part of ``location`` does not belong to."""
+    current: Any = model
+    for part in location[:-1]:
+        if isinstance(part, int):
+            continue
+        field = getattr(current, "model_fields", {}).get(part)
+        if field is None:
+            continue
+        current = _inner_model(field.annotation)
+        if current is None:
+            return []
+    return [f.alias or name for name, f in getattr(current, "model_fields", {}).items()]
+
+
+def _inner_model(annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, pydantic.BaseModel):
+        return annotation
+    inner = (_inner_model(argument) for argument in getattr(annotation, "__args__", ()))
+    return next((found for found in inner if found is not None), None)
+
+
+def load_documents(path: Path) -> list[Document]:
+    """Every document of a YAML file. Raises UserError with file and line."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise UserError(f"cannot be read: {exc}", path=path) from exc
+    try:
+        nodes = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
+    except yaml.MarkedYAMLError as exc:
+        mark = exc.problem_mark or exc.context_mark
+        line = mark.line + 1 if mark else None
+        raise UserError(f"not YAML: {exc.problem or exc.context}", path=path, line=line) from exc
+    except yaml.YAMLError as exc:
+        raise UserError(f"not YAML: {exc}", path=path) from exc
+    return [_read(path, node) for node in nodes if node is not None]
+
+
+def _read(path: Path, node: yaml.Node) -> Document:
+    lines: dict[Location, int] = {}
+    data = _plain(path, node, (), lines)
+    return Document(path, data, lines)
+
+
+def _plain(path: Path, node: yaml.Node, at: Location, lines: dict[Location, int]) -> Any:
+    lines.setdefault(at, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        return _plain_mapping(path, node, at, lines)
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(path, item, (*at, i), lines) for i, item in enumerate(node.value)]
+    return yaml.SafeLoader("").construct_object(node)
+
+
+def _plain_mapping(
+    path: Path, node: yaml.MappingNode, at: Location, lines: dict[Location, int]
+) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        key = str(key_node.value)
+        line = key_node.start_mark.line + 1
+        field = ".".join(str(part) for part in (*at, key))
+        if key in result:
+            raise UserError("given twice", path=path, line=line, field=field)
+        lines[(*at, key)] = line
+        result[key] = _plain(path, value_node, (*at, key), lines)
+    return result
