@@ -56,10 +56,10 @@ def backing_file_bytes(device: PmemDevice) -> int:
     return device.size_bytes + device.label_bytes
 
 
-def kernel_arguments(target: Target, extra: tuple[str, ...] = ()) -> str:
+def kernel_arguments(target: Target, shell_tty: str, extra: tuple[str, ...] = ()) -> str:
     """The kernel command line; panic=-1 with -no-reboot ends QEMU at a panic."""
-    words = (*target.qemu.append, "panic=-1", "rdinit=/init")
-    return " ".join((*words, f"daxhound.shell={target.qemu.shell_tty}", *extra))
+    words = (*target.qemu.append, "panic=-1", "rdinit=/init", f"daxhound.shell={shell_tty}")
+    return " ".join((*words, *extra))
 
 
 def firmware_code(target: Target) -> Path | None:
@@ -97,25 +97,74 @@ def render(
     ``emulator`` is QEMU's version; machine options that are newer are left out.
     ``extra_arguments`` are put at the end of the kernel command line.
     """
-    template = _environment().get_template(target.qemu.template)
-    text = template.render(
-        binary=binary or target.qemu.binary,
-        machine=_machine(target, emulator),
-        accelerator=accelerator,
-        cpu=target.qemu.cpu if accelerator == "tcg" else "host",
-        cpus=layout.cpus,
-        memory=_memory(layout),
-        kernel=files.kernel,
-        initrd=files.initrd,
-        append=kernel_arguments(target, extra_arguments),
-        console_socket=files.console_socket,
-        shell_socket=files.shell_socket,
-        qmp_socket=files.qmp_socket,
-        firmware_code=firmware_code(target),
-        firmware_vars=files.firmware_vars,
-        pmem=[_nvdimm(device, files, index) for index, device in enumerate(layout.pmem)],
-    )
+    values = _values(target, layout, files, emulator, accelerator, binary)
+    values |= {
+        "frozen": True,
+        "console_chardev": _socket("console", files.console_socket),
+        "shell_chardev": _socket("shell", files.shell_socket),
+        "qmp_chardev": _socket("qmp", files.qmp_socket),
+        "monitor": "chardev=qmp,mode=control",
+        "append": kernel_arguments(target, target.qemu.shell_tty, extra_arguments),
+    }
+    return _argv(target, values)
+
+
+def render_interactive(
+    target: Target,
+    layout: Layout,
+    files: GuestFiles,
+    *,
+    emulator: tuple[int, ...],
+    accelerator: Accelerator,
+    binary: str | None = None,
+) -> tuple[str, ...]:
+    """The same guest for a person: console, shell and monitor share the terminal."""
+    values = _values(target, layout, files, emulator, accelerator, binary)
+    console = next(word for word in target.qemu.append if word.startswith("console="))
+    values |= {
+        "frozen": False,
+        "console_chardev": "stdio,id=console,mux=on,signal=off",
+        "shell_chardev": "null,id=shell",
+        "qmp_chardev": None,
+        "monitor": "chardev=console,mode=readline",
+        "append": kernel_arguments(
+            target, console.removeprefix("console="), ("daxhound.interactive",)
+        ),
+    }
+    return _argv(target, values)
+
+
+def _values(
+    target: Target,
+    layout: Layout,
+    files: GuestFiles,
+    emulator: tuple[int, ...],
+    accelerator: Accelerator,
+    binary: str | None,
+) -> dict[str, Any]:
+    """What both faces of a guest share: the machine, its memory and its files."""
+    return {
+        "binary": binary or target.qemu.binary,
+        "machine": _machine(target, emulator),
+        "accelerator": accelerator,
+        "cpu": target.qemu.cpu if accelerator == "tcg" else "host",
+        "cpus": layout.cpus,
+        "memory": _memory(layout),
+        "kernel": files.kernel,
+        "initrd": files.initrd,
+        "firmware_code": firmware_code(target),
+        "firmware_vars": files.firmware_vars,
+        "pmem": [_nvdimm(device, files, index) for index, device in enumerate(layout.pmem)],
+    }
+
+
+def _argv(target: Target, values: dict[str, Any]) -> tuple[str, ...]:
+    text = _environment().get_template(target.qemu.template).render(values)
     return tuple(line.strip() for line in text.splitlines() if line.strip())
+
+
+def _socket(name: str, path: Path) -> str:
+    return f"socket,id={name},path={_option_value(path)},server=on,wait=off"
 
 
 def _environment() -> jinja2.Environment:

@@ -49,7 +49,10 @@ class Document:
     def _explain(
         self, model: type[Model], exc: pydantic.ValidationError, at: Location
     ) -> UserError:
-        first = exc.errors(include_url=False)[0]
+        errors = exc.errors(include_url=False)
+        # A misspelt name also leaves its field missing: name the misspelling.
+        unknown = (error for error in errors if error["type"] == "extra_forbidden")
+        first = next(unknown, errors[0])
         location = at + self._known(at, first["loc"])
         if first["type"] == "extra_forbidden":
             names = _siblings(model, first["loc"])

@@ -1,0 +1,222 @@
+"""Debian packages by a private apt: its own lists, cache and an empty dpkg status.
+
+Any suite and any architecture, without root, and nothing of the host's packaging is read
+for writing. Signatures are checked by apt, as on any Debian system.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from harness.apt_host import AptHost, read_host, run_apt
+from harness.errors import InfrastructureError, UserError
+from harness.store import Store, digest
+
+LISTS_MAX_AGE_SECONDS = 24 * 3600
+# Waits between attempts to read the lists, in seconds: a mirror in the middle of an
+# update ("Mirror sync in progress?") is back within a minute.
+RETRY_WAITS = (2.0, 10.0, 30.0)
+
+_PRINTED_URI = re.compile(r"^'[^']+' (?P<file>\S+) ", re.MULTILINE)
+_PLANNED = re.compile(r"Inst (?P<name>[^\s:]+)\S* \((?P<version>\S+) .*\[(?P<architecture>[^]]+)\]\)")
+# No later attempt helps; apt counts from the mirror's own "Valid-Until".
+_EXPIRED = " is expired "
+_NOT_THERE = ("Unable to locate package", "was not found", "has no installation candidate")
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A suite of Debian's archive, by its codename: ``bookworm``, ``trixie-security``."""
+
+    name: str
+    component: str = "main"
+
+    @property
+    def kind(self) -> Literal["archive", "security"]:
+        """Which of the two mirrors serves it."""
+        return "security" if self.name.endswith("-security") else "archive"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A version of a package, and the suite that has it."""
+
+    version: str
+    suite: str
+
+
+class PrivateApt:
+    """apt over ``suites`` for ``architectures``, as if nothing were installed.
+
+    ``architectures`` are Debian's names; none means the host's own, which is all that
+    packages for every architecture (kernel sources) need. Lists are read when they are
+    first needed and then once a day, by one process at a time.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        suites: Sequence[Suite],
+        architectures: Sequence[str] = (),
+        host: AptHost | None = None,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._store = store
+        self._suites = tuple(suites)
+        self._host = host or read_host(suite.name for suite in suites)
+        self._architectures = tuple(architectures) or (self._host.architecture,)
+        self._pause = pause
+        self._sources = "".join(f"{self._source(suite)}\n" for suite in self._suites)
+        self._key = digest(self._sources, *self._architectures, *self._host.transport)[:16]
+        self._root = store.root / "apt" / self._key
+
+    def candidates(self, package: str) -> tuple[Candidate, ...]:
+        """Every version of a package and the suite it is in, newest first."""
+        with self._ready():
+            rows = self._run("apt-cache", "madison", package).splitlines()
+        return tuple(_parse_madison(row) for row in rows if row.rstrip().endswith("Packages"))
+
+    def names(self, prefix: str) -> tuple[str, ...]:
+        """Names of all packages that start with ``prefix``, sorted."""
+        with self._ready():
+            return tuple(sorted(set(self._run("apt-cache", "pkgnames", prefix).split())))
+
+    def download(self, packages: Sequence[str], into: Path) -> tuple[Path, ...]:
+        """Fetch .deb files into a directory; their paths, sorted.
+
+        A package is ``name``, ``name:architecture`` or either with ``=version``. Raises
+        UserError for one that no suite has.
+        """
+        if not packages:
+            return ()
+        with self._ready():
+            printed = self._run("apt-get", "download", "--print-uris", *packages)
+            self._run("apt-get", "download", "-q", *packages, cwd=into)
+        return tuple(sorted({into / match["file"] for match in _PRINTED_URI.finditer(printed)}))
+
+    def closure(self, packages: Sequence[str], architecture: str) -> tuple[str, ...]:
+        """The packages and all that they depend on, as apt resolves it from nothing.
+
+        Each is ``name:architecture=version``, which ``download`` takes; sorted; the
+        architecture may be ``all``. Packages that are only recommended are left out.
+        """
+        if architecture not in self._architectures:
+            raise ValueError(f"{architecture} is not among {self._architectures}")
+        with self._ready():
+            # As a machine of that architecture sees it: packages for every architecture
+            # count as native, and no dependency is met by another architecture's.
+            alone = (f"APT::Architecture={architecture}", f"APT::Architectures={architecture}")
+            options = [word for option in alone for word in ("-o", option)]
+            install = ("install", "--simulate", "--no-install-recommends")
+            planned = self._run("apt-get", *options, *install, *packages)
+        lines = (_PLANNED.match(line) for line in planned.splitlines())
+        return tuple(sorted(_qualified(line) for line in lines if line is not None))
+
+    def _source(self, suite: Suite) -> str:
+        mirrors = self._host.mirrors
+        address = mirrors.security if suite.kind == "security" else mirrors.archive
+        if address is None:
+            raise UserError(
+                f"no mirror is known for the suite {suite.name}",
+                hint="DAXHOUND_SECURITY_MIRROR=<address of the folder that holds its dists/>",
+            )
+        options = f"arch={','.join(self._architectures)}"
+        if self._host.keyring is not None:
+            options += f" signed-by={self._host.keyring}"
+        return f"deb [{options}] {address} {suite.name} {suite.component}"
+
+    @contextmanager
+    def _ready(self) -> Iterator[None]:
+        """Hold this configuration's lock, with lists that are young enough."""
+        with self._store.lock(f"apt-{self._key}"):
+            stamp = self._root / "refreshed"
+            if not stamp.exists() or time.time() - stamp.stat().st_mtime > LISTS_MAX_AGE_SECONDS:
+                self._write_configuration()
+                self._refresh()
+                stamp.touch()
+            yield
+
+    def _write_configuration(self) -> None:
+        for name in ("state", "lists/partial", "cache/archives/partial", "log", "none", "dpkg"):
+            (self._root / name).mkdir(parents=True, exist_ok=True)
+        (self._root / "dpkg/status").touch()
+        (self._root / "sources.list").write_text(self._sources)
+        (self._root / "apt.conf").write_text(self._configuration())
+
+    def _configuration(self) -> str:
+        root = self._root
+        options = {
+            "Dir::State": f"{root}/state",
+            "Dir::State::lists": f"{root}/lists",
+            "Dir::State::status": f"{root}/dpkg/status",
+            "Dir::Cache": f"{root}/cache",
+            "Dir::Log": f"{root}/log",
+            "Dir::Etc::sourcelist": f"{root}/sources.list",
+            "Dir::Etc::sourceparts": f"{root}/none",
+            # The host's own hooks, pins and AllowInsecure settings stay out.
+            "Dir::Etc::main": "/dev/null",
+            "Dir::Etc::parts": f"{root}/none",
+            "Dir::Etc::preferences": "/dev/null",
+            "Dir::Etc::preferencesparts": f"{root}/none",
+            "APT::Architecture": self._host.architecture,
+            "APT::Update::Error-Mode": "any",
+            "Acquire::Languages": "none",
+            "Acquire::Retries": "3",
+        }
+        if os.geteuid() == 0:
+            # As root, apt downloads as the user _apt, who may not write in a cache directory.
+            options["APT::Sandbox::User"] = "root"
+        lines = [f'{name} "{value}";' for name, value in options.items()]
+        listed = " ".join(f'"{name}";' for name in self._architectures)
+        return "\n".join([*self._host.transport, *lines, f"APT::Architectures {{ {listed} }};", ""])
+
+    def _refresh(self) -> None:
+        for wait in (*RETRY_WAITS, None):
+            try:
+                self._run("apt-get", "update", "-q")
+            except InfrastructureError as exc:
+                if wait is None or _EXPIRED in str(exc):
+                    raise self._unreadable(exc) from exc
+                self._pause(wait)
+            else:
+                return
+
+    def _unreadable(self, exc: InfrastructureError) -> InfrastructureError:
+        named = [suite.name for suite in self._suites if f"/{suite.name}/" in f"{exc} "]
+        suites = ", ".join(named or [suite.name for suite in self._suites])
+        remedy = ""
+        if _EXPIRED in str(exc):
+            remedy = (
+                "\n  try: for a mirror that stands still on purpose, such as a snapshot, "
+                'Acquire::Check-Valid-Until "false"; in this host\'s apt configuration, '
+                "or in a file named by APT_CONFIG"
+            )
+        return InfrastructureError(
+            f"Debian's package lists of {suites} cannot be read: {exc}{remedy}"
+        )
+
+    def _run(self, *command: str, cwd: Path | None = None) -> str:
+        try:
+            return run_apt(command, {"APT_CONFIG": str(self._root / "apt.conf")}, cwd)
+        except InfrastructureError as exc:
+            if any(words in str(exc) for words in _NOT_THERE):
+                names = ", ".join(suite.name for suite in self._suites)
+                raise UserError(f"{exc} (looked in {names})") from exc
+            raise
+
+
+def _qualified(planned: re.Match[str]) -> str:
+    return f"{planned['name']}:{planned['architecture']}={planned['version']}"
+
+
+def _parse_madison(row: str) -> Candidate:
+    """One row of apt-cache madison: ``name | version | URI suite/component arch Packages``."""
+    _, version, place = (column.strip() for column in row.split("|", 2))
+    return Candidate(version, place.split()[1].partition("/")[0])

@@ -1,0 +1,123 @@
+"""A guest for a person: the canned command line, and the same on this terminal."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.campaign.provide import Provider, Provisions
+from harness.command_line import (
+    Accelerator,
+    GuestFiles,
+    backing_file_bytes,
+    firmware_vars_template,
+    render_interactive,
+)
+from harness.image import compose_initrd
+from harness.machine.acceleration import AccelerationMemory
+from harness.machine.opcodes import BARRIERS_SINCE, fix_opcodes
+from harness.machine.versions import Emulator, find_emulator
+from harness.progress import Progress
+from harness.records import Layout
+from harness.scenario.expand import Cell
+from harness.store import Store, digest
+from harness.target import Target
+
+PLAIN_RAM = 2 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Canned:
+    """A guest ready to paste: shell lines that make its files, then QEMU's arguments."""
+
+    preparation: tuple[str, ...]
+    argv: tuple[str, ...]
+
+
+def canned_command(
+    target: Target, cell: Cell | None, kernel: str, directory: Path = Path()
+) -> Canned:
+    """The command line for a terminal of one's own; kernel and image are in the store.
+
+    Backing files are named in ``directory``, the current one unless told otherwise.
+    Raises what :meth:`Provider.provide` raises.
+    """
+    store = Store.default()
+    provisions = Provider(store, kernel, Progress()).provide(target, cell.config if cell else ())
+    emulator = find_emulator(target.qemu.binary, target.packages.qemu)
+    memory = AccelerationMemory.of(store.root, emulator, target.qemu.cpu)
+    accelerator: Accelerator = "kvm" if memory.recall() else "tcg"
+    files = GuestFiles(
+        kernel=_bootable(target, provisions, emulator, accelerator, store),
+        initrd=_initrd(store, provisions.base, provisions.overlay),
+        directory=directory,
+    )
+    layout = cell.layout if cell else Layout(PLAIN_RAM, 2)
+    argv = render_interactive(
+        target,
+        layout,
+        files,
+        emulator=emulator.version,
+        accelerator=accelerator,
+        binary=str(emulator.path),
+    )
+    return Canned(tuple(_preparation(target, layout, files)), argv)
+
+
+def _bootable(
+    target: Target,
+    provisions: Provisions,
+    emulator: Emulator,
+    accelerator: Accelerator,
+    store: Store,
+) -> Path:
+    """The kernel as built, or the stored copy that TCG can run."""
+    image = provisions.kernel.image
+    if target.kernel.opcode_fixup is None or accelerator == "kvm":
+        return image
+    barriers = emulator.version[:2] < BARRIERS_SINCE
+
+    def build(directory: Path) -> None:
+        fixed, _ = fix_opcodes(image.read_bytes(), barriers=barriers)
+        (directory / image.name).write_bytes(fixed)
+
+    key = digest("fixed", provisions.kernel.key, str(barriers))
+    return store.provide("fixed-kernel", key, build) / image.name
+
+
+def _initrd(store: Store, base: Path, overlay: Path) -> Path:
+    def build(directory: Path) -> None:
+        compose_initrd(directory / "initrd", (overlay, base))
+
+    key = digest("interactive", base, overlay)
+    return store.provide("initrd", key, build) / "initrd"
+
+
+def _preparation(target: Target, layout: Layout, files: GuestFiles) -> list[str]:
+    lines = [
+        f"truncate -s {backing_file_bytes(device)} {shlex.quote(str(files.pmem_backing(index)))}"
+        for index, device in enumerate(layout.pmem)
+    ]
+    template = firmware_vars_template(target)
+    if template is not None:
+        lines.append(shlex.join(["cp", str(template), str(files.firmware_vars)]))
+    return lines
+
+
+def run_interactive(target: Target, cell: Cell | None, kernel: str) -> int:
+    """Run the guest on this terminal until it is powered off; QEMU's exit code."""
+    with tempfile.TemporaryDirectory(prefix="daxhound-shell-") as name:
+        directory = Path(name)
+        canned = canned_command(target, cell, kernel, directory)
+        files = GuestFiles(directory, directory, directory)
+        for index, device in enumerate(cell.layout.pmem if cell else ()):
+            with files.pmem_backing(index).open("wb") as file:
+                file.truncate(backing_file_bytes(device))
+        template = firmware_vars_template(target)
+        if template is not None:
+            shutil.copyfile(template, files.firmware_vars)
+        return subprocess.run(canned.argv, check=False).returncode

@@ -1,0 +1,86 @@
+"""What the model expects of cells that nobody has run: no guest, no kernel build."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from harness.kernel.facts import assumed_facts
+from harness.kernel.spec import parse_kernel_spec
+from harness.model import Machine, Model
+from harness.records import Expected, Prediction
+from harness.report.text import render_value
+from harness.scenario.expand import Cell
+
+
+@dataclass(frozen=True, slots=True)
+class CellPrediction:
+    """One cell's steps, predicted in order; ``unsupported`` is the reason where it is."""
+
+    id: str
+    unsupported: str | None
+    steps: tuple[Prediction, ...]
+
+
+def predict_cells(cells: Iterable[Cell], kernel: str) -> Iterator[CellPrediction]:
+    """Predictions from the kernel's version and fragments, as if every symbol had taken."""
+    spec = parse_kernel_spec(kernel)
+    for cell in cells:
+        fragments = (*cell.target.kernel.fragments, *cell.config)
+        model = Model(Machine(cell.target, assumed_facts(spec, fragments), cell.layout))
+        unsupported = model.unsupported(cell.steps)
+        steps = () if unsupported else tuple(model.predict(step) for step in cell.steps)
+        yield CellPrediction(cell.id, unsupported, steps)
+
+
+def render_predictions(
+    predictions: Iterable[CellPrediction], *, explain: bool, as_json: bool
+) -> str:
+    """Text for people, or JSON for programs."""
+    if as_json:
+        return json.dumps([_to_json(prediction) for prediction in predictions], indent=1)
+    return "\n".join(line for cell in predictions for line in _lines(cell, explain))
+
+
+def _to_json(cell: CellPrediction) -> dict[str, Any]:
+    steps = [
+        {
+            "step": step.step,
+            "expected": [
+                {
+                    "name": e.name,
+                    "relation": e.relation,
+                    "value": e.value,
+                    "rule": e.rule.id,
+                    "source": e.rule.source,
+                    "because": e.because,
+                }
+                for e in step.expected
+            ],
+        }
+        for step in cell.steps
+    ]
+    return {"id": cell.id, "unsupported": cell.unsupported, "steps": steps}
+
+
+def _lines(cell: CellPrediction, explain: bool) -> Iterator[str]:
+    yield cell.id
+    if cell.unsupported:
+        yield f"  unsupported: {cell.unsupported}"
+    for step in cell.steps:
+        yield f"  {step.step}"
+        for expected in step.expected:
+            relation = "=" if expected.relation == "==" else expected.relation
+            value = render_value(expected.value)
+            yield f"    {expected.name} {relation} {value}  [{expected.rule.id}]"
+            if explain:
+                yield from _explanation(expected)
+
+
+def _explanation(expected: Expected) -> Iterator[str]:
+    yield f"        {expected.rule.statement}"
+    if expected.because:
+        yield f"        {expected.because}"
+    yield f"        source: {expected.rule.source}"

@@ -1,0 +1,199 @@
+"""The kernel console: every byte kept, judged as it comes, and searched for patterns.
+
+The console is connected before the guest runs and drained for as long as it lives:
+QEMU stops a guest whose console nobody reads. Whoever waits for something else waits for
+``fileno()`` too. Nothing here decides what an end or a silence means; ``watch.py`` does.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, cast
+
+from pexpect import EOF, TIMEOUT
+from pexpect.socket_pexpect import SocketSpawn
+
+from harness.deadline import Deadline
+from harness.errors import InfrastructureError, KernelReported
+from harness.observe.console import ConsoleReader
+from harness.records import KernelReport
+
+if TYPE_CHECKING:
+    _Spawn = SocketSpawn[bytes]
+else:
+    _Spawn = SocketSpawn  # generic in its type stubs only
+
+_READ_BYTES = 4096  # below the window: pexpect searches no more of one read than that
+_WINDOW_BYTES = 8192  # what a pattern may span, and all that is kept for one
+_SLICE_SECONDS = 0.25  # between two looks at the reports while waiting for a pattern
+_REPORT_SECONDS = 10.0  # the longest that a report may take to come out
+_QUIET_SECONDS = 1.0  # a console silent for so long has said all it will
+_AFTER_SECONDS = 0.1  # a panic follows its oops within this
+
+
+class Console:
+    """One guest's console; a context manager around the connection and its log."""
+
+    def __init__(self, socket_path: Path, log: Path) -> None:
+        self._reader = ConsoleReader()
+        self._log = log.open("ab", buffering=0)
+        self._spawn = _connect(socket_path, self._take)
+        self._tail = b""
+
+    def __enter__(self) -> Console:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def ended(self) -> bool:
+        """Whether QEMU closed the console, which it does only when it ends."""
+        return self._spawn.flag_eof
+
+    @property
+    def tail(self) -> str:
+        """The last 8 KiB, for messages."""
+        return self._tail.decode(errors="replace")
+
+    @property
+    def reports(self) -> tuple[KernelReport, ...]:
+        """Every report that is complete so far."""
+        return tuple(self._reader.reports)
+
+    def fileno(self) -> int:
+        """The connection, to be waited for by select or poll; readable at its end too."""
+        return self._spawn.fileno()
+
+    def pump(self) -> None:
+        """Take in what has already arrived, without waiting; it stays to be waited for."""
+        while not self.ended and _readable(self._spawn.socket, 0):
+            self._spawn.expect([TIMEOUT, EOF], timeout=0)
+
+    def wait_for(self, pattern: bytes, deadline: Deadline) -> bytes | None:
+        """The text that matches a regular expression, after what was matched before.
+
+        Of what came before the call, the last 8 KiB are searched. None where the deadline
+        passes or the console ends first. Raises KernelReported for a report on the way,
+        even one that came with the text itself.
+        """
+        matched: bytes | None = None
+        while matched is None and not self.ended:
+            seconds = min(_SLICE_SECONDS, deadline.remaining)
+            if self._spawn.expect([pattern, TIMEOUT, EOF], timeout=seconds) == 0:
+                matched = cast(bytes, self._spawn.after)
+            self.check()
+            if deadline.expired:
+                break
+        return matched
+
+    def check(self) -> None:
+        """Raise KernelReported if the console carries a report, waiting for its end."""
+        self.pump()
+        if self.ended:
+            self._reader.close()
+        elif self._reader.open_report is not None or self._reader.reports:
+            self._let_report_end()
+        if self._reader.reports:
+            raise KernelReported(self.reports)
+
+    def drain(self, deadline: Deadline) -> None:
+        """Take in what still comes: until the end, the deadline, or a second of silence."""
+        while not self.ended and not deadline.expired:
+            if not _readable(self._spawn.socket, min(_QUIET_SECONDS, deadline.remaining)):
+                return
+            self.pump()
+
+    def send(self, data: bytes) -> None:
+        """Type on the console; InfrastructureError where QEMU is gone."""
+        try:
+            self._spawn.send(data)
+        except OSError as exc:
+            raise InfrastructureError(f"the guest's console is gone: {exc}") from exc
+
+    def close(self) -> None:
+        """Keep what has arrived, and hang up; a report still open ends here."""
+        try:
+            self.pump()
+        finally:
+            self._reader.close()
+            self._spawn.socket.close()
+            self._log.close()
+
+    def _let_report_end(self) -> None:
+        deadline = Deadline.after(_REPORT_SECONDS)
+        while self._reader.open_report is not None and not self.ended and not deadline.expired:
+            if not _readable(self._spawn.socket, min(_QUIET_SECONDS, deadline.remaining)):
+                break
+            self.pump()
+        if not self.ended and _readable(self._spawn.socket, _AFTER_SECONDS):
+            self.drain(deadline)
+        if self._reader.open_report is not None:
+            self._reader.close()
+
+    def _take(self, data: bytes) -> None:
+        self._log.write(data)
+        self._reader.feed(data)
+        self._tail = (self._tail + data)[-_WINDOW_BYTES:]
+
+
+class _TappedSocket(_Spawn):
+    """pexpect on a socket, with every byte shown to ``tap`` and its memory bounded."""
+
+    _before: BytesIO
+
+    def __init__(self, connection: socket.socket, tap: Callable[[bytes], None]) -> None:
+        super().__init__(connection, maxread=_READ_BYTES, searchwindowsize=_WINDOW_BYTES)
+        self._tap = tap
+
+    def read_nonblocking(self, size: int = 1, timeout: float | None = None) -> bytes:
+        """What has arrived; TIMEOUT where nothing does in ``timeout`` seconds, EOF at the end.
+
+        The base class reads with a socket timeout of its own, for which 0 is an error.
+        """
+        if not _readable(self.socket, max(0.0, timeout or 0.0)):
+            raise TIMEOUT("nothing on the console")
+        try:
+            data = self.socket.recv(size)
+        except ConnectionError:
+            data = b""
+        if not data:
+            self.flag_eof = True
+            raise EOF("console closed")
+        self._forget()
+        self._tap(data)
+        return data
+
+    def _forget(self) -> None:
+        """Drop what no pattern can reach any more: pexpect keeps all since the last match."""
+        kept = self._before.getvalue()
+        if len(kept) > 4 * _WINDOW_BYTES:
+            self._before = BytesIO()
+            self._before.write(kept[-_WINDOW_BYTES:])
+
+
+def _connect(path: Path, tap: Callable[[bytes], None]) -> _TappedSocket:
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(str(path))
+    except OSError as exc:
+        connection.close()
+        raise InfrastructureError(f"no connection to the guest's console: {exc}") from exc
+    return _TappedSocket(connection, tap)
+
+
+def _readable(connection: socket.socket, seconds: float) -> bool:
+    """Whether there is something to read, or the end; poll has no limit on descriptors."""
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))

@@ -1,0 +1,168 @@
+"""What it means that a guest fell silent or went away: the kernel's doing, or the host's.
+
+The console decides first, for a lost connection can race with an oops; then what QEMU
+says of the guest; then how QEMU ended. Only what nobody else explains is infrastructure.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from dataclasses import dataclass
+
+from harness.deadline import Deadline
+from harness.errors import (
+    DaxhoundError,
+    InfrastructureError,
+    KernelFailure,
+    KernelReported,
+)
+from harness.guest.console import Console
+from harness.machine.process import QemuProcess
+
+_DRAIN_SECONDS = 3.0
+_END_SECONDS = 5.0
+_ANSWER_SECONDS = 2.0
+_TAIL_CHARACTERS = 1500
+_REGISTER_CHARACTERS = 3000
+_ANSWER_CHARACTERS = 3000
+_KNOWN_AGAIN_CHARACTERS = 160
+
+# How QEMU names an end that the guest itself asked for (QAPI ShutdownCause).
+_BY_GUEST = {
+    "guest-shutdown": "switched itself off",
+    "guest-reset": "reset itself",
+    "guest-panic": "panicked",
+    "subsystem-reset": "reset itself",
+}
+# Run states in which it is QEMU or the host that cannot go on (QAPI RunState).
+_BY_HOST = ("internal-error", "io-error")
+# Magic SysRq, as consoles take it: after a serial break, or after Ctrl-O (hvc on pseries,
+# VT220 on s390x). l: backtraces of all CPUs, w: blocked tasks.
+_SYSRQ_PREFIXES = (b"", b"\x0f")
+_SYSRQ_KEYS = (b"l", b"w")
+_SYSRQ_ANSWER = "sysrq: "
+# Floating point and vector registers, which say nothing of where a kernel hangs.
+_FLOAT_LINE = re.compile(r"(FPR|FPSCR|[XYZ]MM|[FQVZ]\d\d|FP[RS])")
+
+
+@dataclass(frozen=True, slots=True)
+class GuestWatch:
+    """The host's view of one guest, for whoever waits for it."""
+
+    console: Console
+    process: QemuProcess
+
+    def check(self) -> None:
+        """Raise what the console or a gone QEMU shows; return while all seems well."""
+        self.console.check()
+        if self.console.ended:
+            raise self.explain_end("while a step ran")
+
+    def explain_lost(self, what: str) -> DaxhoundError:
+        """The error behind a connection into the guest that broke, as in "ssh: reset"."""
+        try:
+            self._settle_console()
+        except KernelReported as exc:
+            return exc
+        if self.console.ended:
+            return self.explain_end(what)
+        state = self._run_state()
+        if state == "running":
+            return InfrastructureError(f"{what}; the guest runs and its console is clean")
+        return self._stopped(what, state, KernelFailure)
+
+    def explain_end(self, what: str, kind: type[KernelFailure] = KernelFailure) -> DaxhoundError:
+        """The error behind the end of QEMU; ``kind`` is for an end of the guest's making."""
+        try:
+            self._settle_console()
+        except KernelReported as exc:
+            return exc
+        causes = [
+            str(event.data.get("reason"))
+            for event in self.process.qmp.events(Deadline.after(_END_SECONDS))
+            if event.name == "SHUTDOWN"
+        ]
+        status = self.process.exit_status(Deadline.after(_END_SECONDS))
+        if status == 0 and causes and causes[-1] in _BY_GUEST:
+            did = _BY_GUEST[causes[-1]]
+            return kind(f"{what}: the guest {did}, without a report; {self._last_words()}")
+        why = f"status {status}, shutdown cause {causes[-1] if causes else 'not given'}"
+        return InfrastructureError(f"{what}: QEMU ended ({why}): {self.process.stderr()}")
+
+    def explain_silence(
+        self, what: str, kind: type[KernelFailure] = KernelFailure
+    ) -> DaxhoundError:
+        """The error behind a deadline that passed; ``kind`` is for a guest that hangs.
+
+        Asks QEMU for the registers and the kernel, by SysRq and at last an NMI, for its
+        tasks; what that brings to the console is in the console's log.
+        """
+        try:
+            self.console.check()
+        except KernelReported as exc:
+            return exc
+        if self.console.ended:
+            return self.explain_end(what, kind)
+        state = self._run_state()
+        if state != "running":
+            return self._stopped(what, state, kind)
+        registers = _without_float(self._monitor("info registers -a"))[:_REGISTER_CHARACTERS]
+        last_words = self._last_words()
+        asked = self._ask_kernel()
+        return kind(f"{what}; {last_words}\n{asked}\n-- registers --\n{registers}")
+
+    def _settle_console(self) -> None:
+        self.console.drain(Deadline.after(_DRAIN_SECONDS))
+        self.console.check()
+
+    def _stopped(self, what: str, state: str, kind: type[KernelFailure]) -> DaxhoundError:
+        if state in _BY_HOST or state == "unknown":
+            return InfrastructureError(f"{what}; QEMU is in state {state}")
+        return kind(f"{what}; QEMU's state is {state}; {self._last_words()}")
+
+    def _run_state(self) -> str:
+        try:
+            return self.process.qmp.status()
+        except InfrastructureError:
+            return "unknown"
+
+    def _monitor(self, line: str) -> str:
+        try:
+            return self.process.qmp.monitor(line, Deadline.after(_ANSWER_SECONDS))
+        except InfrastructureError as exc:
+            return str(exc)
+
+    def _ask_kernel(self) -> str:
+        """Make the kernel say what it is at, and say how that went."""
+        before = self.console.tail
+        with contextlib.suppress(InfrastructureError):
+            for prefix in _SYSRQ_PREFIXES:
+                self._press_sysrq(prefix)
+                answer = self._said_since(before)
+                if _SYSRQ_ANSWER in answer:  # the console may also just echo the keys
+                    return f"the kernel's answer to SysRq:\n{answer}"
+            self.process.qmp.inject_nmi()
+            self.console.drain(Deadline.after(_DRAIN_SECONDS))
+        if answer := self._said_since(before):
+            return f"no answer to SysRq, but to an NMI:\n{answer}"
+        return "neither SysRq nor an NMI was answered"
+
+    def _said_since(self, before: str) -> str:
+        _, _, answer = self.console.tail.rpartition(before[-_KNOWN_AGAIN_CHARACTERS:] or "\0")
+        return answer[-_ANSWER_CHARACTERS:].strip()
+
+    def _press_sysrq(self, prefix: bytes) -> None:
+        for key in _SYSRQ_KEYS:
+            if not prefix:
+                self.process.qmp.execute("chardev-send-break", {"id": "console"})
+            self.console.send(prefix + key)
+        self.console.drain(Deadline.after(_DRAIN_SECONDS))
+
+    def _last_words(self) -> str:
+        tail = self.console.tail[-_TAIL_CHARACTERS:].strip()
+        return f"the console's last lines:\n{tail}" if tail else "the console stayed empty"
+
+
+def _without_float(registers: str) -> str:
+    return "\n".join(line for line in registers.splitlines() if not _FLOAT_LINE.match(line))

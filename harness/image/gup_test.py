@@ -1,0 +1,95 @@
+"""gup_test as the kernel under test ships it, built statically for the guest.
+
+The tool follows its kernel: ioctls, options and output differ between releases.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import InfrastructureError, UserError
+from harness.target import Target
+
+# The folder was renamed from vm to mm in 6.3.
+_SELFTESTS = ("tools/testing/selftests/mm", "tools/testing/selftests/vm")
+# "$(TEST_GEN_FILES): vm_util.c hugepage_settings.c": what every test there is linked with.
+_COMMON_SOURCES = re.compile(
+    r"^\$\((?:TEST_GEN_FILES|OUTPUT\)/gup_test)\)?\s*:(?P<sources>.*)$", re.MULTILINE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GupTestSource:
+    """Where a kernel tree keeps gup_test, and the files that it is linked from."""
+
+    directory: Path
+    files: tuple[Path, ...]
+
+
+def find_gup_test(source: Path) -> GupTestSource:
+    """gup_test in a kernel tree. Raises UserError where there is none."""
+    for name in _SELFTESTS:
+        main = source / name / "gup_test.c"
+        if main.is_file():
+            makefile = source / name / "Makefile"
+            text = makefile.read_text(errors="replace") if makefile.is_file() else ""
+            others = tuple(main.parent / file for file in common_sources(text))
+            return GupTestSource(main.parent, (main, *others))
+    raise UserError(
+        f"this kernel has no gup_test.c in {' or '.join(_SELFTESTS)}",
+        hint="a kernel from 5.17 on, with its tools/ folder",
+    )
+
+
+def common_sources(makefile: str) -> tuple[str, ...]:
+    """C files that the selftests' Makefile adds to gup_test: vm_util.c and the like."""
+    words = " ".join(found["sources"] for found in _COMMON_SOURCES.finditer(makefile)).split()
+    return tuple(dict.fromkeys(word for word in words if re.fullmatch(r"[\w-]+\.c", word)))
+
+
+def compiler_version(target: Target) -> str:
+    """First line of the cross compiler's --version. Raises InfrastructureError."""
+    return _run(target, [_compiler(target), "--version"]).partition("\n")[0]
+
+
+def build_gup_test(source: Path, target: Target, scratch: Path) -> bytes:
+    """The program's bytes; ``scratch`` is a directory for intermediate files.
+
+    Where helpers are linked in, the kernel's exported headers are made first: those use
+    ioctls that are newer than the libc (PAGEMAP_SCAN). The tree itself is only read. Raises UserError where the tree has no
+    gup_test, InfrastructureError where it cannot be compiled here.
+    """
+    found = find_gup_test(source)
+    if len(found.files) > 1:
+        _make_headers(source, target, scratch)
+    program = scratch / "gup_test"
+    include = ["-I", str(source), "-I", str(found.directory.parent)]
+    command = [_compiler(target), "-O2", "-static", "-s", *include]
+    command += ["-isystem", str(scratch / "usr/include"), "-o", str(program)]
+    _run(target, [*command, *map(str, found.files), "-lpthread"])
+    return program.read_bytes()
+
+
+def _make_headers(source: Path, target: Target, scratch: Path) -> None:
+    words = (f"ARCH={target.kernel.arch}", f"CROSS_COMPILE={target.kernel.cross_compile}")
+    _run(target, ["make", "-s", "-C", str(source), f"O={scratch}", *words, "headers"])
+
+
+def _compiler(target: Target) -> str:
+    return f"{target.kernel.cross_compile}gcc"
+
+
+def _run(target: Target, command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+    except FileNotFoundError as exc:
+        packages = " ".join((*target.packages.compiler, "make"))
+        raise InfrastructureError(f"{command[0]} is missing: apt-get install {packages}") from exc
+    except subprocess.CalledProcessError as exc:
+        errors = [line for line in exc.stderr.splitlines() if "error" in line.lower()]
+        message = "\n".join((errors or exc.stderr.splitlines())[:5])
+        raise InfrastructureError(f"gup_test: {' '.join(command[:6])} ...: {message}") from exc
+    return done.stdout

@@ -1,0 +1,84 @@
+"""What a guest needs of its kernel: gup_test, and the list of built-in drivers."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import InfrastructureError
+from harness.image import cpio
+from harness.image.gup_test import build_gup_test, compiler_version
+from harness.progress import Progress, Silence
+from harness.store import Store, digest
+from harness.target import Target
+
+if TYPE_CHECKING:
+    from harness.kernel.build import BuiltKernel
+
+OVERLAY_NAME = "overlay.cpio"
+
+# To be counted up when the code makes another overlay of the same kernel.
+_FORMAT = "1"
+
+
+def provide_overlay(
+    target: Target, kernel: BuiltKernel, store: Store, progress: Progress | None = None
+) -> Path:
+    """An uncompressed cpio for one kernel, made where it is new.
+
+    Raises UserError for a kernel tree without gup_test, InfrastructureError where the
+    compiler or depmod fail.
+    """
+    key = digest(_FORMAT, kernel.key, compiler_version(target))
+
+    def build(work: Path) -> None:
+        with (
+            (progress or Silence()).task(f"gup_test of {kernel.release}", "files"),
+            tempfile.TemporaryDirectory(dir=work) as scratch,
+        ):
+            program = build_gup_test(kernel.source, target, Path(scratch))
+            modules = builtin_modules(kernel.release, kernel.modules_builtin, Path(scratch))
+        entries = (cpio.file("usr/bin/gup_test", program, 0o755), *modules)
+        (work / OVERLAY_NAME).write_bytes(cpio.write_archive(cpio.with_parents(entries)))
+
+    return store.provide("guest-overlay", f"{target.debian}-{key[:16]}", build) / OVERLAY_NAME
+
+
+def builtin_modules(release: str, listing: Path, scratch: Path) -> tuple[cpio.Entry, ...]:
+    """/lib/modules/<release> of a kernel without modules, as depmod indexes it.
+
+    daxctl asks libkmod for device_dax and kmem, and libkmod knows a built-in driver from
+    here only; without it, create-device and reconfigure-device fail with ENOENT.
+    ``listing`` is the kernel's modules.builtin; modules.builtin.modinfo is taken from
+    beside it where it is there. Raises InfrastructureError.
+    """
+    directory = scratch / "lib/modules" / release
+    directory.mkdir(parents=True)
+    # The kernel has no loadable modules; depmod warns of an absent order.
+    (directory / "modules.order").touch()
+    for name in ("modules.builtin", "modules.builtin.modinfo"):
+        if (listing.parent / name).is_file():
+            shutil.copyfile(listing.parent / name, directory / name)
+    _depmod(scratch, release)
+    return tuple(_files_below(directory, f"usr/lib/modules/{release}"))
+
+
+def _files_below(directory: Path, guest_path: str) -> Iterator[cpio.Entry]:
+    for path in sorted(directory.iterdir()):
+        yield cpio.file(f"{guest_path}/{path.name}", path.read_bytes())
+
+
+def _depmod(root: Path, release: str) -> None:
+    # An ordinary user's PATH has no sbin.
+    found = shutil.which("depmod") or shutil.which("depmod", path="/usr/sbin:/sbin")
+    if found is None:
+        raise InfrastructureError("depmod is missing: apt-get install kmod")
+    try:
+        subprocess.run([found, "-b", str(root), release], check=True, capture_output=True)
+    except subprocess.CalledProcessError as exc:
+        message = exc.stderr.decode(errors="replace").strip()
+        raise InfrastructureError(f"depmod of {release} failed: {message}") from exc

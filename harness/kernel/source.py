@@ -1,0 +1,258 @@
+"""Kernel source trees: fetched, unpacked or used where they are, never written to.
+
+What comes from an archive is unpacked once into the store. A patch series, when there is
+one, goes on a copy of what ``provide_source`` returns, with its own identity.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from harness.apt import Candidate, PrivateApt, Suite
+from harness.errors import InfrastructureError, UserError
+from harness.kernel import tree
+from harness.kernel.spec import DebianSpec, DirectorySpec, GitSpec, KernelSpec, TarSpec
+from harness.progress import Progress
+from harness.store import Store
+from harness.yaml_document import Record, load_documents
+
+DEBIAN_SUITES = Path(__file__).with_name("debian.yaml")
+
+_VERSION_LINE = re.compile(r"^(VERSION|PATCHLEVEL|SUBLEVEL) *= *([0-9]*) *$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source tree to build from.
+
+    ``identity`` is equal for equal content, whatever ``path`` is. ``fingerprint`` is what
+    the tree looked like where it is somebody's own and may change at any time.
+    """
+
+    path: Path
+    version: tuple[int, int, int]
+    identity: str
+    fingerprint: str | None = None
+
+    def check_unchanged(self) -> None:
+        """Raise UserError where the tree was edited since: what was built of it has no name."""
+        if self.fingerprint is None:
+            return
+        if tree.fingerprint(self.path, tree.list_files(self.path)) != self.fingerprint:
+            raise UserError(
+                f"{self.path} was changed while a kernel was being built of it",
+                hint="run again, or name a commit: git:PATH@REF",
+            )
+
+
+class SourcePackages(Protocol):
+    """What is needed of ``harness.apt.PrivateApt``."""
+
+    def candidates(self, package: str) -> tuple[Candidate, ...]:
+        """Versions of a package, newest first."""
+        ...
+
+    def names(self, prefix: str) -> tuple[str, ...]:
+        """Names of packages."""
+        ...
+
+    def download(self, packages: list[str], into: Path) -> tuple[Path, ...]:
+        """Fetch .deb files."""
+        ...
+
+
+class DebianSuites(Record):
+    """``debian.yaml``: suites that carry a linux-source package, by its version."""
+
+    sources: dict[str, tuple[str, ...]]
+    others: tuple[str, ...]
+
+    def carrying(self, version: str) -> tuple[Suite, ...]:
+        """Where to look for one version."""
+        return tuple(Suite(name) for name in self.sources.get(version, self.others))
+
+
+def provide_source(
+    spec: KernelSpec, store: Store, progress: Progress, apt: SourcePackages | None = None
+) -> Source:
+    """The source tree that a spec names.
+
+    Raises UserError where it is not there or is no kernel, InfrastructureError where it
+    cannot be fetched.
+    """
+    match spec:
+        case DebianSpec():
+            suites = load_suites().carrying(spec.version)
+            return _debian(spec, store, progress, apt or PrivateApt(store, suites))
+        case TarSpec():
+            return _tarball(spec, store, progress)
+        case GitSpec():
+            return _commit(spec, store, progress)
+        case DirectorySpec():
+            return _directory(spec, store, progress)
+
+
+def load_suites() -> DebianSuites:
+    """The data file beside this module."""
+    return load_documents(DEBIAN_SUITES)[0].read(DebianSuites)
+
+
+def read_version(path: Path, spec: KernelSpec) -> tuple[int, int, int]:
+    """Version of a kernel tree, from its Makefile. Raises UserError for anything else."""
+    try:
+        return parse_version((path / "Makefile").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
+        raise UserError(
+            f"{spec} is no Linux source tree: no Makefile there says VERSION and PATCHLEVEL",
+            hint="the directory that holds Kconfig, MAINTAINERS and arch/",
+        ) from exc
+
+
+def parse_version(makefile: str) -> tuple[int, int, int]:
+    """Version from the text of the kernel's top Makefile. Raises ValueError."""
+    found = dict(reversed(_VERSION_LINE.findall(makefile)))
+    if not {"VERSION", "PATCHLEVEL"} <= set(found):
+        raise ValueError("no VERSION and PATCHLEVEL")
+    return int(found["VERSION"]), int(found["PATCHLEVEL"]), int(found.get("SUBLEVEL") or 0)
+
+
+def _debian(
+    spec: DebianSpec, store: Store, progress: Progress, apt: SourcePackages
+) -> Source:
+    candidates = apt.candidates(spec.package)
+    if not candidates:
+        found = {name.removeprefix("linux-source-") for name in apt.names("linux-source-")}
+        known = sorted(found | set(load_suites().sources) - {spec.version})
+        there = [f"debian:{version}" for version in known if version[:1].isdigit()]
+        raise UserError(
+            f"Debian has no {spec.package} in the suites where {spec} is looked for",
+            hint=", ".join(there) or "a source of your own: dir:PATH, tar:PATH, git:PATH@REF",
+        )
+    name = f"{spec.package}={candidates[0].version}"
+
+    def build(into: Path) -> None:
+        with progress.task(f"source {name}", "steps", total=2) as task:
+            scratch = into / ".deb"
+            scratch.mkdir()
+            (deb,) = apt.download([name], scratch)
+            task.advance()
+            _unpack_debian(deb, spec, scratch, into)
+            shutil.rmtree(scratch)
+            task.advance()
+
+    return _stored(spec, store, name.replace("=", "_"), build, identity=f"debian {name}")
+
+
+def _unpack_debian(deb: Path, spec: DebianSpec, scratch: Path, into: Path) -> None:
+    packed = scratch / "data.tar"
+    inner = f"./usr/src/{spec.package}.tar.xz"
+    with packed.open("wb") as file:
+        command = ("dpkg-deb", "--fsys-tarfile", deb)
+        _check(subprocess.run(command, stdout=file, stderr=subprocess.PIPE, check=False))
+    _check(_tar("-x", "-f", packed, "-C", scratch, inner))
+    _check(_tar("-x", "-f", scratch / inner, "-C", into, "--strip-components=1"))
+
+
+def _tarball(spec: TarSpec, store: Store, progress: Progress) -> Source:
+    path = spec.path.expanduser().absolute()
+    try:
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as exc:
+        raise UserError(f"{spec} cannot be read: {exc.strerror}") from exc
+
+    def build(into: Path) -> None:
+        with progress.task(f"source {spec}", "files"):
+            # GNU tar strips leading slashes, refuses "..", and makes symbolic links last.
+            done = _tar("-x", "-f", path, "-C", into, "--strip-components=1", "--no-same-owner")
+            if done.returncode != 0:
+                raise UserError(f"{spec} cannot be unpacked: {_words(done)}")
+            _refuse_escapes(into, spec)
+            read_version(into, spec)
+
+    return _stored(spec, store, f"tar-{content}", build, identity=f"tar {content}")
+
+
+def _refuse_escapes(root: Path, spec: TarSpec) -> None:
+    """No link of a stranger's tree may lead out of it: a build follows links."""
+    top = root.resolve()
+    for directory, subdirectories, files in os.walk(root):
+        for name in (*subdirectories, *files):
+            path = Path(directory) / name
+            if path.is_symlink() and not path.resolve().is_relative_to(top):
+                raise UserError(
+                    f"{spec}: {path.relative_to(root)} is a link that leads out of the tree, "
+                    f"to {path.readlink()}"
+                )
+
+
+def _commit(spec: GitSpec, store: Store, progress: Progress) -> Source:
+    repository = spec.path.expanduser().absolute()
+    if not repository.is_dir():
+        raise UserError(f"{spec}: no such directory")
+    commit = tree.find_commit(repository, spec.ref)
+
+    def build(into: Path) -> None:
+        with progress.task(f"source {spec} ({commit[:12]})", "files"):
+            packed = into / ".source.tar"
+            tree.git(repository, "archive", "--format=tar", f"--output={packed}", commit)
+            _check(_tar("-x", "-f", packed, "-C", into))
+            packed.unlink()
+            read_version(into, spec)
+
+    return _stored(spec, store, f"git-{commit}", build, identity=f"git {commit}")
+
+
+def _directory(spec: DirectorySpec, store: Store, progress: Progress) -> Source:
+    path = spec.path.expanduser().resolve()
+    version = read_version(path, spec)
+    names = tree.list_files(path)
+    seen = tree.fingerprint(path, names)
+    with progress.task(f"source {spec}: reading", "files"):
+        content = tree.content_digest(path, names, seen, store)
+    if not tree.is_built(path):
+        return Source(path, version, f"dir {content}", fingerprint=seen)
+    if not (path / ".git").exists():
+        raise UserError(
+            "has been built in place, and the kernel's Makefile refuses to build it elsewhere "
+            "as it is",
+            path=path,
+            hint=f"make -C {path} mrproper, or a fresh copy of the tree",
+        )
+
+    def build(into: Path) -> None:
+        with progress.task(f"source {spec}: copying what git knows of it", "files"):
+            tree.copy_files(path, names, into)
+
+    return _stored(spec, store, f"dir-{content}", build, identity=f"dir {content}")
+
+
+def _stored(
+    spec: KernelSpec, store: Store, key: str, build: Callable[[Path], None], identity: str
+) -> Source:
+    path = store.provide("source", key, build)
+    return Source(path, read_version(path, spec), identity)
+
+
+def _tar(*arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(("tar", *arguments), capture_output=True, check=False)
+    except FileNotFoundError as exc:
+        raise InfrastructureError("tar is missing") from exc
+
+
+def _check(done: subprocess.CompletedProcess[bytes]) -> None:
+    if done.returncode != 0:
+        raise InfrastructureError(f"{done.args[0]} failed: {_words(done)}")
+
+
+def _words(done: subprocess.CompletedProcess[bytes]) -> str:
+    return (done.stderr or b"").decode(errors="replace").strip() or f"status {done.returncode}"

@@ -1,0 +1,99 @@
+"""How a kernel source is named on the command line: ``debian:6.1``, ``git:PATH@REF``, ...
+
+Pure: whether the source is there is ``harness/kernel/source.py``'s to find out.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from harness.errors import UserError
+
+FORMS = ("debian:6.1", "dir:PATH", "tar:PATH", "git:PATH@REF")
+
+_VERSION = re.compile(r"[0-9]+\.[0-9]+")
+# The first @ that does not start a reflog selector such as HEAD@{1}.
+_COMMIT = re.compile(r"(?P<path>.+?)@(?P<ref>[^{].*)")
+
+
+@dataclass(frozen=True, slots=True)
+class DebianSpec:
+    """The newest ``linux-source-<version>`` in Debian's archive."""
+
+    version: str
+
+    def __str__(self) -> str:
+        return f"debian:{self.version}"
+
+    @property
+    def package(self) -> str:
+        return f"linux-source-{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class DirectorySpec:
+    """A source tree, built outside of it and never written to."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return f"dir:{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class TarSpec:
+    """A tarball of a source tree, in any compression that tarfile reads."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return f"tar:{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class GitSpec:
+    """One commit of a git repository; its work tree and index stay as they are."""
+
+    path: Path
+    ref: str
+
+    def __str__(self) -> str:
+        return f"git:{self.path}@{self.ref}"
+
+
+KernelSpec: TypeAlias = DebianSpec | DirectorySpec | TarSpec | GitSpec
+
+
+def parse_kernel_spec(text: str) -> KernelSpec:
+    """A kernel source by its name. Raises UserError with the form that was meant."""
+    kind, _, rest = text.partition(":")
+    commit = _COMMIT.fullmatch(rest)
+    match kind:
+        case "debian" if _VERSION.fullmatch(rest):
+            return DebianSpec(rest)
+        case "dir" if rest:
+            return DirectorySpec(Path(rest))
+        case "tar" if rest:
+            return TarSpec(Path(rest))
+        case "git" if commit is not None:
+            return GitSpec(Path(commit["path"]), commit["ref"])
+    raise UserError(f"no such kernel: {text!r}", hint=_nearest_form(kind, rest))
+
+
+def _nearest_form(kind: str, rest: str) -> str:
+    """What was probably meant by a name that is none."""
+    if version := _VERSION.match(kind) or (kind == "debian" and _VERSION.match(rest)):
+        return f"debian:{version[0]}"
+    if kind == "git" and rest:
+        return f"git:{rest.rstrip('@')}@HEAD"
+    if not rest and re.search(r"\.tar(\.\w+)?$", kind):
+        return f"tar:{kind}"
+    if not rest and ("/" in kind or kind.startswith((".", "~"))):
+        return f"dir:{kind}"
+    meant = {form.partition(":")[0]: form for form in FORMS}
+    close = difflib.get_close_matches(kind, meant, n=1)
+    return meant[close[0]] if close else "one of " + ", ".join(FORMS)

@@ -1,0 +1,134 @@
+"""A source tree that belongs to someone else: what is in it, without touching it.
+
+The content decides what a kernel is built again for. Reading 80,000 files takes seconds,
+so their digest is remembered under what ``stat`` says of them; the change time, which no
+program can set back, is part of that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.errors import InfrastructureError, UserError
+from harness.store import Store, digest
+
+# The kernel's Makefile (outputmakefile) refuses to build elsewhere while one is there.
+_BUILT_IN_TREE = (".config", "include/config", "arch/*/include/generated")
+
+
+def is_built(tree: Path) -> bool:
+    """Whether the kernel was built inside this tree, so that O= builds refuse it."""
+    return any(any(tree.glob(pattern)) for pattern in _BUILT_IN_TREE)
+
+
+def list_files(tree: Path) -> tuple[str, ...]:
+    """Relative names of the source's files, sorted.
+
+    In a git work tree these are the tracked and the untracked files that git does not
+    ignore, so that what a build left there does not count; elsewhere all files.
+    """
+    if (tree / ".git").exists():
+        listed = git(tree, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+        names = set(os.fsdecode(name) for name in listed.split(b"\0") if name)
+        return tuple(sorted(name for name in names if os.path.lexists(tree / name)))
+    return tuple(sorted(_walk(tree)))
+
+
+def fingerprint(tree: Path, names: tuple[str, ...]) -> str:
+    """Digest of what ``stat`` says of the files: other whenever one may have changed."""
+    whole = hashlib.sha256(str(tree).encode())
+    for name in names:
+        found = (tree / name).lstat()
+        fields = (found.st_mode, found.st_size, found.st_ino, found.st_mtime_ns, found.st_ctime_ns)
+        whole.update(f"{name}\0{fields}\n".encode(errors="surrogateescape"))
+    return whole.hexdigest()
+
+
+def content_digest(tree: Path, names: tuple[str, ...], seen: str, store: Store) -> str:
+    """Digest of names, modes and contents; ``seen`` is the fingerprint it is kept under."""
+
+    def build(into: Path) -> None:
+        (into / "digest").write_text(digest(*_content(tree, names)))
+
+    return (store.provide("tree-digest", seen, build) / "digest").read_text()
+
+
+def copy_files(tree: Path, names: tuple[str, ...], into: Path) -> None:
+    """Copy the files, with their modes and times. Raises InfrastructureError."""
+    options = ("--null", "--verbatim-files-from", "-T", "-")
+    with tempfile.TemporaryFile() as listed, tempfile.TemporaryFile() as complaints:
+        listed.write(b"\0".join(os.fsencode(name) for name in names))
+        listed.seek(0)
+        with subprocess.Popen(
+            ("tar", "-c", "-C", tree, *options),
+            stdin=listed,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+        ) as pack:
+            unpack = subprocess.run(
+                ("tar", "-x", "-C", into), stdin=pack.stdout, stderr=complaints, check=False
+            )
+        if pack.returncode != 0 or unpack.returncode != 0:
+            complaints.seek(0)
+            words = complaints.read().decode(errors="replace").strip()
+            raise InfrastructureError(f"{tree} cannot be copied: {words}")
+
+
+def find_commit(repository: Path, ref: str) -> str:
+    """The commit that a branch, tag or other name stands for. Raises UserError."""
+    try:
+        name = f"{ref}^{{commit}}"
+        found = git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", name)
+    except UserError as exc:
+        if exc.message.endswith("failed"):
+            raise UserError(
+                f"{ref!r} names no commit in {repository}",
+                hint=f"a branch, a tag or an id that git -C {repository} log knows",
+            ) from exc
+        raise
+    return found.decode().strip()
+
+
+def git(repository: Path, *arguments: str) -> bytes:
+    """Output of one git command that reads; UserError with git's own words where it fails."""
+    # A hook's GIT_DIR or GIT_INDEX_FILE would win over the repository that was named.
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
+    try:
+        done = subprocess.run(
+            ("git", "-C", repository, *arguments),
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
+        )
+    except FileNotFoundError as exc:
+        raise InfrastructureError("git is missing: apt-get install git") from exc
+    except subprocess.CalledProcessError as exc:
+        words = exc.stderr.decode(errors="replace").strip()
+        raise UserError(f"git {arguments[0]} in {repository}: {words or 'failed'}") from exc
+    return done.stdout
+
+
+def _walk(tree: Path) -> Iterator[str]:
+    for directory, subdirectories, files in os.walk(tree):
+        links = [name for name in subdirectories if (Path(directory) / name).is_symlink()]
+        for name in (*files, *links):
+            yield str((Path(directory) / name).relative_to(tree))
+
+
+def _content(tree: Path, names: tuple[str, ...]) -> Iterator[str | bytes | Path]:
+    for name in names:
+        path = tree / name
+        mode = path.lstat().st_mode
+        yield os.fsencode(name)
+        if stat.S_ISLNK(mode):
+            yield f"link {path.readlink()}"
+        elif stat.S_ISREG(mode):
+            yield "program" if mode & stat.S_IXUSR else "file"
+            yield path

@@ -1,0 +1,207 @@
+"""QEMU as a child process that cannot outlive the harness, and the directory it works in.
+
+However the harness ends - normally, by an exception, Ctrl-C, SIGTERM, even kill -9 - QEMU
+ends with it. Directories are removed on the way out; one that a kill -9 left behind is
+swept by the next run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+from harness.deadline import Deadline
+from harness.errors import InfrastructureError
+from harness.machine.qmp import Qmp
+
+_PREFIX = "daxhound-"
+_LOCK = "lock"
+_SOCKET_PATH_BYTES = 107  # sun_path of unix(7), less its closing NUL
+_LONGEST_SOCKET_NAME = len("/console.sock")
+_START_SECONDS = 30.0
+_STOP_SECONDS = 3.0
+_QUOTED_CHARACTERS = 4000
+
+
+class QemuProcess:
+    """One QEMU, started frozen, with its QMP connection; a context manager.
+
+    ``argv`` must hold ``-S`` and serve QMP at ``qmp_socket``. stderr goes to ``stderr_log``.
+    """
+
+    def __init__(self, argv: tuple[str, ...], qmp_socket: Path, stderr_log: Path) -> None:
+        self.argv = argv
+        self.qmp = Qmp(qmp_socket)
+        self._stderr_log = stderr_log
+        self._process: subprocess.Popen[bytes] | None = None
+        self._failure: OSError | None = None
+        self._started = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="qemu-keeper", daemon=True)
+
+    def __enter__(self) -> QemuProcess:
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    @property
+    def alive(self) -> bool:
+        return self._keeper.is_alive()
+
+    def exit_status(self, deadline: Deadline) -> int | None:
+        """QEMU's exit status, -n for signal n; None if it still runs at the deadline."""
+        self._keeper.join(deadline.remaining)
+        return self._process.returncode if self._process and not self.alive else None
+
+    def stderr(self) -> str:
+        """The end of what QEMU wrote to stderr."""
+        if not self._stderr_log.exists():
+            return ""
+        text = self._stderr_log.read_text(encoding="utf-8", errors="replace")
+        return text[-_QUOTED_CHARACTERS:].strip()
+
+    def stop(self) -> None:
+        """End QEMU: asked by QMP, then SIGTERM, then SIGKILL; nothing where it has ended."""
+        try:
+            if self.alive and self.qmp.connected:
+                with contextlib.suppress(InfrastructureError):
+                    self.qmp.execute("quit", deadline=Deadline.after(_STOP_SECONDS))
+                    self._keeper.join(_STOP_SECONDS)
+        finally:
+            self._signal(signal.SIGTERM)
+            self._signal(signal.SIGKILL)
+            self.qmp.close()
+
+    def _start(self) -> None:
+        self._keeper.start()
+        self._started.wait()
+        if self._failure is not None:
+            message = f"{self.argv[0]} cannot be started: {self._failure}"
+            raise InfrastructureError(message) from self._failure
+        try:
+            self.qmp.connect(Deadline.after(_START_SECONDS), lambda: self.alive)
+        except InfrastructureError as exc:
+            status = self.exit_status(Deadline.after(_STOP_SECONDS))
+            ended = "hangs" if status is None else f"ended with status {status}"
+            message = f"QEMU {ended} before the guest could start: {self.stderr()}"
+            raise InfrastructureError(message) from exc
+
+    def _keep(self) -> None:
+        """Thread that starts QEMU and lives as long: the death signal is tied to it.
+
+        setpriv sets PR_SET_PDEATHSIG between fork and exec, where Python code would not
+        be safe in a process with threads. prctl(2): "parent" is the thread that forked.
+        """
+        try:
+            with self._stderr_log.open("wb") as log:
+                self._process = subprocess.Popen(
+                    ("setpriv", "--pdeathsig", "KILL", "--", *self.argv),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,  # Ctrl-C in the terminal is for the harness
+                )
+        except OSError as exc:
+            self._failure = exc
+            return
+        finally:
+            self._started.set()
+        self._process.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is None or not self.alive:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(number)
+        self._keeper.join(_STOP_SECONDS)
+
+
+@contextlib.contextmanager
+def guest_directory() -> Iterator[Path]:
+    """A directory (0700) for one guest, gone afterwards; leftovers of dead runs go too.
+
+    Raises InfrastructureError where the temporary directory's path is too long for the
+    unix sockets in it.
+    """
+    parent = Path(tempfile.gettempdir())
+    _sweep(parent)
+    directory, lock = _make_locked(parent)
+    try:
+        if len(os.fsencode(directory)) + _LONGEST_SOCKET_NAME > _SOCKET_PATH_BYTES:
+            raise InfrastructureError(f"{parent} is too long a path for sockets: set TMPDIR")
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+        os.close(lock)
+
+
+@contextlib.contextmanager
+def orderly_termination() -> Iterator[None]:
+    """Within this, SIGTERM and SIGHUP unwind the stack as Ctrl-C does: KeyboardInterrupt.
+
+    For the faces: Python's default for both ends the process with no cleanup at all. Does
+    nothing outside the main thread, or where someone else handles the signal already.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    wanted = (signal.SIGTERM, signal.SIGHUP)
+    taken = [number for number in wanted if signal.getsignal(number) is signal.SIG_DFL]
+    for number in taken:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _make_locked(parent: Path) -> tuple[Path, int]:
+    """A new directory, and the lock that says its owner lives."""
+    while True:
+        directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+        lock = os.open(directory / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.fstat(lock).st_nlink:
+            return directory, lock
+        os.close(lock)  # a sweep came between the two calls and took it for a leftover
+
+
+def _sweep(parent: Path) -> None:
+    """Remove guest directories of ours that no living process holds the lock of."""
+    for lock_path in parent.glob(f"{_PREFIX}*/{_LOCK}"):
+        try:
+            lock = os.open(lock_path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            continue  # another user's, or just gone
+        try:
+            if os.fstat(lock).st_uid == os.getuid():
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(lock_path.parent, ignore_errors=True)
+        except BlockingIOError:
+            pass  # its owner lives
+        finally:
+            os.close(lock)

@@ -1,0 +1,54 @@
+"""What a target and a kernel cannot have, said as a reason, before anything boots."""
+
+from __future__ import annotations
+
+from harness.model.machine import POWERPC, Machine
+from harness.scenario.steps import Filesystem, GupTest, Mode
+
+_MODE_SYMBOLS: dict[str, tuple[str, ...]] = {
+    "raw": (),
+    "sector": ("BTT",),
+    "fsdax": ("ZONE_DEVICE", "NVDIMM_PFN"),
+    "devdax": ("ZONE_DEVICE", "NVDIMM_DAX", "DEV_DAX", "DEV_DAX_PMEM"),
+}
+
+
+def why_no_pmem(machine: Machine) -> str | None:
+    """Why the guest shows no region at all; None where it does."""
+    if machine.target.pmem is None:
+        return f"{machine.target.name}: QEMU has no pmem device for this machine"
+    bus = "PAPR_SCM" if machine.mmu in POWERPC else "ACPI_NFIT"
+    return _why_not_built(machine, ("LIBNVDIMM", bus))
+
+
+def why_no_mode(machine: Machine, mode: Mode) -> str | None:
+    """Why no namespace of this mode can exist in the guest."""
+    symbols = ("BLK_DEV_PMEM", *_MODE_SYMBOLS[mode])
+    return why_no_pmem(machine) or _why_not_built(machine, symbols)
+
+
+def why_no_gup(machine: Machine, step: GupTest) -> str | None:
+    """Why gup_test cannot run on this kind of memory in the guest."""
+    missing = _why_not_built(machine, ("GUP_TEST",))
+    if missing:
+        return missing
+    if step.memory in ("devdax", "fsdax"):
+        return why_no_mode(machine, "devdax" if step.memory == "devdax" else "fsdax")
+    if step.memory == "hugetlb" and machine.default_huge_page is None:
+        return f"{machine.target.name}: the guest has no huge page size for hugetlb"
+    if step.memory == "thp" and not machine.has_huge_pages:
+        return f"{machine.target.name}: the guest has no transparent huge pages"
+    return None
+
+
+def why_no_filesystem(machine: Machine, step: Filesystem) -> str | None:
+    """Why no file system of this type can be mounted with DAX in the guest."""
+    symbols = ("EXT4_FS" if step.type == "ext4" else "XFS_FS", "FS_DAX")
+    return why_no_mode(machine, "fsdax") or _why_not_built(machine, symbols)
+
+
+def _why_not_built(machine: Machine, symbols: tuple[str, ...]) -> str | None:
+    missing = [f"CONFIG_{symbol}" for symbol in symbols if not machine.kernel.has(symbol)]
+    if not missing:
+        return None
+    return f"the kernel is built without {' and '.join(missing)}"

@@ -1,0 +1,147 @@
+"""What ``gup_test`` must show on each kind of memory.
+
+The ioctl succeeds even where pinning fails: what tells is the size that gup_test prints as
+truncated, and the pin counters of /proc/vmstat. Source: mm/gup_test.c, mm/gup.c.
+"""
+
+from __future__ import annotations
+
+from harness.errors import UserError
+from harness.model.filesystem import Mounted
+from harness.model.machine import MIB, Machine
+from harness.model.namespace import Namespace
+from harness.model.rules import RULES
+from harness.records import Expected, Relation, Rule
+from harness.scenario.steps import GupTest
+from harness.units import align_up, format_size
+
+
+def expect_gup(
+    machine: Machine, step: GupTest, devdax: Namespace | None, files: Mounted | None
+) -> tuple[Expected, ...]:
+    """Values of a ``gup-test`` step, with the device or file system it maps, if any.
+
+    Raises UserError for a size that gup_test cannot be given.
+    """
+    if step.size % MIB:
+        raise UserError(
+            f"gup_test counts in MiB, not {format_size(step.size)}",
+            field="size",
+            hint=format_size(align_up(step.size, MIB)),
+        )
+    if step.memory == "devdax":
+        early = _devdax_outcome(machine, step, devdax)
+    elif step.memory == "fsdax":
+        early = _file_outcome(machine, step, files)
+    else:
+        early = ()
+    return early or _expect_run(machine, step, files)
+
+
+def _devdax_outcome(
+    machine: Machine, step: GupTest, device: Namespace | None
+) -> tuple[Expected, ...]:
+    """How a run on device-dax ends before any page is taken; nothing where it goes on."""
+    if device is None or device.size_bytes == 0:
+        return (Expected("outcome", "no-device", RULES["gup.no-device"]),)
+    if not step.shared:
+        return _refused_mmap(RULES["devdax.private"], "MAP_PRIVATE")
+    if step.size % device.align:
+        why = f"{step.size:#x} is not a multiple of {device.align:#x}"
+        return _refused_mmap(RULES["devdax.unaligned"], why)
+    if not step.huge and device.align > machine.page:
+        why = f"entries of {device.align:#x} only, and MADV_NOHUGEPAGE"
+        return _killed(RULES["devdax.nohuge"], why)
+    if step.size > device.size_bytes:
+        why = f"{step.size:#x} touched, {device.size_bytes:#x} there"
+        return _killed(RULES["devdax.past-end"], why)
+    return ()
+
+
+def _file_outcome(machine: Machine, step: GupTest, files: Mounted | None) -> tuple[Expected, ...]:
+    if files is None:
+        return (Expected("outcome", "no-device", RULES["gup.no-device"]),)
+    if step.size > align_up(files.file_bytes, machine.page):
+        why = f"{step.size:#x} touched, the file has {files.file_bytes:#x}"
+        return _killed(RULES["file.past-end"], why)
+    return ()
+
+
+def _refused_mmap(rule: Rule, why: str) -> tuple[Expected, ...]:
+    return (
+        Expected("outcome", "mmap-refused", rule, because=why),
+        Expected("errno", "EINVAL", rule, because=why),
+    )
+
+
+def _killed(rule: Rule, why: str) -> tuple[Expected, ...]:
+    return (
+        Expected("outcome", "killed", rule, because=why),
+        Expected("signal", "SIGBUS", rule, because=why),
+    )
+
+
+def _expect_run(machine: Machine, step: GupTest, files: Mounted | None) -> tuple[Expected, ...]:
+    refusing = _longterm_refusal(machine, step, files)
+    rule = refusing or RULES["gup.complete"]
+    truncated = None if refusing is None else 0
+    return (
+        Expected("outcome", "ran", RULES["gup.ioctl-succeeds"]),
+        Expected("results", step.repeats, RULES["gup.results"]),
+        Expected("truncated_bytes", truncated, rule),
+        *_expect_counters(machine, step, refusing),
+        *_expect_huge_pages(machine, step),
+    )
+
+
+def _longterm_refusal(machine: Machine, step: GupTest, files: Mounted | None) -> Rule | None:
+    """The rule by which not one page is pinned for long, or None where all are."""
+    if step.command != "longterm" or step.memory != "fsdax" or files is None:
+        return None
+    if files.dax:
+        return RULES["gup.fsdax-longterm"]
+    tracked = step.write and step.shared and machine.kernel.version >= (6, 5, 0)
+    return RULES["gup.file-longterm"] if tracked else None
+
+
+def _expect_counters(
+    machine: Machine, step: GupTest, refusing: Rule | None
+) -> tuple[Expected, Expected]:
+    if step.command in ("get", "get-fast"):
+        rule, pages, why = RULES["gup.get-counters"], 0, f"{step.command} pins nothing"
+    elif refusing is not None:
+        rule, pages, why = refusing, 0, "refused at the first page"
+    else:
+        rule = RULES["gup.pin-count"]
+        size = _pinned_bytes(machine, step)
+        pages = size // machine.page * step.repeats
+        why = f"{size:#x} / {machine.page:#x} x {step.repeats}"
+    relation = _relation(machine, step) if pages else "=="
+    return (
+        Expected("pinned_pages", pages, rule, relation, why),
+        Expected("unpinned_pages", pages, rule, relation, why),
+    )
+
+
+def _pinned_bytes(machine: Machine, step: GupTest) -> int:
+    """7.x rounds hugetlb up to whole huge pages; before, gup_test took what it was told."""
+    huge = machine.default_huge_page
+    if step.memory == "hugetlb" and huge and machine.kernel.version >= (7, 0, 0):
+        return align_up(step.size, huge)
+    return step.size
+
+
+def _relation(machine: Machine, step: GupTest) -> Relation:
+    """Pages in CMA are pinned, let go, moved and pinned again, so counters run ahead."""
+    moves = step.command == "longterm" and step.memory not in ("devdax", "fsdax")
+    return ">=" if moves and machine.kernel.has("CMA") else "=="
+
+
+def _expect_huge_pages(machine: Machine, step: GupTest) -> tuple[Expected, ...]:
+    if step.memory == "hugetlb":
+        return (Expected("huge_page_bytes", machine.default_huge_page, RULES["hugetlb.size"]),)
+    if step.memory == "thp":
+        whole = max(0, step.size // machine.pmd - 1)
+        why = f"{step.size:#x} holds {whole} whole {machine.pmd:#x} wherever it starts"
+        return (Expected("thp_faults", whole, RULES["thp.faults"], ">=", why),)
+    return ()

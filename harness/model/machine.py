@@ -1,0 +1,161 @@
+"""What the model knows of one guest: target, kernel and layout, and what follows from them.
+
+A probe of the kernel's source (``KernelFacts.probes``) wins over its version, since stable
+kernels and vendor trees carry later changes; where a probe is missing the version decides.
+All sizes are bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from harness.errors import UserError
+from harness.records import KernelFacts, Layout, PmemDevice
+from harness.target import Target
+from harness.units import align_down
+
+KIB = 1 << 10
+MIB = 1 << 20
+GIB = 1 << 30
+
+SUBSECTION = 2 * MIB
+REGION_ALIGN = 16 * MIB
+
+POWERPC = frozenset({"hash", "radix"})
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One guest; every property is derived once and kept."""
+
+    target: Target
+    kernel: KernelFacts
+    layout: Layout
+
+    @cached_property
+    def page(self) -> int:
+        return self.target.mmu.page_size
+
+    @cached_property
+    def pmd(self) -> int:
+        return self.target.mmu.pmd_size
+
+    @cached_property
+    def pud(self) -> int:
+        return self.target.mmu.pud_size
+
+    @cached_property
+    def section(self) -> int:
+        """Size of a memory section, the unit that memory hotplug counts in."""
+        return self.target.mmu.section_size
+
+    @cached_property
+    def mmu(self) -> str:
+        return self.target.mmu.kind
+
+    @cached_property
+    def linear_page(self) -> int:
+        """Page size of the kernel's linear map on hash; elsewhere it does not matter.
+
+        16M needs them offered by the hypervisor, and neither KFENCE nor DEBUG_PAGEALLOC,
+        which have to unmap single pages (arch/powerpc/mm/book3s64/hash_utils.c,
+        htab_init_page_sizes).
+        """
+        offered = self.target.mmu.linear_page or self.page
+        if self.kernel.has("KFENCE") or self.kernel.has("DEBUG_PAGEALLOC"):
+            return self.page
+        return offered
+
+    @cached_property
+    def offers_16m_pages(self) -> bool:
+        """Whether a hash guest was given 16M pages (cap-hpt-max-page-size)."""
+        return self.mmu == "hash" and self.target.mmu.linear_page == 16 * MIB
+
+    @cached_property
+    def memremap_compat_align(self) -> int:
+        """What the start of any namespace with struct pages must be a multiple of."""
+        if self.mmu == "hash":
+            return max(SUBSECTION, self.linear_page)
+        return SUBSECTION
+
+    @cached_property
+    def has_huge_pages(self) -> bool:
+        """has_transparent_hugepage(): on hash only where a PMD is one 16M page."""
+        if not self.kernel.has("TRANSPARENT_HUGEPAGE"):
+            return False
+        if self.mmu == "hash":
+            return self.offers_16m_pages and self.pmd == 16 * MIB
+        return True
+
+    @cached_property
+    def has_pud_pages(self) -> bool:
+        """Whether a namespace may be aligned to, and mapped by, PUD entries."""
+        if not self.has_huge_pages:
+            return False
+        if self.mmu == "radix":
+            return self.probe("radix_pud_thp", since=(6, 6))
+        return self.mmu == "x86"
+
+    @cached_property
+    def supported_alignments(self) -> tuple[int, ...]:
+        """nd_pfn_supported_alignments(), ascending."""
+        found = [self.page]
+        if self.has_huge_pages:
+            found.append(self.pmd)
+        if self.has_pud_pages:
+            found.append(self.pud)
+        return tuple(found)
+
+    @cached_property
+    def default_alignment(self) -> int:
+        """nd_pfn_default_alignment(): a PMD where there is one to map with."""
+        return self.pmd if self.has_huge_pages else self.page
+
+    @cached_property
+    def default_huge_page(self) -> int | None:
+        """Default hugetlb page size; None where the machine or the kernel has none."""
+        if not self.kernel.has("HUGETLBFS"):
+            return None
+        if self.mmu == "hash":
+            return 16 * MIB if self.offers_16m_pages else None
+        return self.pmd
+
+    @cached_property
+    def regions(self) -> tuple[PmemDevice, ...]:
+        """One region for each nvdimm, by ascending address."""
+        return tuple(sorted(self.layout.pmem, key=lambda device: device.start))
+
+    def region(self, index: int) -> PmemDevice:
+        """One region. Raises UserError where the layout has no such device."""
+        if index < len(self.regions):
+            return self.regions[index]
+        count = len(self.regions)
+        raise UserError(
+            f"region {index}: the layout has {count} pmem device{'' if count == 1 else 's'}",
+            field="region",
+            hint=f"0 to {count - 1}" if count else "a device under layout.pmem",
+        )
+
+    def region_align(self, region: PmemDevice) -> int:
+        """Unit of allocation in a region (drivers/nvdimm/region_devs.c, default_align)."""
+        return self.page if region.size_bytes < REGION_ALIGN else REGION_ALIGN
+
+    def allocatable(self, region: PmemDevice) -> int:
+        """Bytes of an empty region that namespaces can be made of."""
+        return align_down(region.size_bytes, self.region_align(region))
+
+    def probe(self, name: str, since: tuple[int, int]) -> bool:
+        """What the kernel's source was seen to have; by version where nobody looked."""
+        seen = self.kernel.probes.get(name)
+        return self.kernel.version[:2] >= since if seen is None else bool(seen)
+
+    @cached_property
+    def refuses_empty_namespace(self) -> bool:
+        """Whether nd_pfn_init takes the cut end into account before it says yes."""
+        return self.probe("namespace_end_trunc_checked", since=(6, 6))
+
+    @cached_property
+    def dax_counts_folios(self) -> bool:
+        """Whether DAX pages are ordinary reference-counted folios (from 6.15)."""
+        return self.probe("dax_refcount_rework", since=(6, 15))

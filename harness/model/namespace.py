@@ -1,0 +1,185 @@
+"""What ``create-namespace`` must show: the kernel's part of it, and every value seen.
+
+ndctl's own part is in ``ndctl.py``, the arithmetic in ``geometry.py``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.model import ndctl, vmemmap
+from harness.model.geometry import (
+    STRUCT_PAGE_RESERVED,
+    InfoBlock,
+    btt_arenas,
+    btt_capacity,
+    place_info_block,
+)
+from harness.model.machine import Machine
+from harness.model.ndctl import Refusal, Request
+from harness.model.rules import RULES
+from harness.records import Expected, PmemDevice
+from harness.scenario.steps import CreateNamespace, Map, Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """A namespace as it must come out; ``size_bytes`` is what its device offers.
+
+    ``raw_bytes`` is what it holds of the region. ``info`` is there for fsdax and devdax,
+    ``sector_bytes`` for sector.
+    """
+
+    mode: Mode
+    map: Map | None
+    start: int
+    raw_bytes: int
+    size_bytes: int
+    align: int
+    info: InfoBlock | None = None
+    sector_bytes: int | None = None
+
+
+def place_namespace(
+    machine: Machine, region: PmemDevice, used_bytes: int, step: CreateNamespace
+) -> Namespace | Refusal:
+    """The namespace that this step makes in a region, or who refuses it and how."""
+    request = ndctl.resolve(machine, region, used_bytes, step)
+    if isinstance(request, Refusal):
+        return request
+    if request.map is not None:
+        return _with_info_block(machine, step.mode, request, request.map)
+    size = request.raw_bytes
+    if request.sector_bytes is not None:
+        size = btt_capacity(request.raw_bytes, request.sector_bytes)
+    return Namespace(
+        mode=step.mode,
+        map=None,
+        start=request.start,
+        raw_bytes=request.raw_bytes,
+        size_bytes=size,
+        align=request.align,
+        sector_bytes=request.sector_bytes,
+    )
+
+
+def _with_info_block(
+    machine: Machine, mode: Mode, request: Request, map_: Map
+) -> Namespace | Refusal:
+    struct_page = machine.kernel.struct_page_bytes
+    large = struct_page > STRUCT_PAGE_RESERVED and not machine.kernel.has("NVDIMM_KMSAN")
+    if map_ == "dev" and large:
+        because = f"struct page has {struct_page} bytes, {STRUCT_PAGE_RESERVED} are reserved"
+        return Refusal(RULES["ns.struct-page"], because, "failed to enable", "ENXIO")
+    info = place_info_block(
+        start=request.start,
+        raw_bytes=request.raw_bytes,
+        align=request.align,
+        compat=machine.memremap_compat_align,
+        page=machine.page,
+        map_=map_,
+    )
+    cut = info.end_trunc if machine.refuses_empty_namespace else 0
+    if info.data_offset >= request.raw_bytes - cut:
+        because = (
+            f"data offset {info.data_offset:#x} >= {request.raw_bytes:#x}"
+            f"{f' - {cut:#x} cut off' if cut else ''}, aligned to {info.alignment:#x}"
+        )
+        return Refusal(RULES["ns.no-room"], because, "failed to enable", "ENXIO")
+    return Namespace(
+        mode=mode,
+        map=map_,
+        start=request.start,
+        raw_bytes=request.raw_bytes,
+        size_bytes=info.size_bytes,
+        align=request.align,
+        info=info,
+    )
+
+
+def expect_refused(refusal: Refusal) -> tuple[Expected, ...]:
+    """Values of a step whose namespace is refused."""
+    rule, because = refusal.rule, refusal.because
+    expected = [Expected("outcome", "refused", rule, because=because)]
+    if refusal.errno is not None:
+        expected.append(Expected("errno", refusal.errno, rule, because=because))
+    if refusal.message is not None:
+        expected.append(Expected("message", refusal.message, rule, "contains", because))
+    return tuple(expected)
+
+
+def expect_created(machine: Machine, namespace: Namespace) -> tuple[Expected, ...]:
+    """Values of a step whose namespace comes to be."""
+    created = RULES["ns.created"]
+    because = f"{namespace.raw_bytes:#x} bytes at {namespace.start:#x}"
+    if namespace.mode == "devdax":
+        because += _about_struct_pages(machine, namespace)
+    expected = [
+        Expected("outcome", "created", created, because=because),
+        Expected("mode", namespace.mode, created),
+    ]
+    if namespace.info is not None and namespace.map is not None:
+        return (*expected, *_expect_dax(machine, namespace, namespace.map, namespace.info))
+    device = Expected("device", "blockdev", RULES["ns.device"])
+    if namespace.sector_bytes is None:
+        rule, why = RULES["ns.raw-size"], "all of it"
+    else:
+        rule = RULES["btt.capacity"]
+        arenas = len(btt_arenas(namespace.raw_bytes))
+        why = f"{arenas} arena{'s' * (arenas > 1)} in {namespace.raw_bytes:#x} bytes"
+        sectors = namespace.sector_bytes
+        expected.append(Expected("sector_size", sectors, RULES["btt.sector-size"]))
+    return (
+        *expected,
+        Expected("size_bytes", namespace.size_bytes, rule, because=why),
+        device,
+        Expected("device_bytes", namespace.size_bytes, rule, because=why),
+    )
+
+
+def _expect_dax(
+    machine: Machine, namespace: Namespace, map_: Map, info: InfoBlock
+) -> tuple[Expected, ...]:
+    size_rule = RULES["ns.end-trunc" if info.end_trunc else "ns.size"]
+    size_why = (
+        f"{namespace.raw_bytes:#x} - offset {info.data_offset:#x} - end {info.end_trunc:#x}"
+        f" (end of {namespace.start + namespace.raw_bytes:#x} modulo {info.alignment:#x})"
+    )
+    offset_why = _why_offset(machine, namespace, info)
+    size = namespace.size_bytes
+    values = (
+        Expected("map", map_, RULES["ns.map"]),
+        Expected("size_bytes", size, size_rule, because=size_why),
+        Expected("align_bytes", namespace.align, RULES["ns.align"]),
+    )
+    if size == 0:
+        return values
+    offset_rule = RULES["ns.data-offset"]
+    resource = namespace.start + info.data_offset
+    device = "chardev" if namespace.mode == "devdax" else "blockdev"
+    return (
+        *values,
+        Expected("resource", resource, offset_rule, because=offset_why),
+        Expected("data_offset", info.data_offset, offset_rule, because=offset_why),
+        Expected("device", device, RULES["ns.device"]),
+        Expected("device_bytes", size, size_rule, because=size_why),
+    )
+
+
+def _why_offset(machine: Machine, namespace: Namespace, info: InfoBlock) -> str:
+    page_map = f" + {info.page_map_bytes:#x} for struct pages" if info.page_map_bytes else ""
+    return (
+        f"{namespace.start:#x} + 0x2000{page_map}, up to a multiple of {info.alignment:#x}"
+        f" = max(align {namespace.align:#x}, compat {machine.memremap_compat_align:#x})"
+    )
+
+
+def _about_struct_pages(machine: Machine, namespace: Namespace) -> str:
+    if namespace.map is None or namespace.info is None:
+        return ""
+    reason = vmemmap.why_not_optimised(machine, namespace.align, namespace.map)
+    count = vmemmap.struct_page_count(machine, namespace.raw_bytes, namespace.info.end_trunc)
+    shared = "shared" if reason is None else f"not shared: {reason}"
+    if namespace.map == "mem" and namespace.start % namespace.align and machine.dax_counts_folios:
+        shared += "; folios start off the blocks that are mapped (see docs/model.md)"
+    return f"; {count} struct pages, {shared}"

@@ -1,0 +1,116 @@
+"""The rules by id, and ``docs/model.md`` made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import groupby
+from types import MappingProxyType
+
+from harness.model.rule_table import TABLE
+from harness.records import Rule
+
+RULES: Mapping[str, Rule] = MappingProxyType({rule.id: rule for rule in TABLE})
+
+_TOPICS = {
+    "guest": "The guest",
+    "pmem": "Regions",
+    "region": "Regions",
+    "align": "Regions",
+    "ndctl": "ndctl's own checks",
+    "ns": "Namespaces",
+    "btt": "Namespaces",
+    "vmemmap": "Struct pages",
+    "gup": "gup_test",
+    "devdax": "gup_test",
+    "file": "gup_test",
+    "hugetlb": "gup_test",
+    "thp": "gup_test",
+    "fs": "File systems and block devices",
+    "block": "File systems and block devices",
+}
+
+_INTRODUCTION = """\
+# The reference model
+
+Made by `harness.model.rules.render_rules_markdown()`; a test holds this file against it.
+
+The model predicts what every step of a scenario must show, from the target, the built
+kernel and the layout alone. It shares no code with the side that runs guests: all that
+both know is the names of values in `harness/scenario/steps.py`. Every predicted value
+carries one of the rules below; `daxhound predict --explain` adds the derivation with the
+numbers filled in.
+
+Where a rule depends on the kernel, a probe of its source decides, and its version only
+where there is no probe:
+
+| probe | what it tells | without it |
+|---|---|---|
+| `namespace_end_trunc_checked` | nd_pfn_init refuses a namespace of size 0 | from 6.6 |
+| `radix_pud_thp` | radix maps PUD entries | from 6.6 |
+| `dax_refcount_rework` | DAX pages are counted folios | from 6.15 |
+| `vmemmap_optimize_checks_radix` | the architecture is asked before struct pages are shared \
+| before 5.19; 6.1.184, 6.2.16, 6.3.2 and later of those; from 6.4 |
+"""
+
+_DISAGREEMENTS = (
+    "ndctl 76.1 holds the default size, too, against the alignment: a region of 1.5G with"
+    " `--align=1G` and no size is refused with EINVAL, the kernel never gets to cut its end."
+    " The kernel cuts an end only where a namespace starts off its alignment, such as behind"
+    " another one.",
+    "Hence the 6.1 namespace of size 0 (1.5G at a multiple of 1G, aligned to 1G) cannot be had"
+    " with ndctl as written; 1G behind a namespace of 512M shows it.",
+    "Space comes in units of 16M: a 1022M region, as q35 makes of 1G with the label area cut"
+    " off, gives a namespace of 1008M, not of 1022M. The 1022M and 18M/1006M of the notes are"
+    " right for devices whose usable size is exactly 1G.",
+    "`'--size=' must be >= 16MiB` is out of reach in a region of 16M or more: such a size is"
+    " no multiple of the region's align, and that is checked first.",
+    "errno: ndctl prints `failed to create namespace: <text>` only after refusals that it has"
+    " not reported as errors of its own. After `align setting is ...` and `must align to"
+    " interleave-width` only the exit status tells (234, that is -EINVAL); after `No space left"
+    " on device` the status says ENODEV (237) and the text is right.",
+    "A kernel refusal shows as ENXIO and `failed to enable` whatever nd_pfn_init returned:"
+    " libndctl looks only at whether the driver is bound. The kernel's own reason is on the"
+    " console.",
+    "`fsdax` with `--map=mem` has an info block on NFIT and papr_scm regions only. Regions with"
+    " ND_REGION_PAGEMAP (e820, virtio-pmem, of_pmem) get a plain pmem device of the whole size"
+    " instead, since the seed namespace already reads as `memory` (ndctl do_setup_pfn).",
+    "Any mapping of device-dax must be a multiple of its alignment long: `gup_test -m 64` on"
+    " a 1G- or 512M-aligned device is refused by mmap with EINVAL.",
+    "gup_test always writes to what it maps before it pins, with `-W` as well; private pages"
+    " are therefore never the zero page.",
+)
+
+_UNSEEN = (
+    "7.2 (and any kernel with `dax_refcount_rework`): a devdax namespace with `--map=mem` that"
+    " starts off its own alignment, such as one aligned to 1G behind a namespace of 512M."
+    " memmap_init_zone_device lays out folios from the namespace's start,"
+    " vmf_insert_folio_pud maps the folio that holds the faulting page by the folio's first"
+    " page: the entry would name another frame, and one that is not aligned. With `--map=dev`"
+    " folios start with the data. The model predicts what should happen.",
+    "ppc64 radix before the fix of 87a7ae75d738, 64K pages: 2048 struct pages are initialised"
+    " for each compound of 32; an oops or silent corruption, depending on what lies behind.",
+)
+
+
+def topic(rule: Rule) -> str:
+    """The heading that a rule stands under. KeyError for an id of no known topic."""
+    return _TOPICS[rule.id.partition(".")[0]]
+
+
+def render_rules_markdown() -> str:
+    """``docs/model.md``, whole."""
+    lines = [_INTRODUCTION]
+    for heading, rules in groupby(sorted(TABLE, key=_order), key=topic):
+        lines += [f"## {heading}\n", "| rule | what happens | source |", "|---|---|---|"]
+        lines += [f"| `{rule.id}` | {rule.statement} | {rule.source} |" for rule in rules]
+        lines.append("")
+    lines.append("## Where guests and sources disagree with the notes\n")
+    lines += [f"- {text}" for text in _DISAGREEMENTS]
+    lines.append("\n## Worth a guest\n")
+    lines.append("What the sources suggest beyond the rules:\n")
+    lines += [f"- {text}" for text in _UNSEEN]
+    return "\n".join(lines) + "\n"
+
+
+def _order(rule: Rule) -> int:
+    return list(dict.fromkeys(_TOPICS.values())).index(topic(rule))

@@ -1,0 +1,1 @@
+"""What is made of records after a cell has run: files and sentences, nothing else."""

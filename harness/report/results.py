@@ -1,0 +1,151 @@
+"""A run's folder: ``run.json``, and one folder a cell, written as things happen.
+
+A killed run keeps every cell that it finished: ``run.json`` is replaced whole, never
+edited, and each step's line is on disk before the next step starts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harness.records import CellResult, KernelReport, StepResult
+
+SCHEMA = 1
+
+
+def new_run_directory(base: Path) -> Path:
+    """A fresh folder ``base/<UTC time>``; a second run in the same second gets a suffix."""
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    for suffix in ("", *(f"-{n}" for n in range(2, 1000))):
+        path = base / f"{stamp}{suffix}"
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return path
+    raise FileExistsError(base / stamp)
+
+
+def folder_name(cell_id: str) -> str:
+    """A cell's id as one file name: readable, inside the folder, and no other cell's.
+
+    Ids made of plain characters keep them; any other gets a digest at its end.
+    """
+    name = cell_id.replace("::", "--")
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+\[\]-]{0,199}", name) and "--" not in cell_id:
+        return name
+    plain = re.sub(r"[^A-Za-z0-9._+\[\]-]+", "_", cell_id)[:180]
+    return f"cell_{plain}_{hashlib.sha256(cell_id.encode('utf-8', 'replace')).hexdigest()[:12]}"
+
+
+class CellFolder:
+    """One cell's files: console.log, steps.jsonl, qemu.json, dmesg.txt, config."""
+
+    def __init__(self, run_directory: Path, cell_id: str) -> None:
+        self.path = run_directory / folder_name(cell_id)
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.attempt(1)
+
+    def attempt(self, number: int) -> None:
+        """Begin an attempt; what an earlier one left is kept with its number."""
+        if number == 1:
+            (self.path / "steps.jsonl").write_bytes(b"")
+            return
+        for name in ("steps.jsonl", "console.log", "qemu.json", "dmesg.txt"):
+            path = self.path / name
+            if path.exists():
+                path.rename(path.with_stem(f"{path.stem}-attempt{number - 1}"))
+
+    @property
+    def console_log(self) -> Path:
+        return self.path / "console.log"
+
+    def step(self, result: StepResult) -> None:
+        """Append one step: commands, output, observation, prediction, verdict."""
+        with (self.path / "steps.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(step_to_json(result)) + "\n")
+
+    def write(self, name: str, text: str) -> None:
+        (self.path / name).write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def step_to_json(result: StepResult) -> dict[str, Any]:
+    """One line of steps.jsonl."""
+    expected = [
+        {
+            "name": item.name,
+            "relation": item.relation,
+            "value": item.value,
+            "rule": item.rule.id,
+            "because": item.because,
+        }
+        for item in result.prediction.expected
+    ]
+    return {
+        "step": result.step,
+        "verdict": "mismatch" if result.mismatches else "ok",
+        "observation": dict(result.observation.values),
+        "prediction": expected,
+        "mismatches": [mismatch.expected.name for mismatch in result.mismatches],
+        "commands": [asdict(command) for command in result.observation.commands],
+    }
+
+
+def cell_to_json(result: CellResult) -> dict[str, Any]:
+    """One entry of ``cells`` in run.json."""
+    return {
+        "id": result.id,
+        "scenario": result.scenario,
+        "target": result.target,
+        "kernel": result.kernel,
+        "verdict": result.verdict.value,
+        "reason": result.reason,
+        "seconds": round(result.seconds, 3),
+        "guest_seconds": round(result.guest_seconds, 3),
+        "compared": result.compared,
+        "observed": sum(len(step.observation.values) for step in result.steps),
+        "rules": list(result.rules),
+        "comparison": None,
+        "report": result.report.title if result.report else None,
+        "report_details": _report_to_json(result.report) if result.report else None,
+        "retried": result.retried,
+        "folder": folder_name(result.id),
+    }
+
+
+def _report_to_json(report: KernelReport) -> dict[str, Any]:
+    details = asdict(report)
+    del details["text"]
+    return details
+
+
+class RunFile:
+    """``run.json``, replaced whole each time a cell finishes."""
+
+    def __init__(self, run_directory: Path, facts: Mapping[str, Any]) -> None:
+        self.path = run_directory / "run.json"
+        self._facts = dict(facts)
+        self._cells: dict[str, dict[str, Any]] = {}
+        self._write()
+
+    def record(self, cell: Mapping[str, Any]) -> None:
+        """Add or replace one cell, given as :func:`cell_to_json` makes it."""
+        self._cells[str(cell["id"])] = dict(cell)
+        self._write()
+
+    @property
+    def cells(self) -> tuple[dict[str, Any], ...]:
+        return tuple(self._cells.values())
+
+    def _write(self) -> None:
+        document = {"schema": SCHEMA, **self._facts, "cells": list(self._cells.values())}
+        temporary = self.path.with_suffix(".json.new")
+        temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        temporary.replace(self.path)

@@ -1,0 +1,74 @@
+"""Sentences for people: what a failing cell says in a terminal, and a run's last line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from harness.records import CellResult, Mismatch, Scalar, Verdict
+from harness.units import format_size
+
+_CONSOLE_LINES = 40
+
+
+def render_failure(result: CellResult, *, folder: str, reproduce: str) -> str:
+    """A failing cell, top-down: expected, seen, rule, kernel report, where, how again."""
+    lines = [f"{result.id}: {result.verdict.value}", f"  {printable(result.reason)}"]
+    for step in result.steps:
+        for mismatch in step.mismatches:
+            lines += ["", *_mismatch_lines(mismatch)]
+        if step.mismatches:
+            lines += [
+                f"    ran:      {printable(command.command)}"
+                for command in step.observation.commands
+            ]
+    if result.report is not None:
+        lines += ["", f"  kernel report: {printable(result.report.title)}"]
+        shown = result.report.text.splitlines()[:_CONSOLE_LINES]
+        lines += [f"  | {printable(line)}" for line in shown]
+    lines += ["", f"  kernel:     {result.kernel}", f"  results:    {folder}"]
+    lines += [f"  reproduce:  {reproduce}"]
+    return "\n".join(lines)
+
+
+def _mismatch_lines(mismatch: Mismatch) -> list[str]:
+    expected = mismatch.expected
+    relation = "" if expected.relation == "==" else f"{expected.relation} "
+    lines = [
+        f"  step {mismatch.step}: {expected.name}",
+        f"    expected: {relation}{render_value(expected.value)}",
+        f"    observed: {render_value(mismatch.observed)}",
+        f"    rule:     {expected.rule.id}: {expected.rule.statement}",
+        f"    source:   {expected.rule.source}",
+    ]
+    if expected.because:
+        lines.insert(4, f"    because:  {expected.because}")
+    return lines
+
+
+def render_value(value: Scalar) -> str:
+    """A value as it is, and a size beside it where it is one."""
+    if value is None:
+        return "(nothing)"
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 65536:
+        size = format_size(value)
+        return f"{value} ({size}, {value:#x})" if size != str(value) else f"{value} ({value:#x})"
+    return printable(str(value))
+
+
+def printable(text: str) -> str:
+    """Text from a guest with everything that a terminal might obey made visible."""
+    return "".join(c if c.isprintable() or c == "\t" else f"\\x{ord(c):02x}" for c in text)
+
+
+def render_summary(cells: Iterable[Mapping[str, Any]]) -> str:
+    """One line for the end of a run: verdicts, values compared, rules exercised."""
+    cells = list(cells)
+    verdicts = Counter(str(cell["verdict"]) for cell in cells)
+    counts = ", ".join(f"{verdicts[v.value]} {v.value}" for v in Verdict if verdicts[v.value])
+    compared = sum(int(cell["compared"]) for cell in cells)
+    rules = {rule for cell in cells for rule in cell["rules"]}
+    return (
+        f"{len(cells)} cells: {counts or 'none'}; {compared} values compared by {len(rules)} rules"
+    )

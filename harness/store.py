@@ -1,0 +1,160 @@
+"""Content-addressed store: whatever is costly is made once, and shared by every process.
+
+An entry is a directory ``<root>/<kind>/<key>``. It is complete from the moment it exists:
+it is built under another name on the same file system, flushed to disk, and renamed.
+What an entry holds is its maker's affair; keys come from ``digest``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import filelock
+import platformdirs
+
+from harness.errors import InfrastructureError
+
+# Both start with a dot, which no kind of entry may.
+_BUILDING = ".building"
+_LOCKS = ".locks"
+
+
+class Store:
+    """Entries under one root directory, safe between processes and against kill -9."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+
+    @classmethod
+    def default(cls, environ: Mapping[str, str] = os.environ) -> Store:
+        """The store at ``$DAXHOUND_CACHE``, or in the user's cache directory."""
+        chosen = environ.get("DAXHOUND_CACHE")
+        return cls(Path(chosen) if chosen else platformdirs.user_cache_path("daxhound"))
+
+    def find(self, kind: str, key: str) -> Path | None:
+        """The entry, where it has been made."""
+        path = self._entry(kind, key)
+        return path if path.is_dir() else None
+
+    def provide(self, kind: str, key: str, build: Callable[[Path], None]) -> Path:
+        """The entry, made by ``build`` in an empty directory where it is not there yet.
+
+        A second process asking for the same entry waits for the first. A build that
+        raises leaves nothing. Raises what ``build`` raises, and InfrastructureError where
+        the file system refuses.
+        """
+        if found := self.find(kind, key):
+            return found
+        with self._host_errors(), self.lock(f"{kind}-{key}"):
+            return self.find(kind, key) or self._make(kind, key, build)
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Hold a named lock of this store; the kernel drops it when its holder dies."""
+        path = self.root / _LOCKS / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(path):
+            yield
+
+    def _make(self, kind: str, key: str, build: Callable[[Path], None]) -> Path:
+        self._remove_leftovers(f"{kind}-{key}")
+        entry = self._entry(kind, key)
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        name = f"{kind}-{key}"
+        work = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=self.root / _BUILDING))
+        try:
+            work.chmod(0o755)
+            build(work)
+            _flush_file_system(work)
+            work.rename(entry)
+        except BaseException:
+            shutil.rmtree(work, ignore_errors=True)
+            raise
+        _flush_directory(entry.parent)
+        return entry
+
+    def _remove_leftovers(self, held: str) -> None:
+        """Remove what killed builders left: directories whose lock nobody holds."""
+        building = self.root / _BUILDING
+        building.mkdir(parents=True, exist_ok=True)
+        for leftover in building.iterdir():
+            name, _, _ = leftover.name.rpartition(".")
+            if name == held:
+                shutil.rmtree(leftover, ignore_errors=True)
+                continue
+            try:
+                with filelock.FileLock(self.root / _LOCKS / name, timeout=0):
+                    shutil.rmtree(leftover, ignore_errors=True)
+            except filelock.Timeout:
+                continue
+
+    @contextmanager
+    def _host_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as exc:
+            hint = ""
+            if exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+                hint = "; DAXHOUND_CACHE can name another directory for it"
+            raise InfrastructureError(f"the store at {self.root} failed: {exc}{hint}") from exc
+
+    def _entry(self, kind: str, key: str) -> Path:
+        for word in (kind, key):
+            if not word or word.startswith(".") or "/" in word:
+                raise ValueError(f"{word!r} cannot name a store entry")
+        return self.root / kind / key
+
+
+def digest(*parts: str | bytes | Path) -> str:
+    """SHA-256 in hex over parts that cannot run into each other.
+
+    A path stands for the content of the file there; the same bytes given as text, as
+    bytes and as a file make three digests. Raises OSError for an unreadable file.
+    """
+    whole = hashlib.sha256()
+    for part in parts:
+        match part:
+            case str():
+                tag, content = b"s", part.encode()
+            case bytes():
+                tag, content = b"b", part
+            case Path():
+                tag, content = b"f", _file_digest(part)
+        whole.update(tag + len(content).to_bytes(8, "big") + content)
+    return whole.hexdigest()
+
+
+def _file_digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _flush_file_system(path: Path) -> None:
+    """Write everything below ``path`` to disk: one syncfs, not an fsync for every file.
+
+    A kernel source tree has 80,000 files; fsync of each takes minutes on a disk.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if libc.syncfs(descriptor) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(path))
+    finally:
+        os.close(descriptor)
+
+
+def _flush_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,48 @@
+"""A prediction and an observation agree, or the difference is a finding."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.compare import compare
+from harness.records import Expected, Observation, Prediction, Relation, Rule, Scalar
+
+RULE = Rule("test.rule", "a statement", "a source")
+
+
+def mismatches(expected: Scalar, relation: Relation, **values: Scalar) -> int:
+    prediction = Prediction("step", (Expected("value", expected, RULE, relation),))
+    return len(compare(prediction, Observation("step", values)).mismatches)
+
+
+@pytest.mark.parametrize(
+    ("expected", "relation", "seen", "differs"),
+    [
+        (4096, "==", 4096, False),
+        (4096, "==", 4097, True),
+        (4096, "==", "4096", True),
+        (None, "==", None, False),
+        (None, "==", 0, True),
+        (True, "==", True, False),
+        (True, "==", 1, True),
+        ("misaligned", "contains", "region0: misaligned", False),
+        ("misaligned", "contains", "fine", True),
+        ("misaligned", "contains", None, True),
+        (10, ">=", 10, False),
+        (10, ">=", 9, True),
+        (10, ">=", None, True),
+        (10, "<=", 10, False),
+        (10, "<=", 11, True),
+        (10, "<=", "7", True),
+    ],
+)
+def test_relations(expected: Scalar, relation: Relation, seen: Scalar, differs: bool) -> None:
+    assert mismatches(expected, relation, value=seen) == int(differs)
+
+
+def test_a_value_that_was_not_seen_is_a_mismatch_even_where_none_is_expected() -> None:
+    assert mismatches(None, "==", other=1) == 1
+
+
+def test_unpredicted_values_are_no_mismatch() -> None:
+    assert mismatches(1, "==", value=1, get_us=17) == 0

@@ -1,0 +1,77 @@
+"""Imports point downwards only: the layers of docs/architecture.md, enforced."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+LEAVES = {"errors", "records", "deadline", "units", "progress"}
+READERS = LEAVES | {"yaml_document", "target", "command_line", "kconfig", "scenario"}
+EDGES = READERS | {"observe", "store", "apt", "kernel", "image", "machine", "guest"}
+
+# What each part may import besides itself.
+ALLOWED: dict[str, set[str]] = {
+    **{leaf: {"errors", "records"} for leaf in LEAVES},
+    "yaml_document": LEAVES,
+    "target": LEAVES | {"yaml_document"},
+    "command_line": LEAVES | {"target"},
+    "kconfig": LEAVES,
+    "scenario": LEAVES | {"yaml_document", "target"},
+    "model": READERS,
+    "observe": LEAVES,
+    "compare": LEAVES,
+    "report": LEAVES,
+    "store": LEAVES,
+    "apt": LEAVES | {"store", "yaml_document"},
+    "kernel": READERS | {"store", "apt"},
+    "image": READERS | {"store", "apt", "kernel"},
+    "machine": READERS | {"store", "observe"},
+    "guest": READERS | {"store", "machine", "image", "observe"},
+    "doctor": READERS | {"apt", "machine"},
+    "campaign": EDGES | {"model", "compare", "report"},
+    "plugin": EDGES | {"campaign", "report", "model"},
+    "cli": EDGES | {"campaign", "report", "model", "doctor"},
+}
+
+
+def _part(path: Path) -> str:
+    return path.relative_to(ROOT / "harness").with_suffix("").parts[0]
+
+
+def _imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module]
+        found |= {name.split(".")[1] for name in names if name.startswith("harness.")}
+    return found
+
+
+MODULES = sorted(
+    path for path in (ROOT / "harness").rglob("*.py") if path != ROOT / "harness/__init__.py"
+)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_downwards(path: Path) -> None:
+    part = _part(path)
+    assert part in ALLOWED, f"{part} has no place in the layers yet"
+    assert _imports(path) - {part} <= ALLOWED[part]
+
+
+def test_model_and_observe_are_strangers() -> None:
+    assert "observe" not in ALLOWED["model"]
+    assert "model" not in ALLOWED["observe"]
+    assert "model" not in ALLOWED["guest"]
+
+
+def test_qemu_folder_is_no_package() -> None:
+    """A package named qemu here would hide PyPI's namespace package of qemu.qmp."""
+    assert not (ROOT / "qemu" / "__init__.py").exists()

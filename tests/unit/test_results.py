@@ -1,0 +1,105 @@
+"""run.json and the cells' folders: complete at every moment, one name a cell."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.compare import compare
+from harness.records import (
+    CellResult,
+    CommandRecord,
+    Expected,
+    KernelReport,
+    Observation,
+    Prediction,
+    Rule,
+    Verdict,
+)
+from harness.report.results import CellFolder, RunFile, cell_to_json, folder_name, new_run_directory
+from harness.report.text import printable, render_failure, render_summary
+
+RULE = Rule("ns.size", "what is left is usable", "drivers/nvdimm/pfn_devs.c nd_pfn_init")
+STEP = compare(
+    Prediction("create-namespace", (Expected("size_bytes", 2130706432, RULE),)),
+    Observation(
+        "create-namespace",
+        {"size_bytes": 2147483648},
+        (CommandRecord("ndctl create-namespace", 0, "{}\x1b[2J", "", 0.2),),
+    ),
+)
+REPORT = KernelReport(
+    "oops", "BUG: Unable to handle\x1b[31m", "__init_single_page", "fatal", 3, 9, "f00", "a\x07b"
+)
+RESULT = CellResult(
+    id="devdax.yaml::devdax-map-mem[ppc64-hash-16M]",
+    scenario="devdax-map-mem",
+    target="ppc64-hash",
+    kernel="6.1.192",
+    verdict=Verdict.MISMATCH,
+    reason="size",
+    seconds=2.5,
+    guest_seconds=2.0,
+    steps=(STEP,),
+    report=REPORT,
+)
+
+
+def test_run_json_is_whole_after_every_cell(tmp_path: Path) -> None:
+    run = RunFile(tmp_path, {"kernel": "debian:6.1", "series": None})
+    document = json.loads((tmp_path / "run.json").read_text())
+    assert document == {"schema": 1, "kernel": "debian:6.1", "series": None, "cells": []}
+    run.record(cell_to_json(RESULT))
+    run.record(cell_to_json(RESULT))
+    (cell,) = json.loads((tmp_path / "run.json").read_text())["cells"]
+    assert cell["verdict"] == "mismatch"
+    assert cell["compared"] == 1
+    assert cell["rules"] == ["ns.size"]
+    assert cell["report"] == REPORT.title
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_steps_are_on_disk_at_once_and_attempts_are_kept(tmp_path: Path) -> None:
+    folder = CellFolder(tmp_path, RESULT.id)
+    folder.step(STEP)
+    (line,) = (folder.path / "steps.jsonl").read_text().splitlines()
+    assert json.loads(line)["mismatches"] == ["size_bytes"]
+    folder.attempt(2)
+    folder.step(STEP)
+    names = sorted(path.name for path in folder.path.iterdir())
+    assert names == ["steps-attempt1.jsonl", "steps.jsonl"]
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_folder_names_stay_inside_and_apart(first: str, second: str) -> None:
+    name = folder_name(first)
+    assert "/" not in name
+    assert name not in ("", ".", "..")
+    if first != second:
+        assert name != folder_name(second)
+
+
+def test_run_directories_never_collide(tmp_path: Path) -> None:
+    assert len({new_run_directory(tmp_path) for _ in range(3)}) == 3
+
+
+def test_a_failure_says_expected_seen_rule_report_and_how_again() -> None:
+    text = render_failure(RESULT, folder="out/x", reproduce="pytest it")
+    order = ["expected: 2130706432", "observed: 2147483648", "ns.size", "pfn_devs.c"]
+    places = [text.index(word) for word in (*order, "kernel report:", "out/x", "pytest it")]
+    assert places == sorted(places)
+
+
+def test_nothing_that_a_terminal_obeys_is_passed_on() -> None:
+    text = render_failure(RESULT, folder="out", reproduce="again")
+    assert "\x1b" not in text
+    assert "\x07" not in text
+    assert printable("a\rb") == "a\\x0db"
+
+
+def test_summary_counts() -> None:
+    line = render_summary([cell_to_json(RESULT)])
+    assert line == "1 cells: 1 mismatch; 1 values compared by 1 rules"

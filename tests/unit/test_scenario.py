@@ -1,0 +1,117 @@
+"""The scenario format: what it expands to, and how each mistake is answered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UserError
+from harness.scenario.expand import Cell, check_targets, expand
+from harness.scenario.schema import load_scenarios
+from harness.scenario.steps import CreateNamespace
+from harness.target import load_targets, select_targets
+
+TARGETS = load_targets()
+SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
+
+GOOD = """\
+scenario: sample
+summary: two devices, two alignments
+layout:
+  pmem:
+    - {size: 1G}
+    - {size: 1G}
+parameters:
+  align: [page, pmd]
+steps:
+  - create-namespace: {mode: devdax, map: mem, align: $align}
+"""
+
+
+def cells(tmp_path: Path, text: str, *names: str) -> list[Cell]:
+    path = tmp_path / "sample.yaml"
+    path.write_text(text)
+    targets = {name: TARGETS[name] for name in names or ("ppc64-hash",)}
+    found: list[Cell] = []
+    for scenario in load_scenarios(path):
+        check_targets(scenario, TARGETS)
+        found += expand(scenario, targets)
+    return found
+
+
+def test_sizes_are_the_targets_own(tmp_path: Path) -> None:
+    found = cells(tmp_path, GOOD, "ppc64-hash", "x86_64")
+    assert [cell.id for cell in found] == [
+        "sample.yaml::sample[ppc64-hash-64K]",
+        "sample.yaml::sample[ppc64-hash-16M]",
+        "sample.yaml::sample[x86_64-4K]",
+        "sample.yaml::sample[x86_64-2M]",
+    ]
+    step = found[1].steps[0]
+    assert isinstance(step, CreateNamespace)
+    assert step.align == 16 << 20
+
+
+def test_devices_follow_each_other(tmp_path: Path) -> None:
+    first, second = cells(tmp_path, GOOD)[0].layout.pmem
+    assert (first.start, second.start) == (4 << 30, 5 << 30)
+    assert first.uuid != second.uuid
+
+
+def test_a_target_without_pmem_gives_one_cell_without_devices(tmp_path: Path) -> None:
+    (cell,) = cells(tmp_path, GOOD, "s390x")
+    assert cell.name == "sample[s390x]"
+    assert cell.layout.pmem == ()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "words"),
+    [
+        ("size: 1G", "size: 1000M", 5, "layout.pmem.0.size: 1000M is not a multiple of 256M"),
+        ("size: 1G", "size: 12x", 5, "is not a size such as"),
+        ("size: 1G", "size: 1G, label: 4K", 5, "too small for a label area\n  try: 128K"),
+        ("size: 1G", "size: 1G, at: 1G", 5, "is RAM or reserved"),
+        ("size: 1G", "size: 1G, at: 0x100100000", 5, "is not a multiple of 16M"),
+        ("size: 1G", "size: 100T", 5, "46 bits of physical address"),
+        ("size: 1G", "size: 1G, lable: 1M", 5, "no such field\n  try: 'label'"),
+        ("    - {size: 1G}\nparam", "    - {size: 1G, at: 4G}\nparam", 6, "overlaps device 0"),
+        ("$align", "$algn", 10, "no such parameter: '$algn'\n  try: 'align'"),
+        ("map: mem", "map: ram", 10, "map: Input should be 'mem' or 'dev'"),
+        ("create-namespace", "create-namespce", 10, "try: 'create-namespace'"),
+        ("summary", "sumary", 2, "try: 'summary'"),
+        ("parameters:", "targets: [ppc64]\nparameters:", 7, "no such target: 'ppc64'"),
+        ("parameters:", "layout: {}\nparameters:", 7, "layout: given twice"),
+        ("map: mem", "map: [mem", 10, "not YAML"),
+    ],
+)
+def test_mistakes_name_line_and_remedy(
+    tmp_path: Path, old: str, new: str, line: int, words: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        cells(tmp_path, GOOD.replace(old, new, 1))
+    assert words in str(caught.value)
+    assert caught.value.line == line
+    assert str(tmp_path / "sample.yaml") in str(caught.value)
+
+
+def test_a_second_scenario_of_one_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="second scenario named"):
+        cells(tmp_path, f"{GOOD}---\n{GOOD}")
+
+
+def test_unknown_targets_list_the_known() -> None:
+    with pytest.raises(UserError, match="ppc64-hash, ppc64-radix"):
+        select_targets(["ppc46-hash"], TARGETS)
+    assert len(select_targets(["all"], TARGETS)) == len(TARGETS)
+    names = [t.name for t in select_targets(["arm64,s390x", "arm64"], TARGETS)]
+    assert names == ["arm64", "s390x"]
+
+
+@pytest.mark.parametrize("path", sorted(SCENARIOS.glob("*.yaml")), ids=lambda p: p.name)
+def test_every_shipped_scenario_expands_on_every_target(path: Path) -> None:
+    for scenario in load_scenarios(path):
+        check_targets(scenario, TARGETS)
+        names = [cell.name for cell in expand(scenario, TARGETS)]
+        assert names
+        assert len(names) == len(set(names))

@@ -1,0 +1,167 @@
+"""The store, with real processes: building at the same time, and killed in the middle."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.deadline import Deadline
+from harness.errors import InfrastructureError, UserError
+from harness.store import Store, digest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+BUILDER = """
+import sys, time
+from pathlib import Path
+from harness.store import Store
+
+root, log, seconds = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
+
+def build(into):
+    with log.open("a") as file:
+        file.write("built\\n")
+    (into / "half").write_text("half")
+    time.sleep(seconds)
+    (into / "whole").write_text("whole")
+
+print(Store(root).provide("thing", "key", build), flush=True)
+"""
+
+
+def start_builder(root: Path, log: Path, seconds: float) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", BUILDER, str(root), str(log), str(seconds)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )
+
+
+def wait_for(path: Path) -> None:
+    deadline = Deadline.after(20)
+    while not path.exists():
+        assert not deadline.expired, f"{path} never appeared"
+        time.sleep(0.01)
+
+
+
+
+def leftovers(root: Path) -> list[Path]:
+    return list((root / ".building").iterdir())
+
+
+def test_two_processes_asking_for_one_entry_build_it_once(tmp_path: Path) -> None:
+    root, log = tmp_path / "store", tmp_path / "log"
+    builders = [start_builder(root, log, 0.5) for _ in range(2)]
+    paths = [builder.communicate(timeout=30)[0].strip() for builder in builders]
+    assert [builder.returncode for builder in builders] == [0, 0]
+    assert paths[0] == paths[1]
+    assert (Path(paths[0]) / "whole").read_text() == "whole"
+    assert log.read_text() == "built\n"
+    assert leftovers(root) == []
+
+
+def test_a_builder_killed_in_the_middle_leaves_no_entry_and_no_lock(tmp_path: Path) -> None:
+    root, log = tmp_path / "store", tmp_path / "log"
+    victim = start_builder(root, log, 60)
+    wait_for(log)
+    assert Store(root).find("thing", "key") is None
+    os.kill(victim.pid, signal.SIGKILL)
+    victim.communicate()
+    assert len(leftovers(root)) == 1
+
+    out, _ = start_builder(root, log, 0).communicate(timeout=20)
+    assert (Path(out.strip()) / "whole").exists()
+    assert leftovers(root) == []
+
+
+def test_leftovers_are_removed_by_the_builder_of_another_entry(tmp_path: Path) -> None:
+    root, log = tmp_path / "store", tmp_path / "log"
+    victim = start_builder(root, log, 60)
+    wait_for(log)
+    os.kill(victim.pid, signal.SIGKILL)
+    victim.communicate()
+    Store(root).provide("other", "key", lambda into: (into / "x").touch())
+    assert leftovers(root) == []
+
+
+def test_what_a_living_builder_has_so_far_is_left_alone(tmp_path: Path) -> None:
+    root, log = tmp_path / "store", tmp_path / "log"
+    builder = start_builder(root, log, 1)
+    wait_for(log)
+    Store(root).provide("other", "key", lambda into: (into / "x").touch())
+    out, _ = builder.communicate(timeout=20)
+    assert sorted(path.name for path in Path(out.strip()).iterdir()) == ["half", "whole"]
+
+
+def test_a_failed_build_leaves_nothing_and_may_be_tried_again(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+
+    def fail(into: Path) -> None:
+        (into / "half").touch()
+        raise UserError("no such thing")
+
+    with pytest.raises(UserError, match="no such thing"):
+        store.provide("thing", "key", fail)
+    assert store.find("thing", "key") is None
+    assert leftovers(tmp_path) == []
+    path = store.provide("thing", "key", lambda into: (into / "whole").touch())
+    assert store.find("thing", "key") == path
+
+
+def test_an_entry_that_is_there_is_not_built_again(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.provide("thing", "key", lambda into: (into / "first").touch())
+
+    def never(_: Path) -> None:
+        raise AssertionError("built twice")
+
+    assert [path.name for path in store.provide("thing", "key", never).iterdir()] == ["first"]
+
+
+def test_a_root_that_cannot_be_written_is_the_hosts_fault(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InfrastructureError, match="the store at"):
+        Store(tmp_path / "file").provide("thing", "key", lambda _: None)
+
+
+@pytest.mark.parametrize("word", ["", ".", "..", ".locks", "a/b"])
+def test_names_that_would_leave_the_store_are_refused(tmp_path: Path, word: str) -> None:
+    with pytest.raises(ValueError, match="cannot name"):
+        Store(tmp_path).find(word, "key")
+    with pytest.raises(ValueError, match="cannot name"):
+        Store(tmp_path).find("thing", word)
+
+
+def test_the_cache_directory_can_be_chosen(tmp_path: Path) -> None:
+    assert Store.default({"DAXHOUND_CACHE": str(tmp_path)}).root == tmp_path
+    assert Store.default({}).root.name == "daxhound"
+
+
+PART = st.text() | st.binary()
+
+
+@given(st.lists(PART), st.lists(PART))
+def test_digests_are_equal_only_for_equal_parts(
+    first: list[str | bytes], second: list[str | bytes]
+) -> None:
+    assert (digest(*first) == digest(*second)) == (first == second)
+
+
+def test_a_path_stands_for_the_content_of_its_file(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.write_text("same")
+    other.write_text("same")
+    assert digest(one) == digest(other)
+    assert digest(one) not in {digest("same"), digest(b"same")}
+    other.write_text("changed")
+    assert digest(one) != digest(other)

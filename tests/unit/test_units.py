@@ -1,0 +1,37 @@
+"""Sizes round-trip, and what is no size says so."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.units import align_down, align_up, format_size, parse_size
+
+
+@given(st.integers(min_value=0, max_value=1 << 60))
+def test_formatting_is_exact(size: int) -> None:
+    assert parse_size(format_size(size)) == size
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("64K", 65536), ("2GiB", 2 << 30), ("1GB", 1 << 30), ("0x400000000", 16 << 30), ("7", 7)],
+)
+def test_spellings(text: str, size: int) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "64Q", "-1", "1.5G", "GiB", "0x"])
+def test_no_size(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a size"):
+        parse_size(text)
+
+
+@given(st.integers(0, 1 << 50), st.sampled_from([1, 4096, 65536, 3 << 20]))
+def test_alignment_brackets_the_value(value: int, alignment: int) -> None:
+    down, up = align_down(value, alignment), align_up(value, alignment)
+    assert down <= value <= up
+    assert down % alignment == 0
+    assert up % alignment == 0
+    assert up - down in (0, alignment)
