@@ -25,7 +25,9 @@ LISTS_MAX_AGE_SECONDS = 24 * 3600
 RETRY_WAITS = (2.0, 10.0, 30.0)
 
 _PRINTED_URI = re.compile(r"^'[^']+' (?P<file>\S+) ", re.MULTILINE)
-_PLANNED = re.compile(r"Inst (?P<name>[^\s:]+)\S* \((?P<version>\S+) .*\[(?P<architecture>[^]]+)\]\)")
+_PLANNED = re.compile(
+    r"Inst (?P<name>[^\s:]+)\S* \((?P<version>\S+) .*\[(?P<architecture>[^]]+)\]\)"
+)
 # No later attempt helps; apt counts from the mirror's own "Valid-Until".
 _EXPIRED = " is expired "
 _NOT_THERE = ("Unable to locate package", "was not found", "has no installation candidate")
@@ -121,7 +123,7 @@ class PrivateApt:
 
     def _source(self, suite: Suite) -> str:
         mirrors = self._host.mirrors
-        address = mirrors.security if suite.kind == "security" else mirrors.archive
+        address = mirrors.security_or_sibling if suite.kind == "security" else mirrors.archive
         if address is None:
             raise UserError(
                 f"no mirror is known for the suite {suite.name}",
@@ -180,7 +182,8 @@ class PrivateApt:
     def _refresh(self) -> None:
         for wait in (*RETRY_WAITS, None):
             try:
-                self._run("apt-get", "update", "-q")
+                # The waits here are longer than those between apt's own retries.
+                self._run("apt-get", "update", "-q", "-o", "Acquire::Retries=0")
             except InfrastructureError as exc:
                 if wait is None or _EXPIRED in str(exc):
                     raise self._unreadable(exc) from exc

@@ -25,10 +25,21 @@ _TRANSPORT = re.compile(r"Acquire::(?:http|https|ftp|tor|Check-Valid-Until|Max-V
 
 @dataclass(frozen=True, slots=True)
 class Mirrors:
-    """Addresses of the folders that hold Debian's ``dists/``."""
+    """Addresses of the folders that hold Debian's ``dists/``.
+
+    A host without a source for security updates (a fresh debootstrap) gets the folder that
+    mirrors have beside ``debian``: kernels of -security are newer by a year and more.
+    """
 
     archive: str
     security: str | None = None
+
+    @property
+    def security_or_sibling(self) -> str | None:
+        """The mirror of the -security suites, as configured or as mirrors are laid out."""
+        if self.security is None and self.archive.rstrip("/").endswith("/debian"):
+            return f"{self.archive.rstrip('/')}-security"
+        return self.security
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +65,16 @@ def read_host(suites: Iterable[str], environ: Mapping[str, str] = os.environ) ->
     """
     configuration = run_apt(("apt-config", "dump")).splitlines()
     return AptHost(
-        mirrors=_chosen_mirrors(environ) or _configured_mirrors(suites),
+        mirrors=find_mirrors(suites, environ),
         architecture=_option(configuration, "APT::Architecture"),
         transport=tuple(line for line in configuration if _TRANSPORT.match(line)),
         keyring=KEYRING if KEYRING.exists() else None,
     )
+
+
+def find_mirrors(suites: Iterable[str], environ: Mapping[str, str] = os.environ) -> Mirrors:
+    """The environment's mirrors or the host's. Raises UserError where there are none."""
+    return _chosen_mirrors(environ) or _configured_mirrors(suites)
 
 
 def parse_index_targets(text: str) -> Mirrors | None:

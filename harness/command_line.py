@@ -120,16 +120,13 @@ def render_interactive(
 ) -> tuple[str, ...]:
     """The same guest for a person: console, shell and monitor share the terminal."""
     values = _values(target, layout, files, emulator, accelerator, binary)
-    console = next(word for word in target.qemu.append if word.startswith("console="))
     values |= {
         "frozen": False,
         "console_chardev": "stdio,id=console,mux=on,signal=off",
         "shell_chardev": "null,id=shell",
         "qmp_chardev": None,
         "monitor": "chardev=console,mode=readline",
-        "append": kernel_arguments(
-            target, console.removeprefix("console="), ("daxhound.interactive",)
-        ),
+        "append": kernel_arguments(target, target.qemu.console_tty, ("daxhound.interactive",)),
     }
     return _argv(target, values)
 

@@ -78,7 +78,7 @@ def _parse_setting(line: str, path: Path, number: int) -> Request:
             f"CONFIG_{setting[1]} cannot have the value {setting[2]!r}",
             path=path,
             line=number,
-            hint='y, n, a number, or text in double quotes; a comment has a line of its own',
+            hint="y, n, a number, or text in double quotes; a comment has a line of its own",
         )
     return Request(setting[1], setting[2], path, number)
 
@@ -116,9 +116,7 @@ def parse_dotconfig(text: str) -> dict[str, str]:
 def missing(requests: Iterable[Request], dotconfig: Mapping[str, str]) -> tuple[Request, ...]:
     """The requests that a .config does not grant; a symbol that is not set has the value n."""
     return tuple(
-        request
-        for request in requests
-        if dotconfig.get(request.symbol, "n") != request.value
+        request for request in requests if dotconfig.get(request.symbol, "n") != request.value
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from harness.campaign.provide import Provider
 from harness.errors import UserError
 from harness.kernel.spec import parse_kernel_spec
 from harness.machine.process import orderly_termination
-from harness.progress import Progress
+from harness.progress import Progress, Task
 from harness.records import CellResult, Verdict
 from harness.report.results import RunFile, cell_to_json, folder_name, new_run_directory
 from harness.report.text import render_failure, render_summary
@@ -108,10 +108,12 @@ class ScenarioFile(pytest.File):
         for cell in expand(scenario, targets):
             yield CellItem.from_parent(self, name=cell.name, cell=cell)
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
+    def repr_failure(  # type: ignore[override]  # as Collector has it
+        self, excinfo: pytest.ExceptionInfo[BaseException]
+    ) -> str:
         if isinstance(excinfo.value, UserError):
             return str(excinfo.value)
-        return str(super().repr_failure(excinfo, style))
+        return str(super().repr_failure(excinfo))
 
 
 class CellFailed(Exception):
@@ -126,10 +128,7 @@ class CellItem(pytest.Item):
         self.cell = cell
 
     def runtest(self) -> None:
-        runner = _runner(self.config)
-        with _terminal(self.config):
-            runner.prepare(self.cell)
-        result = runner.run(self.cell)
+        result = _runner(self.config).run(self.cell)
         self.user_properties.append((_CELL, json.dumps(cell_to_json(result))))
         if result.verdict is Verdict.UNSUPPORTED:
             pytest.skip(f"unsupported: {result.reason}")
@@ -154,15 +153,27 @@ class CellItem(pytest.Item):
         return self.path, 0, self.name
 
 
-def _terminal(config: pytest.Config) -> Any:
-    """Build progress is for the terminal, not for the captured output of one cell."""
-    manager = config.pluginmanager.getplugin("capturemanager")
-    return manager.global_and_fixture_disabled()
+class UncapturedProgress(Progress):
+    """Builds speak to the terminal, not to the captured output of the cell that waits."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._capture: Any = config.pluginmanager.getplugin("capturemanager")
+
+    def line(self, text: str) -> None:
+        with self._capture.global_and_fixture_disabled():
+            super().line(text)
+
+    @contextmanager
+    def task(self, text: str, unit: str, total: int | None = None) -> Iterator[Task]:
+        with self._capture.global_and_fixture_disabled(), super().task(text, unit, total) as task:
+            yield task
 
 
 def _runner(config: pytest.Config) -> CellRunner:
     if _runner_key not in config.stash:
-        provider = Provider(Store.default(), config.getoption("--kernel"), Progress())
+        provider = Provider(
+            Store.default(), config.getoption("--kernel"), UncapturedProgress(config)
+        )
         options = RunOptions(
             transport=config.getoption("--transport"),
             patience=config.getoption("--patience"),

@@ -54,7 +54,11 @@ class Packages(Record):
 
 
 class Qemu(Record):
-    """The emulator and the machine: ``shell_tty`` is the guest's second serial port."""
+    """The emulator and the machine.
+
+    ``console_tty`` and ``shell_tty`` are the guest's names of its first and its second
+    serial port.
+    """
 
     binary: str
     template: str
@@ -63,6 +67,7 @@ class Qemu(Record):
     ram_base: Size = 0
     ram_granule: Size
     append: tuple[str, ...]
+    console_tty: str
     shell_tty: str
     firmware_code: tuple[Path, ...] = ()
     firmware_vars: tuple[Path, ...] = ()

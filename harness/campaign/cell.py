@@ -41,12 +41,11 @@ class CellRunner:
         self.options = options
         self.run_directory = run_directory
 
-    def prepare(self, cell: Cell) -> Provisions:
-        """Build or find the cell's kernel and image; the long part of a cold run."""
-        return self.provider.provide(cell.target, cell.config)
-
     def run(self, cell: Cell) -> CellResult:
-        """The cell's result; an infrastructure verdict was tried twice, each in a new guest."""
+        """The cell's result; an infrastructure verdict was tried twice, each in a new guest.
+
+        Raises UserError for a kernel or configuration that cannot be had.
+        """
         folder = CellFolder(self.run_directory, cell.id)
         result = self._attempt(cell, folder)
         if result.verdict is Verdict.INFRASTRUCTURE:
@@ -55,19 +54,36 @@ class CellRunner:
         return result
 
     def _attempt(self, cell: Cell, folder: CellFolder) -> CellResult:
-        attempt = _Attempt(cell, self.prepare(cell), self.options, folder)
-        verdict, reason, report = attempt.judge(self.provider)
+        started = time.monotonic()
+        try:
+            provisions = self.provider.provide(cell.target, cell.config)
+        except InfrastructureError as exc:
+            blank = self._blank(cell, Verdict.INFRASTRUCTURE, str(exc))
+        except KernelFailure as exc:
+            blank = self._blank(cell, Verdict.KERNEL_FAILURE, str(exc))
+        else:
+            attempt = _Attempt(cell, provisions, self.options, folder)
+            verdict, reason, report = attempt.judge(self.provider)
+            blank = replace(
+                self._blank(cell, verdict, reason),
+                kernel=provisions.kernel.release,
+                guest_seconds=attempt.guest_seconds,
+                steps=tuple(attempt.results),
+                report=report,
+            )
+        return replace(blank, seconds=time.monotonic() - started)
+
+    def _blank(self, cell: Cell, verdict: Verdict, reason: str) -> CellResult:
+        """A result before anything of the guest is known."""
         return CellResult(
             id=cell.id,
             scenario=cell.scenario,
             target=cell.target.name,
-            kernel=attempt.provisions.kernel.release,
+            kernel=str(self.provider.spec),
             verdict=verdict,
             reason=reason,
-            seconds=time.monotonic() - attempt.started,
-            guest_seconds=attempt.guest_seconds,
-            steps=tuple(attempt.results),
-            report=report,
+            seconds=0.0,
+            guest_seconds=0.0,
         )
 
 
@@ -81,7 +97,6 @@ class _Attempt:
         self.provisions = provisions
         self.options = options
         self.folder = folder
-        self.started = time.monotonic()
         self.guest_seconds = 0.0
         self.results: list[StepResult] = []
         machine = Machine(cell.target, provisions.kernel.facts, cell.layout)
@@ -138,7 +153,8 @@ class _Attempt:
             page_size=self.cell.target.mmu.page_size,
             step_deadline_seconds=STEP_SECONDS * self.options.patience,
         )
-        prepare_regions(guest.shell, context)
+        if self.cell.layout.pmem:
+            prepare_regions(guest.shell, context)
         unsupported = self.model.unsupported(self.cell.steps)
         steps: tuple[Step, ...] = self.cell.steps if unsupported is None else (Regions(),)
         for step in steps:

@@ -170,13 +170,11 @@ class _Starting:
         found = self.watch.console.wait_for(pattern, deadline)
         if found is not None:
             return found
-        where = f"at boot, in state {self.state!s}"
+        where = f"boot stopped in state {self.state!s}"
         if self.watch.console.ended:
             raise self.watch.explain_end(where, BootFailure)
         seconds = time.monotonic() - self.started
-        raise self.watch.explain_silence(
-            f"no end of booting in {seconds:.0f} s {where}", BootFailure
-        )
+        raise self.watch.explain_silence(f"{where}, for {seconds:.1f} s", BootFailure)
 
 
 @contextlib.contextmanager

@@ -92,7 +92,9 @@ class Console:
             seconds = min(_SLICE_SECONDS, deadline.remaining)
             if self._spawn.expect([pattern, TIMEOUT, EOF], timeout=seconds) == 0:
                 matched = cast(bytes, self._spawn.after)
-            self.check()
+            # Not check() unasked: what it pumps in would pass the pattern by.
+            if matched is not None or self.ended or self._reports_seen():
+                self.check()
             if deadline.expired:
                 break
         return matched
@@ -102,7 +104,7 @@ class Console:
         self.pump()
         if self.ended:
             self._reader.close()
-        elif self._reader.open_report is not None or self._reader.reports:
+        elif self._reports_seen():
             self._let_report_end()
         if self._reader.reports:
             raise KernelReported(self.reports)
@@ -129,6 +131,9 @@ class Console:
             self._reader.close()
             self._spawn.socket.close()
             self._log.close()
+
+    def _reports_seen(self) -> bool:
+        return self._reader.open_report is not None or bool(self._reader.reports)
 
     def _let_report_end(self) -> None:
         deadline = Deadline.after(_REPORT_SECONDS)

@@ -29,8 +29,8 @@ _READ_BYTES = 65536
 _LINE_BYTES = 3000  # 4000 in base64: what a line discipline takes in one line at most
 _SLICE_SECONDS = 0.5
 _FILES = "/run/daxhound"
-# The guest's hvc driver hands over 16 bytes at a time: a MiB takes half a minute emulated.
-_OUTPUT_LIMIT_BYTES = 1 << 20
+# The guest's hvc driver hands over 16 bytes at a time: some 30 to 100 KB/s, emulated.
+_OUTPUT_LIMIT_BYTES = 256 << 10
 # Everything a received message holds: base64 of up to both limits, and the markers.
 _MESSAGE_LIMIT_BYTES = 3 * _OUTPUT_LIMIT_BYTES
 
@@ -46,10 +46,14 @@ printf '\\n%s%s\\n' dax hound-{mark}-end
 
 
 class SerialShell:
-    """One root shell at the other end of a unix socket, a command at a time."""
+    """One root shell at the other end of a unix socket, a command at a time.
 
-    def __init__(self, socket_path: Path, watch: GuestWatch) -> None:
+    ``scratch`` is what the names of its files in the guest start with.
+    """
+
+    def __init__(self, socket_path: Path, watch: GuestWatch, scratch: str) -> None:
         self._watch = watch
+        self._scratch = scratch
         self._socket = socket.socket(socket.AF_UNIX)
         try:
             self._socket.connect(str(socket_path))
@@ -59,11 +63,11 @@ class SerialShell:
         self._socket.setblocking(False)
 
     def run(self, command: str, deadline: Deadline, stdin: bytes | None = None) -> CommandRecord:
-        """As ``SshShell.run``: same errors, same record; keeps 1 MiB of each stream."""
+        """As ``SshShell.run``: same errors, same record; keeps 256 KiB of each stream."""
         started = time.monotonic()
         mark = secrets.token_hex(8)
         end = f"daxhound-{mark}-end".encode()
-        self._send(_script(command, stdin or b"", mark), command, deadline)
+        self._send(_script(command, stdin or b"", mark, self._scratch), command, deadline)
         message = self._receive(end, command, deadline)
         self._watch.check()
         try:
@@ -124,20 +128,22 @@ class SerialShell:
 
 
 @contextlib.contextmanager
-def open_serial(socket_path: Path, watch: GuestWatch) -> Iterator[SerialShell]:
+def open_serial(
+    socket_path: Path, watch: GuestWatch, scratch: str = _FILES
+) -> Iterator[SerialShell]:
     """The shell on a guest's second serial port, hung up afterwards."""
-    shell = SerialShell(socket_path, watch)
+    shell = SerialShell(socket_path, watch, scratch)
     try:
         yield shell
     finally:
         shell.close()
 
 
-def _script(command: str, stdin: bytes, mark: str) -> bytes:
+def _script(command: str, stdin: bytes, mark: str, scratch: str) -> bytes:
     """What is typed: two files, then the run and its report."""
-    run = _SCRIPT.format(files=_FILES, mark=mark, limit=_OUTPUT_LIMIT_BYTES)
-    command_file = _file(f"{_FILES}.command", f"{command}\n".encode())
-    return command_file + _file(f"{_FILES}.stdin", stdin) + run.encode()
+    run = _SCRIPT.format(files=scratch, mark=mark, limit=_OUTPUT_LIMIT_BYTES)
+    command_file = _file(f"{scratch}.command", f"{command}\n".encode())
+    return command_file + _file(f"{scratch}.stdin", stdin) + run.encode()
 
 
 def _file(path: str, data: bytes) -> bytes:

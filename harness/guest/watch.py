@@ -35,8 +35,9 @@ _BY_GUEST = {
     "guest-panic": "panicked",
     "subsystem-reset": "reset itself",
 }
-# Run states in which it is QEMU or the host that cannot go on (QAPI RunState).
-_BY_HOST = ("internal-error", "io-error")
+# Run states that a guest brings about; in all others but "running" it is QEMU or the host
+# that does not go on (QAPI RunState).
+_STOPPED_BY_GUEST = ("guest-panicked", "shutdown", "suspended", "watchdog")
 # Magic SysRq, as consoles take it: after a serial break, or after Ctrl-O (hvc on pseries,
 # VT220 on s390x). l: backtraces of all CPUs, w: blocked tasks.
 _SYSRQ_PREFIXES = (b"", b"\x0f")
@@ -117,9 +118,9 @@ class GuestWatch:
         self.console.check()
 
     def _stopped(self, what: str, state: str, kind: type[KernelFailure]) -> DaxhoundError:
-        if state in _BY_HOST or state == "unknown":
-            return InfrastructureError(f"{what}; QEMU is in state {state}")
-        return kind(f"{what}; QEMU's state is {state}; {self._last_words()}")
+        if state in _STOPPED_BY_GUEST:
+            return kind(f"{what}; QEMU's state is {state}; {self._last_words()}")
+        return InfrastructureError(f"{what}; QEMU's state is {state}")
 
     def _run_state(self) -> str:
         try:

@@ -5,12 +5,14 @@ The tool follows its kernel: ioctls, options and output differ between releases.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import InfrastructureError, UserError
+from harness.kernel.make import Make, find_toolchain, first_errors
 from harness.target import Target
 
 # The folder was renamed from vm to mm in 6.3.
@@ -50,46 +52,32 @@ def common_sources(makefile: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word for word in words if re.fullmatch(r"[\w-]+\.c", word)))
 
 
-def compiler_version(target: Target) -> str:
-    """First line of the cross compiler's --version. Raises InfrastructureError."""
-    return _run(target, [_compiler(target), "--version"]).partition("\n")[0]
-
-
 def build_gup_test(source: Path, target: Target, scratch: Path) -> bytes:
     """The program's bytes; ``scratch`` is a directory for intermediate files.
 
     Where helpers are linked in, the kernel's exported headers are made first: those use
-    ioctls that are newer than the libc (PAGEMAP_SCAN). The tree itself is only read. Raises UserError where the tree has no
-    gup_test, InfrastructureError where it cannot be compiled here.
+    ioctls that are newer than the libc (PAGEMAP_SCAN). The tree itself is only read.
+    Raises UserError where the tree has no gup_test, KernelFailure where its headers cannot
+    be made, InfrastructureError where it cannot be compiled here.
     """
     found = find_gup_test(source)
     if len(found.files) > 1:
-        _make_headers(source, target, scratch)
+        make = Make(source, scratch, find_toolchain(target), scratch / "headers.log")
+        make.run(["headers"], jobs=os.cpu_count() or 1)
     program = scratch / "gup_test"
     include = ["-I", str(source), "-I", str(found.directory.parent)]
-    command = [_compiler(target), "-O2", "-static", "-s", *include]
+    command = [f"{target.kernel.cross_compile}gcc", "-O2", "-static", "-s", *include]
     command += ["-isystem", str(scratch / "usr/include"), "-o", str(program)]
-    _run(target, [*command, *map(str, found.files), "-lpthread"])
+    _compile(target, [*command, *map(str, found.files), "-lpthread"])
     return program.read_bytes()
 
 
-def _make_headers(source: Path, target: Target, scratch: Path) -> None:
-    words = (f"ARCH={target.kernel.arch}", f"CROSS_COMPILE={target.kernel.cross_compile}")
-    _run(target, ["make", "-s", "-C", str(source), f"O={scratch}", *words, "headers"])
-
-
-def _compiler(target: Target) -> str:
-    return f"{target.kernel.cross_compile}gcc"
-
-
-def _run(target: Target, command: list[str]) -> str:
+def _compile(target: Target, command: list[str]) -> None:
     try:
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        subprocess.run(command, check=True, capture_output=True, text=True)
     except FileNotFoundError as exc:
-        packages = " ".join((*target.packages.compiler, "make"))
+        packages = " ".join(target.packages.compiler)
         raise InfrastructureError(f"{command[0]} is missing: apt-get install {packages}") from exc
     except subprocess.CalledProcessError as exc:
-        errors = [line for line in exc.stderr.splitlines() if "error" in line.lower()]
-        message = "\n".join((errors or exc.stderr.splitlines())[:5])
-        raise InfrastructureError(f"gup_test: {' '.join(command[:6])} ...: {message}") from exc
-    return done.stdout
+        message = "\n  ".join(first_errors(exc.stderr)) or exc.stderr.strip()
+        raise InfrastructureError(f"gup_test of this kernel does not build:\n  {message}") from exc

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import InfrastructureError
 from harness.image import cpio
-from harness.image.gup_test import build_gup_test, compiler_version
+from harness.image.gup_test import build_gup_test
 from harness.progress import Progress, Silence
 from harness.store import Store, digest
 from harness.target import Target
@@ -30,10 +30,10 @@ def provide_overlay(
 ) -> Path:
     """An uncompressed cpio for one kernel, made where it is new.
 
-    Raises UserError for a kernel tree without gup_test, InfrastructureError where the
-    compiler or depmod fail.
+    Raises what ``build_gup_test`` raises, and InfrastructureError where depmod fails.
     """
-    key = digest(_FORMAT, kernel.key, compiler_version(target))
+    # The kernel's key holds its compiler, which is gup_test's too.
+    key = digest(_FORMAT, kernel.key)
 
     def build(work: Path) -> None:
         with (
@@ -41,7 +41,9 @@ def provide_overlay(
             tempfile.TemporaryDirectory(dir=work) as scratch,
         ):
             program = build_gup_test(kernel.source, target, Path(scratch))
-            modules = builtin_modules(kernel.release, kernel.modules_builtin, Path(scratch))
+            modules = builtin_modules(
+                kernel.release, kernel.modules_builtin, Path(scratch, "depmod")
+            )
         entries = (cpio.file("usr/bin/gup_test", program, 0o755), *modules)
         (work / OVERLAY_NAME).write_bytes(cpio.write_archive(cpio.with_parents(entries)))
 

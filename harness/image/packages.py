@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import posixpath
 import re
+import stat
 import subprocess
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -137,7 +138,7 @@ def _chain(tree: Tree, path: str, wanted_by: str) -> Iterator[cpio.Entry]:
     while path in tree and path not in seen:
         entry = tree[path]
         yield entry
-        if (entry.mode & 0o170000) != 0o120000:
+        if not stat.S_ISLNK(entry.mode):
             return
         seen.add(path)
         target = posixpath.join("/", str(PurePosixPath(path).parent), entry.data.decode())

@@ -12,9 +12,11 @@ import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import Symbol, SymbolTableSection
 
 from harness.errors import InfrastructureError
 
@@ -94,8 +96,10 @@ def _read_values(path: Path) -> dict[str, int]:
     try:
         with path.open("rb") as file:
             elf = ELFFile(file)
-            order = "little" if elf.little_endian else "big"
+            order: Literal["little", "big"] = "little" if elf.little_endian else "big"
             symbols = elf.get_section_by_name(".symtab")
+            if not isinstance(symbols, SymbolTableSection):
+                raise InfrastructureError("the compiler's object has no symbols")
             return {
                 symbol.name.removeprefix(_PREFIX): int.from_bytes(_data(elf, symbol), order)
                 for symbol in symbols.iter_symbols()
@@ -105,8 +109,8 @@ def _read_values(path: Path) -> dict[str, int]:
         raise InfrastructureError(f"the compiler's object cannot be read: {exc}") from exc
 
 
-def _data(elf: ELFFile, symbol: object) -> bytes:
-    entry = symbol.entry  # type: ignore[attr-defined]
+def _data(elf: ELFFile, symbol: Symbol) -> bytes:
+    entry = symbol.entry
     section = elf.get_section(entry["st_shndx"])
     if section["sh_type"] == "SHT_NOBITS":
         return b""

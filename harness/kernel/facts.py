@@ -89,7 +89,7 @@ def assumed_facts(spec: KernelSpec, fragments: Sequence[str]) -> KernelFacts:
     """
     version = _version(spec)
     config = {r.symbol: r.value for r in load_fragments(fragments) if r.value != "n"}
-    config |= {symbol: "y" for symbol in _selected(version[:2], config)}
+    config |= dict.fromkeys(_selected(version[:2], config), "y")
     return KernelFacts(
         version=version,
         release=f"{version[0]}.{version[1]}",

@@ -11,9 +11,7 @@ from harness.kconfig import Request, merge, parse_fragment
 FRAGMENTS_DIR = Path(__file__).resolve().parents[2] / "kconfigs"
 
 
-def load_fragments(
-    names: Iterable[str], directory: Path = FRAGMENTS_DIR
-) -> tuple[Request, ...]:
+def load_fragments(names: Iterable[str], directory: Path = FRAGMENTS_DIR) -> tuple[Request, ...]:
     """What the named fragments ask for together: one request a symbol.
 
     Raises UserError for a name that is none, and for fragments that disagree.

@@ -124,9 +124,7 @@ def parse_version(makefile: str) -> tuple[int, int, int]:
     return int(found["VERSION"]), int(found["PATCHLEVEL"]), int(found.get("SUBLEVEL") or 0)
 
 
-def _debian(
-    spec: DebianSpec, store: Store, progress: Progress, apt: SourcePackages
-) -> Source:
+def _debian(spec: DebianSpec, store: Store, progress: Progress, apt: SourcePackages) -> Source:
     candidates = apt.candidates(spec.package)
     if not candidates:
         found = {name.removeprefix("linux-source-") for name in apt.names("linux-source-")}

@@ -23,8 +23,8 @@ from harness.deadline import Deadline
 from harness.errors import InfrastructureError
 from harness.machine.qmp import Qmp
 
-_PREFIX = "daxhound-"
-_LOCK = "lock"
+_PREFIX = "daxhound-guest-"
+_LOCK = ".owner"
 _SOCKET_PATH_BYTES = 107  # sun_path of unix(7), less its closing NUL
 _LONGEST_SOCKET_NAME = len("/console.sock")
 _START_SECONDS = 30.0

@@ -53,8 +53,6 @@ def wait_for(path: Path) -> None:
         time.sleep(0.01)
 
 
-
-
 def leftovers(root: Path) -> list[Path]:
     return list((root / ".building").iterdir())
 

@@ -1,0 +1,51 @@
+"""What each step of a scenario runs in the guest, and the Observation it makes of that.
+
+The names of the values are those in the docstrings of ``harness/scenario/steps.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from harness.errors import InfrastructureError
+from harness.guest.protocols import Shell
+from harness.guest.steps.block import make_filesystem, write_and_read
+from harness.guest.steps.context import StepContext
+from harness.guest.steps.gup import run_gup_test
+from harness.guest.steps.identity import identify_guest
+from harness.guest.steps.namespaces import create_namespace
+from harness.guest.steps.regions import destroy_namespaces, prepare_regions, show_regions
+from harness.records import Observation
+from harness.scenario.steps import (
+    CreateNamespace,
+    DestroyNamespaces,
+    Filesystem,
+    GupTest,
+    Regions,
+    Step,
+    WriteRead,
+)
+
+__all__ = ["RUNNERS", "StepContext", "identify_guest", "prepare_regions", "run_step"]
+
+RUNNERS: dict[type[Step], Callable[[Any, Shell, StepContext], Observation]] = {
+    Regions: show_regions,
+    CreateNamespace: create_namespace,
+    DestroyNamespaces: destroy_namespaces,
+    GupTest: run_gup_test,
+    Filesystem: make_filesystem,
+    WriteRead: write_and_read,
+}
+
+
+def run_step(step: Step, shell: Shell, context: StepContext) -> Observation:
+    """Do one step in the guest. A step that is refused, or whose tool dies, is observed.
+
+    Raises InfrastructureError for what the guest lacks or garbles, and what ``Shell.run``
+    raises for a kernel that reports or hangs.
+    """
+    runner = RUNNERS.get(type(step))
+    if runner is None:
+        raise InfrastructureError(f"no guest step for {step.kind!r}")
+    return runner(step, shell, context)

@@ -1,0 +1,21 @@
+"""What every step is told besides itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.deadline import Deadline
+from harness.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class StepContext:
+    """The guest's target, its base page in bytes, and how long one step may take."""
+
+    target: Target
+    page_size: int
+    step_deadline_seconds: float
+
+    def deadline(self) -> Deadline:
+        """The moment at which a step that starts now has hung."""
+        return Deadline.after(self.step_deadline_seconds)

@@ -1,0 +1,159 @@
+"""The kernel's gup_test on every kind of memory, with the counters around it."""
+
+from __future__ import annotations
+
+from harness.errors import InfrastructureError
+from harness.guest.protocols import Shell
+from harness.guest.steps.context import StepContext
+from harness.guest.steps.script import ScriptOutput, run_script
+from harness.observe.gup_test import GupRun, parse_gup_test
+from harness.observe.sections import parse_attributes, read_integer
+from harness.observe.vmstat import counter_change, parse_vmstat
+from harness.records import Observation, Scalar
+from harness.scenario.steps import GupCommand, GupTest
+
+_MIB = 1 << 20
+_FLAGS: dict[GupCommand, str] = {
+    "get-fast": "-u",
+    "get": "-U",
+    "pin-fast": "-a",
+    "pin": "-b",
+    "longterm": "-L",
+}
+
+# gup_test opens its -f file with O_CREAT: without the device it would make a plain file
+# there, and every later look would find one.
+_DEVDAX = """\
+device chardev {region} && file=/dev/$device && [ -c "$file" ] || {{ mark no-device; exit 0; }}
+"""
+_FSDAX = """\
+file=/mnt/region{region}/file
+[ -f "$file" ] || {{ mark no-device; exit 0; }}
+"""
+# Reserved by hand: before 7.x gup_test takes what is there, and huge pages may be missing
+# only because memory is in pieces.
+_RESERVE = """\
+huge=; while read -r name value rest; do
+    [ "$name" != Hugepagesize: ] || huge=$value
+done </proc/meminfo
+if [ -n "$huge" ]; then
+    mark hugetlb
+    echo huge_page_bytes=$((huge * 1024))
+    pool=/sys/kernel/mm/hugepages/hugepages-${{huge}}kB/nr_hugepages
+    want=$((({size} + huge * 1024 - 1) / (huge * 1024)))
+    echo $want >$pool; read -r got <$pool
+    [ $got -ge $want ] || {{
+        [ ! -w /proc/sys/vm/compact_memory ] || echo 1 >/proc/sys/vm/compact_memory
+        echo $want >$pool; read -r got <$pool
+    }}
+    [ $got -ge $want ] || lack "$want huge pages of $huge kB, only $got could be had"
+fi
+"""
+_RUN = """\
+counters() {{
+    echo 1 2>/dev/null >/proc/sys/vm/stat_refresh || lack 'vm.stat_refresh (CONFIG_PROC_SYSCTL)'
+    mark $1; cat /proc/vmstat
+}}
+counters before
+mark output
+status=0
+for time in {times}; do
+    gup_test {options} 2>&1
+    status=$?
+    [ $status -eq 0 ] || break
+done
+counters after
+[ -z "$pool" ] || echo 0 >$pool
+mark end
+echo status=$status
+[ $status -ne 127 ] || {{ echo 'gup_test: not found' >&2; exit 127; }}
+"""
+
+
+def run_gup_test(step: GupTest, shell: Shell, context: StepContext) -> Observation:
+    """What gup_test printed, how it ended, and how far the pin counters moved.
+
+    Raises InfrastructureError for a run that tells nothing of the kernel.
+    """
+    output = run_script(shell, _script(step), context.deadline())
+    commands = (output.record,)
+    if "no-device" in output.sections:
+        return Observation(step.kind, {"outcome": "no-device"}, commands)
+    text = output.section("output").lstrip("\n")
+    status = read_integer(parse_attributes(output.section("end")).get("status"))
+    if status is None:
+        what = output.record.stderr.strip() or text
+        raise InfrastructureError(f"the gup_test script broke off: {what[-300:]}")
+    run = parse_gup_test(text, status)
+    if run.outcome == "not-run":
+        raise InfrastructureError(f"gup_test did not run: {text.strip() or f'status {status}'}")
+    return Observation(step.kind, _values(step, run, output), commands)
+
+
+def _script(step: GupTest) -> str:
+    # -b and -U run once whatever -r says.
+    single = step.command in ("get", "pin")
+    times = " ".join("x" * step.repeats) if single else "x"
+    run = _RUN.format(times=times, options=" ".join(_options(step)))
+    match step.memory:
+        case "devdax":
+            return _DEVDAX.format(region=step.region) + "pool=\n" + run
+        case "fsdax":
+            return _FSDAX.format(region=step.region) + "pool=\n" + run
+        case "hugetlb":
+            return "pool=\n" + _RESERVE.format(size=step.size) + run
+        case _:
+            return "pool=\n" + run
+
+
+def _options(step: GupTest) -> list[str]:
+    options = [
+        _FLAGS[step.command],
+        f"-m {step.size // _MIB}",
+        f"-n {step.pages_per_call}",
+        f"-r {step.repeats}",
+        "-w" if step.write else "-W",
+    ]
+    file_backed = step.memory in ("devdax", "fsdax")
+    if step.memory == "shmem" or (step.shared and step.memory not in ("anon", "thp")):
+        options.append("-S")
+    if step.memory == "anon" or not step.huge:
+        options.append("-T")
+    elif step.memory == "thp":
+        options.append("-t")
+    if step.memory == "hugetlb":
+        options.append("-H")
+    if file_backed:
+        options.append('-f "$file"')
+    return options
+
+
+def _values(step: GupTest, run: GupRun, output: ScriptOutput) -> dict[str, Scalar]:
+    values: dict[str, Scalar] = {"outcome": run.outcome}
+    if run.outcome in ("mmap-refused", "ioctl-refused"):
+        values["errno"] = run.errno
+    if run.outcome == "killed":
+        values["signal"] = run.signal
+    last = run.results[-1] if run.results else None
+    values |= {
+        "results": len(run.results),
+        "truncated_bytes": run.truncated_bytes,
+        "pinned_pages": _counted(output, "nr_foll_pin_acquired"),
+        "unpinned_pages": _counted(output, "nr_foll_pin_released"),
+        "get_us": last.get_us if last else None,
+        "put_us": last.put_us if last else None,
+    }
+    if step.memory == "hugetlb":
+        huge = parse_attributes(output.section("hugetlb")).get("huge_page_bytes")
+        values["huge_page_bytes"] = read_integer(huge)
+    if step.memory == "thp":
+        values["thp_faults"] = _counted(output, "thp_fault_alloc")
+    return values
+
+
+def _counted(output: ScriptOutput, counter: str) -> int:
+    before = parse_vmstat(output.section("before"))
+    change = counter_change(before, parse_vmstat(output.section("after")), counter)
+    if change is None:
+        raise InfrastructureError(f"the guest's /proc/vmstat has no {counter} (VM_EVENT_COUNTERS?)")
+    return change

@@ -1,0 +1,41 @@
+"""What the guest is, whatever it was asked to be."""
+
+from __future__ import annotations
+
+from harness.deadline import Deadline
+from harness.guest.protocols import Shell
+from harness.guest.steps.script import run_script
+from harness.observe.sections import parse_attributes, read_integer
+from harness.observe.vmstat import parse_meminfo
+from harness.records import Observation, Scalar
+
+_SECONDS = 60.0
+
+_IDENTIFY = """\
+mark smaps
+grep -m 1 KernelPageSize /proc/self/smaps
+mark cpuinfo
+grep MMU /proc/cpuinfo
+mark sysfs
+echo pmd_size=0
+show /sys/kernel/mm/transparent_hugepage/hpage_pmd_size pmd_size
+echo release=$(uname -r)
+"""
+
+
+def identify_guest(shell: Shell, deadline: Deadline | None = None) -> Observation:
+    """Page and PMD size in bytes, MMU and kernel release, as the guest itself shows them.
+
+    ``pmd_size`` is 0 without transparent huge pages, ``cpuinfo_mmu`` None where
+    /proc/cpuinfo has no such line (all but powerpc).
+    """
+    output = run_script(shell, _IDENTIFY, deadline or Deadline.after(_SECONDS))
+    sysfs = parse_attributes(output.section("sysfs"))
+    _, colon, mmu = output.section("cpuinfo").strip().partition(":")
+    values: dict[str, Scalar] = {
+        "page_size": parse_meminfo(output.section("smaps")).get("KernelPageSize"),
+        "pmd_size": read_integer(sysfs.get("pmd_size")),
+        "cpuinfo_mmu": mmu.strip() if colon else None,
+        "release": sysfs.get("release"),
+    }
+    return Observation("guest", values, (output.record,))

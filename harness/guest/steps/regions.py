@@ -1,0 +1,105 @@
+"""Regions: what the kernel made of the layout, and the namespaces taken out of them."""
+
+from __future__ import annotations
+
+import re
+
+from harness.errors import InfrastructureError
+from harness.guest.protocols import Shell
+from harness.guest.steps.context import StepContext
+from harness.guest.steps.script import run_script
+from harness.observe.ndctl import parse_refusal
+from harness.observe.sections import parse_attributes, read_integer
+from harness.records import Observation, Scalar
+from harness.scenario.steps import DestroyNamespaces, Regions
+
+_REGIONS = """\
+mark regions
+index=0
+while region $index; do
+    show $nd/$region/size region$index.size_bytes
+    show $nd/$region/resource region$index.start
+    show $nd/$region/available_size region$index.available_bytes
+    seed=; read -r seed <$nd/$region/dax_seed 2>/dev/null
+    [ -z "$seed" ] || show $nd/$seed/supported_alignments region$index.supported_alignments
+    index=$((index + 1))
+done
+echo regions=$index
+"""
+
+# Unmounted first: ndctl refuses to touch a namespace with a mounted file system on it.
+_DESTROY = """\
+region {index} || lack 'no region {index}'
+umount /mnt/region{index} 2>/dev/null
+rm -f /run/daxhound-region{index}.*
+mark ndctl
+ndctl destroy-namespace --force --region=$region all >&2
+status=$?
+mark left
+left=0
+for path in $nd/namespace${{region#region}}.*; do
+    size=0; read -r size <$path/size 2>/dev/null
+    [ "$size" = 0 ] || left=$((left + 1))
+done
+echo namespaces_left=$left
+show $nd/$region/available_size available_bytes
+exit $status
+"""
+
+# x86 and arm64 come up with one raw namespace over each unlabelled device, and no space.
+_PREPARE = """\
+{ ndctl disable-region all && ndctl init-labels --force all && ndctl enable-region all; } >&2 ||
+    exit
+"""
+
+_FULL = re.compile(r"region(\d+)\.size_bytes")
+
+
+def show_regions(step: Regions, shell: Shell, context: StepContext) -> Observation:
+    """The regions as sysfs has them."""
+    output = run_script(shell, _REGIONS, context.deadline())
+    values = _region_values(output.section("regions"))
+    return Observation(step.kind, values, (output.record,))
+
+
+def destroy_namespaces(step: DestroyNamespaces, shell: Shell, context: StepContext) -> Observation:
+    """Every namespace of a region destroyed, and what is left of them."""
+    output = run_script(shell, _DESTROY.format(index=step.region), context.deadline())
+    left = parse_attributes(output.section("left"))
+    values: dict[str, Scalar] = {name: read_integer(text) for name, text in left.items()}
+    if output.record.status == 0:
+        values["outcome"] = "destroyed"
+    else:
+        refusal = parse_refusal(output.record.stderr, output.record.status)
+        values |= {"outcome": "refused", "errno": refusal.errno, "message": refusal.message}
+    return Observation(step.kind, values, (output.record,))
+
+
+def prepare_regions(shell: Shell, context: StepContext) -> None:
+    """Label the nvdimms of a machine that brings them up without, so that space is free.
+
+    Raises InfrastructureError where a region does not come out empty.
+    """
+    pmem = context.target.pmem
+    if pmem is None or pmem.starts_labelled:
+        return
+    output = run_script(shell, _PREPARE + _REGIONS, context.deadline())
+    if output.record.status != 0:
+        raise InfrastructureError(f"labels cannot be written: {output.record.stderr.strip()}")
+    values = _region_values(output.section("regions"))
+    for name, size in values.items():
+        match = _FULL.fullmatch(name)
+        if match and values.get(f"region{match[1]}.available_bytes") != size:
+            free = values.get(f"region{match[1]}.available_bytes")
+            message = f"region {match[1]} has {free} of {size} bytes free after init-labels"
+            raise InfrastructureError(message)
+
+
+def _region_values(section: str) -> dict[str, Scalar]:
+    values: dict[str, Scalar] = {}
+    for name, text in parse_attributes(section).items():
+        if name.endswith(".supported_alignments"):
+            values[name] = " ".join(map(str, sorted(map(int, text.split()))))
+        else:
+            values[name] = read_integer(text)
+    return values

@@ -1,0 +1,169 @@
+"""Kernels built once: from a source, a target and fragments to an image and its facts.
+
+A kernel is stored under a digest of all that goes into it, so a second process, a second
+run and a second target with the same kernel find it there. Objects are not kept.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import InfrastructureError, UserError
+from harness.kconfig import Request, missing, parse_dotconfig, render
+from harness.kernel.facts import dump_facts, load_facts, read_facts
+from harness.kernel.fragments import FRAGMENTS_DIR, load_fragments
+from harness.kernel.make import Make, Toolchain, find_toolchain
+from harness.kernel.refusal import explain_refusals
+from harness.kernel.source import Source, provide_source
+from harness.kernel.spec import KernelSpec
+from harness.progress import Progress
+from harness.records import KernelFacts
+from harness.store import Store, digest
+from harness.target import KernelBuild, Target
+
+# To be counted up when the code keeps other files, or finds other facts, of one kernel.
+_FORMAT = "1"
+
+_KEPT = ("vmlinux", "System.map", "modules.builtin", "modules.builtin.modinfo")
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltKernel:
+    """A kernel that can be booted.
+
+    ``key`` is equal for kernels that are built of the same; ``image`` is what QEMU loads,
+    ``vmlinux`` the same kernel with its symbols. ``modules_builtin`` has its ``.modinfo``
+    beside it. ``opcode_fixup`` names what the image needs before TCG can run it.
+    """
+
+    spec: str
+    key: str
+    release: str
+    image: Path
+    vmlinux: Path
+    system_map: Path
+    config: Path
+    modules_builtin: Path
+    facts: KernelFacts
+    source: Path
+    compiler: str
+    opcode_fixup: str | None
+
+
+def provide_kernel(
+    spec: KernelSpec,
+    target: Target,
+    fragments: Sequence[str],
+    store: Store,
+    progress: Progress,
+    jobs: int | None = None,
+    fragments_dir: Path = FRAGMENTS_DIR,
+) -> BuiltKernel:
+    """The kernel of a target, built where nobody has built it yet.
+
+    ``jobs`` is how many compilers run at a time, as many as there are processors where it
+    is not said. Raises UserError for a source or symbol that is not there, KernelFailure
+    for a kernel that does not build, InfrastructureError for a host that cannot build it.
+    """
+    requests = load_fragments(fragments, fragments_dir)
+    toolchain = find_toolchain(target)
+    source = provide_source(spec, store, progress)
+    build = _Build(source, target.kernel, requests, toolchain, jobs or os.cpu_count() or 1)
+    entry = store.find("kernel", build.key) or store.provide(
+        "kernel", build.key, lambda into: build.make(into, store, progress)
+    )
+    facts = load_facts((entry / "facts.json").read_text(encoding="utf-8"))
+    return BuiltKernel(
+        spec=str(spec),
+        key=build.key,
+        release=facts.release,
+        image=entry / target.kernel.image,
+        vmlinux=entry / "vmlinux",
+        system_map=entry / "System.map",
+        config=entry / "config",
+        modules_builtin=entry / "modules.builtin",
+        facts=facts,
+        source=source.path,
+        compiler=toolchain.version,
+        opcode_fixup=target.kernel.opcode_fixup,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Build:
+    """All that goes into one kernel."""
+
+    source: Source
+    kernel: KernelBuild
+    requests: tuple[Request, ...]
+    toolchain: Toolchain
+    jobs: int
+
+    @property
+    def key(self) -> str:
+        # Sorted: the order in which fragments are named makes no other kernel.
+        config = "".join(sorted(render(self.requests).splitlines(keepends=True)))
+        parts = (self.source.identity, config, self.toolchain.version)
+        return digest(_FORMAT, *parts, self.kernel.arch, self.kernel.image)
+
+    def make(self, into: Path, store: Store, progress: Progress) -> None:
+        """Configure, build, and keep what is needed of it in ``into``."""
+        objects = into / "objects"
+        objects.mkdir()
+        # Outside of the entry, which a failed build takes with it.
+        log = store.root / "logs" / f"kernel-{self.key[:16]}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_bytes(b"")
+        make = Make(self.source.path, objects, self.toolchain, log)
+        title = f"building {self.kernel.arch} kernel {'.'.join(map(str, self.source.version))}"
+        with progress.task(title, "objects") as task:
+            self.configure(make)
+            make.run([self.kernel.image], jobs=self.jobs, task=task)
+            self._keep(objects, into)
+        self.source.check_unchanged()
+        shutil.move(log, into / "build.log")
+        shutil.rmtree(objects)
+
+    def configure(self, make: Make) -> None:
+        """Write .config; UserError for every symbol that was asked for and did not take."""
+        wanted = make.objects / "daxhound.config"
+        wanted.write_text(render(self.requests), encoding="utf-8")
+        make.run(["allnoconfig"], jobs=1, environ={"KCONFIG_ALLCONFIG": str(wanted)})
+        dotconfig = make.objects / ".config"
+        refused = missing(self.requests, parse_dotconfig(dotconfig.read_text(encoding="utf-8")))
+        if refused:
+            reasons = explain_refusals(refused, make)
+            raise UserError(
+                f"{len(refused)} of {len(self.requests)} symbols did not take in "
+                f"{self.kernel.arch} {'.'.join(map(str, self.source.version))}:"
+                + "".join(f"\n  {reason}" for reason in reasons),
+                path=refused[0].path,
+                line=refused[0].line,
+                hint="ask for what it depends on as well, or leave its fragment out of the target",
+            )
+
+    def _keep(self, objects: Path, into: Path) -> None:
+        image = self._image(objects)
+        for path in (image, *(objects / name for name in _KEPT)):
+            if path.name not in _names(into):
+                shutil.copy2(path, into / path.name)
+        shutil.copy2(objects / ".config", into / "config")
+        facts = dump_facts(read_facts(self.source.path, objects))
+        (into / "facts.json").write_text(facts, encoding="utf-8")
+
+    def _image(self, objects: Path) -> Path:
+        """Where kbuild puts an image: ``vmlinux`` on top, others below arch/*/boot."""
+        name = self.kernel.image
+        found = [objects / name, *sorted(objects.glob(f"arch/*/boot/{name}"))]
+        for path in found:
+            if path.is_file():
+                return path
+        raise InfrastructureError(f"make {name} left no {name} in {objects}")
+
+
+def _names(directory: Path) -> set[str]:
+    return {path.name for path in directory.iterdir()}

@@ -1,0 +1,203 @@
+"""The kernel's ``make``: started so that it ends with whoever wanted it, and watched.
+
+Whose fault a failure is, is read out of make's log: the host's where a tool is missing or
+a disk is full, the kernel's otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from harness.errors import DaxhoundError, InfrastructureError, KernelFailure
+from harness.progress import Task
+from harness.target import Target
+
+# Debian's packages of the programs that every kernel build calls.
+_TOOLS = {"make": "make", "flex": "flex", "bison": "bison", "bc": "bc", "gcc": "gcc"}
+
+# What a caller's environment may hold that would change the build or its key.
+_NOT_INHERITED = re.compile(
+    r"(?:KBUILD|KCONFIG)_.*|MAKE.*|MFLAGS|GNUMAKEFLAGS|ARCH|SUBARCH|CROSS_COMPILE|LOCALVERSION"
+    r"|(?:HOST)?(?:CC|CXX|LD|AR|NM|AS|CFLAGS|CPPFLAGS|LDFLAGS)|K[AC]?(?:CPP)?FLAGS|LLVM.*|[OVWCM]"
+)
+
+# Runs make beside a reader of a pipe that only this program writes to: when this program
+# is gone, however it went, the pipe closes and the reader ends the whole process group.
+_GUARDED = (
+    "exec 3<&0 </dev/null; (cat <&3 >/dev/null; kill -KILL 0) & "
+    '"$@" 3<&-; status=$?; kill $! 2>/dev/null; exit $status'
+)
+_POLL_SECONDS = 0.5
+
+_COMPILED = re.compile(rb"^  (?:CC|AS|HOSTCC|LD) ", re.MULTILINE)
+_ERROR = re.compile(
+    r": (?:fatal )?error: |undefined reference to |multiple definition of "
+    r"|^\S*ld: |^ERROR: |\*\*\* "
+)
+_HOST_ERROR = re.compile(
+    r"No space left on device|Cannot allocate memory|Killed signal terminated program"
+)
+# The host's fault where it is what make stopped at: kernels also ask for tools in vain
+# that they can do without.
+_HOST_LACKS = re.compile(r": (?:command )?not found$|(?:gelf|libelf|openssl/\w+)\.h: No such file")
+_ERROR_LINES = 5
+_MAKES_OWN = re.compile(r"make(?:\[\d+\])?: (?!.*No rule to make)")
+
+
+@dataclass(frozen=True, slots=True)
+class Toolchain:
+    """The compiler of a target: ``version`` is what it and its linker say of themselves."""
+
+    arch: str
+    cross_compile: str
+    version: str
+    ccache: bool
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Variables of make; equal for equal sources, so that builds can be told apart."""
+        launcher = "ccache " if self.ccache else ""
+        return (
+            f"ARCH={self.arch}",
+            f"CROSS_COMPILE={self.cross_compile}",
+            f"CC={launcher}{self.cross_compile}gcc",
+            f"HOSTCC={launcher}gcc",
+            "KBUILD_BUILD_TIMESTAMP=@0",
+            "KBUILD_BUILD_USER=daxhound",
+            "KBUILD_BUILD_HOST=daxhound",
+            # Set and empty: no "+" after the release for a git tree between two tags.
+            "LOCALVERSION=",
+        )
+
+
+def find_toolchain(target: Target) -> Toolchain:
+    """The tools of a target's kernel. Raises InfrastructureError that says what to install."""
+    cross = target.kernel.cross_compile
+    needed = {**{f"{cross}{tool}": "" for tool in ("gcc", "ld")}, **_TOOLS}
+    absent = [tool for tool in needed if shutil.which(tool) is None]
+    if absent:
+        named = [needed[tool] for tool in absent if needed[tool]]
+        packages = [*named, *(target.packages.compiler if len(named) < len(absent) else ())]
+        raise InfrastructureError(
+            f"{', '.join(absent)} missing on this host: apt-get install {' '.join(packages)}"
+        )
+    lines = [
+        subprocess.run(
+            (f"{cross}{tool}", "--version"), capture_output=True, text=True, check=False
+        ).stdout.partition("\n")[0]
+        for tool in ("gcc", "ld")
+    ]
+    return Toolchain(target.kernel.arch, cross, "; ".join(lines), bool(shutil.which("ccache")))
+
+
+@dataclass(frozen=True, slots=True)
+class Make:
+    """make in one source tree for one object tree, all output in one log."""
+
+    source: Path
+    objects: Path
+    toolchain: Toolchain
+    log: Path
+
+    def run(
+        self,
+        targets: Sequence[str],
+        *,
+        jobs: int,
+        environ: Mapping[str, str] | None = None,
+        task: Task | None = None,
+    ) -> None:
+        """Make ``targets``; ``task`` advances with every object.
+
+        Raises KernelFailure with the compiler's first complaint, and InfrastructureError
+        where it is the host that failed.
+        """
+        with self.log.open("ab") as out:
+            process = self._start(targets, jobs, environ or {}, out)
+        try:
+            self._watch(process, task or Task())
+        finally:
+            _end_group(process)
+        if process.returncode != 0:
+            raise explain_failure(self.log, self.toolchain.arch)
+
+    def _start(
+        self, targets: Sequence[str], jobs: int, environ: Mapping[str, str], out: BinaryIO
+    ) -> subprocess.Popen[bytes]:
+        where = ("-C", str(self.source), f"O={self.objects}", f"-j{jobs}")
+        command = ("make", *where, *self.toolchain.variables, *targets)
+        return subprocess.Popen(
+            ("sh", "-c", _GUARDED, "sh", *command),
+            env={**_environment(), **environ},
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def _watch(self, process: subprocess.Popen[bytes], task: Task) -> None:
+        with self.log.open("rb") as log:
+            log.seek(0, os.SEEK_END)
+            running = True
+            while running:
+                try:
+                    process.wait(timeout=_POLL_SECONDS)
+                    running = False
+                except subprocess.TimeoutExpired:
+                    pass
+                # Called even with nothing done: a line is due every so often.
+                task.advance(len(_COMPILED.findall(log.read())))
+
+
+def explain_failure(log: Path, arch: str) -> DaxhoundError:
+    """What went wrong in a build that failed, and whose fault it was."""
+    text = log.read_text(encoding="utf-8", errors="replace")
+    found = first_errors(text)
+    lines = text.splitlines()
+    lacking = (line for line in found or lines if _HOST_LACKS.search(line))
+    host = next((line for line in lines if _HOST_ERROR.search(line)), None) or next(lacking, None)
+    if host is not None:
+        return InfrastructureError(
+            f"the host failed the {arch} kernel's build: {host.strip()}\n  log: {log}"
+        )
+    said = "\n  ".join(found or _where_make_stopped(lines))
+    return KernelFailure(f"the {arch} kernel does not build:\n  {said}\n  log: {log}")
+
+
+def first_errors(text: str) -> tuple[str, ...]:
+    """The first complaint of a compiler or linker, with the lines that belong to it.
+
+    make's own lines are left out, but for the one that says there is no rule.
+    """
+    lines = [line for line in text.splitlines() if not _MAKES_OWN.match(line)]
+    for number, line in enumerate(lines):
+        if _ERROR.search(line):
+            return tuple(lines[number : number + _ERROR_LINES])
+    return ()
+
+
+def _where_make_stopped(lines: Sequence[str]) -> Sequence[str]:
+    return [line for line in lines if "*** " in line][:1] or ["make failed without a word"]
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: text for name, text in os.environ.items() if not _NOT_INHERITED.fullmatch(name)}
+    # The kernel's Python scripts must leave no __pycache__ in somebody's source tree.
+    return {**kept, "LC_ALL": "C", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    """End make and all it started, and reap it; nothing to do where it went by itself."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    if process.stdin is not None:
+        process.stdin.close()

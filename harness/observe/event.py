@@ -1,0 +1,164 @@
+"""One report while it is being read: its lines, its functions, and where it ends."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import deque
+
+from harness.observe.frames import find_counter, find_frame, find_link, is_helper
+from harness.observe.lines import Line
+from harness.observe.reports import PANIC, RANK, ReportClass, Severity
+from harness.records import KernelReport
+
+_HEAD_CHARACTERS = 24_000
+_TAIL_LINES = 40
+_LINES = 3_000  # nothing a kernel says about one failure is longer
+_FRAMES = 32
+_CALLERS = 3  # frames that tell one failure from another, the function at fault included
+
+_ANY_END = re.compile(r"---\[ end (?:trace|Kernel panic)")
+# A stack that an exception interrupted: what comes below is the user's.
+_USER_STACK = re.compile(r"^ *(?:--- interrupt: \w+ at 0x|</TASK>)")
+# Lines that belong to a report of any kind.
+_BODY = re.compile(
+    r"""(?x) ^\s* (?: \(?\[<?[0-9a-f]{8,}>?\] | (?:\?\ )?[\w.$]+\+0x[0-9a-f]+/0x
+      | </?(?:TASK|IRQ|NMI|SOFTIRQ|\#\w+)> | [Cc]all\ [Tt]race | Modules\ linked | CPU:\ \d
+      | Hardware\ name | Workqueue: | Code: | Krnl\ (?:PSW|GPRS|Code) | R:\d\ | Last\ Breaking
+      | (?:RIP|RSP|RAX|RDX|RBP|R\d\d|CR2|CS|FS|DR\d|PKRU|EFLAGS):\ | (?:x\d+|sp|pc|lr|pstate)\ *:
+      | GPR\d | NIP | LR\ | REGS | MSR | CFAR | DAR | IRQMASK | --- | Instruction\ dump | Faulting
+      | (?:page|head|folio|memcg|flags|raw|aops|addr|file|anon|pgd|mm|vma)\b.*[: ] | page_type
+      | (?:Object|Redzone|Padding|Bytes\ b4|Slab|FIX|Allocated|Freed)\b | task: | Tainted:
+      | \d+\ (?:locks?\ held|\S+/) | stack\ backtrace | rcu: | \(t= | \t | \.\.\. | Kernel\ Offset
+      | echo\ 0\ > | Rebooting | [0-9a-f]{8,}(?::\ |\ ) | Sending\ NMI | NMI\ backtrace
+      | Kernel\ panic | Mem-Info | Node\ \d | active_anon | \[\ *\d+\]\ +\d+ | which\ lock | -> | other\ info
+      | backing: | AS: | Fault\ in | Failing\ address | Oops | Internal\ error | Mem\ abort | ={20}
+    )"""
+)
+
+
+class Event:
+    """A report that lines are still added to; ``marker_line`` is that of its last marker."""
+
+    def __init__(
+        self,
+        report_class: ReportClass,
+        match: re.Match[str] | None,
+        line: Line,
+        first_line: int,
+    ) -> None:
+        self.severity: Severity = report_class.severity
+        self.first_line = first_line
+        self.last_line = self.marker_line = line.number
+        self._class = report_class
+        self._match = match
+        self._caller = line.caller
+        self._named = report_class.named_function(match) if match else None
+        self._counter: str | None = None
+        self._link: str | None = None
+        self._frames: list[str] = []
+        self._user_stack = False
+        self._idle = 0
+        self._patience = report_class.patience
+        self._head: list[str] = [line.text]
+        self._head_characters = len(line.text)
+        self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        self._left_out = 0
+        self._pending: list[str] = []
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether so many lines said nothing of it that the report must have ended."""
+        return self._idle >= self._patience or self.last_line - self.first_line > _LINES
+
+    def is_end(self, line: Line) -> bool:
+        """Whether a line is the last of this report; another task's end is not."""
+        if self._foreign(line):
+            return False
+        return bool(self._class.end.search(line.text) or _ANY_END.search(line.text))
+
+    def add(self, line: Line) -> None:
+        """Take in a line that follows, which may turn out not to belong."""
+        self._pending.append(line.text)
+        if not self._foreign(line):
+            self._read_functions(line.text)
+        if _BODY.match(line.text) or self.is_end(line):
+            self._keep(line)
+        else:
+            self._idle += 1
+
+    def join(self, line: Line, report_class: ReportClass) -> None:
+        """Take in the marker of a report that this one led to, or that says more of it."""
+        if RANK[report_class.severity] > RANK[self.severity]:
+            self.severity = report_class.severity
+        if report_class is not PANIC:
+            self.marker_line = line.number
+        self._patience = max(self._patience, report_class.patience)
+        self._pending.append(line.text)
+        self._read_functions(line.text)
+        self._keep(line)
+
+    def settle(self) -> None:
+        """Forget what followed the last line that belongs to the report."""
+        self._pending.clear()
+        self._idle = 0
+
+    def report(self) -> KernelReport:
+        """The report as far as it has come."""
+        function = self._function()
+        title = (
+            self._class.title if self._match is None else self._class.render(self._match, function)
+        )
+        return KernelReport(
+            kind=self._class.kind,
+            title=title,
+            function=function,
+            severity=self.severity,
+            first_line=self.first_line,
+            last_line=self.last_line,
+            fingerprint=self._fingerprint(title, function),
+            text=self._text(),
+        )
+
+    def _foreign(self, line: Line) -> bool:
+        """Whether another task or CPU said it, where the kernel prints which one does."""
+        return None not in (line.caller, self._caller) and line.caller != self._caller
+
+    def _keep(self, line: Line) -> None:
+        self.last_line = max(self.last_line, line.number)
+        self._idle = 0
+        for text in self._pending:
+            if self._head_characters < _HEAD_CHARACTERS:
+                self._head.append(text)
+                self._head_characters += len(text)
+            else:
+                self._left_out += len(self._tail) == _TAIL_LINES
+                self._tail.append(text)
+        self._pending.clear()
+
+    def _read_functions(self, text: str) -> None:
+        if _USER_STACK.match(text):
+            self._user_stack = True
+        self._counter = self._counter or find_counter(text)
+        self._link = self._link or find_link(text)
+        if not self._user_stack and len(self._frames) < _FRAMES:
+            frame = find_frame(text)
+            if frame is not None:
+                self._frames.append(frame)
+
+    def _function(self) -> str | None:
+        """The function at fault: the first that is known and no mere helper."""
+        known = [name for name in (self._named, self._counter, self._link, *self._frames) if name]
+        return next((name for name in known if not is_helper(name)), known[0] if known else None)
+
+    def _fingerprint(self, title: str, function: str | None) -> str:
+        told = [name for name in self._frames if not is_helper(name) and name != function]
+        names = [function, *told[: _CALLERS - 1]] if function else [re.sub(r"\d+", "N", title)]
+        words = "\n".join([self._class.kind, *(name or "" for name in names)])
+        return hashlib.sha256(words.encode()).hexdigest()[:16]
+
+    def _text(self) -> str:
+        lines = list(self._head)
+        if self._left_out:
+            lines.append(f"[{self._left_out} lines left out]")
+        return "\n".join([*lines, *self._tail]) + "\n"

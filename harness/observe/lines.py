@@ -1,0 +1,98 @@
+"""Console bytes cut into lines, and each line freed of what a printk or a terminal adds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_LINE_BYTES = 4096  # a longer line is cut; nothing a kernel prints is
+
+_CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-Z\\-_]|[\x00-\x08\x0b-\x1f\x7f]")
+# printk's time, also in the middle: a user's unfinished line before it is another line's.
+_TIME = re.compile(r"(?:<\d{1,3}>)?\[ *\d{1,7}\.\d{6}\] ?")
+# What is left of a time whose beginning was lost.
+_CUT_TIME = re.compile(r"^ *(?:[TC]?\d{1,6}|\d{0,7}\.\d{1,6})\] ?")
+_CALLER = re.compile(r"^\[ *(?P<caller>[TC]\d+)\] ?")
+_LEVEL = re.compile(r"^<\d{1,3}>")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One message of a console; ``number`` is its line's, counted from 1.
+
+    ``text`` has no time, level, caller or escape sequences. ``caller`` is printk's, as in
+    ``T123`` (a task) or ``C1`` (an interrupt on a CPU), where the kernel prints it.
+    """
+
+    number: int
+    text: str
+    caller: str | None
+    timed: bool
+
+
+class LineCutter:
+    """Bytes in, lines out; holds no more than one line."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._rest = bytearray()
+        self._mid_line = False  # the beginning of the line in _rest was already given out
+
+    def feed(self, data: bytes) -> Iterator[Line]:
+        """Every message of each line that is complete with ``data``."""
+        start = 0
+        while (newline := data.find(b"\n", start)) >= 0:
+            self._rest += data[start:newline]
+            yield from self._cut_long()
+            yield from self._end_line()
+            start = newline + 1
+        self._rest += data[start:]
+        yield from self._cut_long()
+
+    def close(self) -> Iterator[Line]:
+        """The messages of a last line that was never ended."""
+        if self._rest or self._mid_line:
+            yield from self._end_line()
+
+    def _cut_long(self) -> Iterator[Line]:
+        while len(self._rest) > _LINE_BYTES:
+            cut = self._rest.rfind(b" ", 1, _LINE_BYTES)
+            cut = _LINE_BYTES if cut < 0 else cut
+            part, self._rest = self._rest[:cut], self._rest[cut:]
+            if not self._mid_line:
+                self._mid_line = True
+                self.count += 1
+            yield from _messages(part, self.count)
+
+    def _end_line(self) -> Iterator[Line]:
+        if not self._mid_line:
+            self.count += 1
+        part, self._rest, self._mid_line = self._rest, bytearray(), False
+        yield from _messages(part, self.count)
+
+
+def _messages(raw: bytearray, number: int) -> Iterator[Line]:
+    """The messages of one line: more than one where another writer broke into it.
+
+    Empty ones are left out.
+    """
+    for part in raw.decode(errors="replace").split("\r"):
+        text = _CONTROL.sub("", part)
+        begin = 0
+        timed = False
+        for time in _TIME.finditer(text):
+            if time.start() > begin:
+                yield _message(text[begin : time.start()], number, timed)
+            begin, timed = time.end(), True
+        if begin < len(text):
+            yield _message(text[begin:], number, timed)
+
+
+def _message(text: str, number: int, timed: bool) -> Line:
+    if not timed:
+        text = _CUT_TIME.sub("", _LEVEL.sub("", text))
+    caller = _CALLER.match(text)
+    if caller is None:
+        return Line(number, text, None, timed)
+    return Line(number, text[caller.end() :], caller["caller"], timed)

@@ -1,0 +1,75 @@
+"""The image in real guests: every target reaches its shell, and every program runs.
+
+Kernels come from the store, and are built where they are not there yet: minutes each.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.campaign.provide import Provider, Provisions
+from harness.deadline import Deadline
+from harness.guest.boot import BootRequest, Transport, boot
+from harness.progress import Progress
+from harness.records import Layout
+from harness.store import Store
+from harness.target import load_targets
+
+pytestmark = pytest.mark.guest
+
+TARGETS = load_targets()
+GUEST = Layout(ram_bytes=2 << 30, cpus=2)
+KERNEL = "debian:6.1"
+
+
+@pytest.fixture(scope="module")
+def provider() -> Provider:
+    return Provider(Store.default(), KERNEL, Progress())
+
+
+def request_of(
+    name: str, provisions: Provisions, transport: Transport, directory: Path
+) -> BootRequest:
+    return BootRequest(
+        target=TARGETS[name],
+        layout=GUEST,
+        kernel=provisions.kernel.image,
+        initrd=(provisions.overlay, provisions.base),
+        console_log=directory / "console.log",
+        store_root=Store.default().root,
+        transport=transport,
+    )
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_every_program_of_the_image_runs(name: str, provider: Provider, tmp_path: Path) -> None:
+    request = request_of(name, provider.provide(TARGETS[name]), "ssh", tmp_path)
+    with boot(request) as guest:
+        for command, said in {
+            "ndctl version": "76",
+            "daxctl version": "76",
+            "mkfs.xfs -V": "mkfs.xfs version",
+            "mkfs.ext4 -V 2>&1": "mke2fs",
+            "gup_test -m 16 -a -n 512": "PIN_FAST_BENCHMARK: Time: get:",
+            "id -u": "0\n",
+        }.items():
+            record = guest.shell.run(command, Deadline.after(60))
+            assert (command, record.status) == (command, 0), record.stderr
+            assert said in record.stdout
+
+
+@pytest.mark.parametrize("name", ["s390x", "ppc64-radix"])
+def test_serial_shell_is_up_and_the_console_is_clean(
+    name: str, provider: Provider, tmp_path: Path
+) -> None:
+    """What is sent to the shell and what it says must not reach the judged console."""
+    with boot(request_of(name, provider.provide(TARGETS[name]), "serial", tmp_path)) as guest:
+        record = guest.shell.run("echo visible; uname -s", Deadline.after(60))
+        assert record.stdout == "visible\nLinux\n"
+    console = (tmp_path / "console.log").read_text(errors="replace")
+    assert console.count("daxhound: ready") == 1
+    after_init = console.partition("daxhound: ready")[2]
+    assert "visible" not in after_init
+    assert "dropbear" not in after_init

@@ -1,0 +1,142 @@
+"""Verdicts on real guests: who is blamed, what is kept, and what is left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.campaign.cell import CellRunner, RunOptions
+from harness.campaign.provide import Provider
+from harness.deadline import Deadline
+from harness.errors import KernelReported
+from harness.guest.boot import BootRequest, boot
+from harness.progress import Progress
+from harness.records import Layout, Verdict
+from harness.scenario.expand import Cell, expand
+from harness.scenario.find import find_scenario
+from harness.store import Store
+from harness.target import Target, load_targets
+
+pytestmark = pytest.mark.guest
+
+ROOT = Path(__file__).resolve().parents[2]
+TARGET = load_targets()["s390x"]
+KERNEL = "debian:6.1"
+
+
+@pytest.fixture(scope="module")
+def provider() -> Provider:
+    return Provider(Store.default(), KERNEL, Progress())
+
+
+def cell_of(scenario: str, target: Target) -> Cell:
+    return next(iter(expand(find_scenario(scenario), {target.name: target})))
+
+
+def test_a_panic_while_a_command_runs_is_the_kernels(provider: Provider, tmp_path: Path) -> None:
+    provisions = provider.provide(TARGET)
+    request = BootRequest(
+        target=TARGET,
+        layout=Layout(2 << 30, 2),
+        kernel=provisions.kernel.image,
+        initrd=(provisions.overlay, provisions.base),
+        console_log=tmp_path / "console.log",
+        store_root=provider.store.root,
+    )
+    with pytest.raises(KernelReported) as caught, boot(request) as guest:
+        guest.shell.run("echo c > /proc/sysrq-trigger; sleep 60", Deadline.after(60))
+    assert "sysrq triggered crash" in caught.value.reports[0].title
+    assert b"sysrq triggered crash" in (tmp_path / "console.log").read_bytes()
+
+
+def test_a_guest_that_is_not_its_target_is_infrastructure(
+    provider: Provider, tmp_path: Path
+) -> None:
+    claims_64k = TARGET.mmu.model_copy(update={"page_size": 65536})
+    target = TARGET.model_copy(update={"mmu": claims_64k})
+    result = CellRunner(provider, RunOptions(), tmp_path).run(cell_of("gup-anon", target))
+    assert result.verdict is Verdict.INFRASTRUCTURE
+    assert "the guest is not s390x: page_size is 4096, not 65536" in result.reason
+    assert result.retried
+
+
+def test_a_guest_that_does_something_else_is_a_mismatch(provider: Provider, tmp_path: Path) -> None:
+    """Huge pages switched off on the command line: the model was not told."""
+    words = (*TARGET.qemu.append, "transparent_hugepage=never")
+    qemu = TARGET.qemu.model_copy(update={"append": words})
+    target = TARGET.model_copy(update={"qemu": qemu})
+    cell = cell_of("gup-thp", target)
+    result = CellRunner(provider, RunOptions(), tmp_path).run(cell)
+    assert result.verdict is Verdict.MISMATCH
+    (mismatch,) = (m for step in result.steps for m in step.mismatches)
+    assert mismatch.expected.name == "thp_faults"
+    assert mismatch.observed == 0
+
+
+def test_an_ok_cell_leaves_the_files_of_its_story(provider: Provider, tmp_path: Path) -> None:
+    result = CellRunner(provider, RunOptions(), tmp_path).run(cell_of("no-pmem", TARGET))
+    assert result.verdict is Verdict.OK
+    (folder,) = tmp_path.iterdir()
+    names = {path.name for path in folder.iterdir()}
+    assert {"console.log", "steps.jsonl", "qemu.json", "dmesg.txt", "config"} <= names
+    steps = [json.loads(line) for line in (folder / "steps.jsonl").read_text().splitlines()]
+    assert [step["step"] for step in steps] == ["guest", "regions", "gup-test"]
+    assert "Linux version" in (folder / "dmesg.txt").read_text()
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """pytest on many cells, with a guest of its own already running."""
+    command = [sys.executable, "-m", "pytest", "scenarios/gup.yaml", "--arch", "s390x"]
+    process = subprocess.Popen(
+        [*command, "-p", "no:cacheprovider", "--results", str(tmp_path / "out")],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    deadline = Deadline.after(120)
+    while not guests_in(tmp_path) and not deadline.expired:
+        time.sleep(0.05)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def guests_in(directory: Path) -> list[int]:
+    """Processes of QEMU whose sockets are below a directory."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes()
+        except OSError:
+            continue
+        if words.startswith((b"qemu-system", b"/usr/bin/qemu-system")) and (
+            f"path={directory}/".encode() in words
+        ):
+            found.append(int(path.parent.name))
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_no_guest_outlives_the_run(
+    running: subprocess.Popen[bytes], tmp_path: Path, number: signal.Signals
+) -> None:
+    assert guests_in(tmp_path)
+    running.send_signal(number)
+    running.wait(timeout=60)
+    deadline = Deadline.after(20)
+    while guests_in(tmp_path) and not deadline.expired:
+        time.sleep(0.05)
+    assert guests_in(tmp_path) == []
+    if number != signal.SIGKILL:
+        left = [path.name for path in tmp_path.iterdir() if path.name != "out"]
+        assert left == []

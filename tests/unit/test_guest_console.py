@@ -1,0 +1,162 @@
+"""The console on a socket whose other end the test writes to."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.deadline import Deadline
+from harness.errors import InfrastructureError, KernelReported
+from harness.guest.console import Console
+
+PANIC = b"[    1.5] Kernel panic - not syncing: test\r\n"
+PANIC_END = b"[    1.6] ---[ end Kernel panic - not syncing: test ]---\r\n"
+
+
+class Machine:
+    """The guest's end of the console."""
+
+    def __init__(self, path: Path) -> None:
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        self._connection: socket.socket | None = None
+
+    @property
+    def connection(self) -> socket.socket:
+        if self._connection is None:
+            self._connection, _ = self._listener.accept()
+        return self._connection
+
+    def say(self, data: bytes) -> None:
+        self.connection.sendall(data)
+
+    def end(self) -> None:
+        self.connection.close()
+        self._listener.close()
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    machine = Machine(tmp_path / "console.sock")
+    yield machine
+    machine.end()
+
+
+@pytest.fixture
+def console(machine: Machine, tmp_path: Path) -> Iterator[Console]:
+    with Console(tmp_path / "console.sock", tmp_path / "console.log") as console:
+        assert machine.connection
+        yield console
+
+
+def soon() -> Deadline:
+    return Deadline.after(5)
+
+
+def test_text_that_comes_in_pieces_is_found_and_every_byte_logged(
+    machine: Machine, console: Console, tmp_path: Path
+) -> None:
+    machine.say(b"[    0.1] boo\xff\x00\r\nuser: rea")
+    assert console.wait_for(rb"user: ready", Deadline.after(0.1)) is None
+    machine.say(b"dy\r\nmore")
+    assert console.wait_for(rb"user: \w+(?=\r)", soon()) == b"user: ready"
+    console.pump()
+    assert (tmp_path / "console.log").read_bytes() == (
+        b"[    0.1] boo\xff\x00\r\nuser: ready\r\nmore"
+    )
+
+
+def test_what_was_pumped_can_still_be_waited_for_but_only_once(
+    machine: Machine, console: Console
+) -> None:
+    machine.say(b"one\r\ntwo\r\n")
+    time.sleep(0.05)
+    console.pump()
+    assert console.wait_for(b"one", soon()) == b"one"
+    assert console.wait_for(b"two", soon()) == b"two"
+    assert console.wait_for(b"one", Deadline.after(0.05)) is None
+
+
+def test_pattern_is_found_in_the_middle_of_a_flood(
+    machine: Machine, console: Console, tmp_path: Path
+) -> None:
+    line = b"[    0.1] a line of no interest\r\n"
+    flood = line * 20000 + b"the needle\r\n" + line * 20000
+    writer = threading.Thread(target=machine.say, args=(flood,))
+    writer.start()
+    assert console.wait_for(b"needle", soon()) == b"needle"
+    while writer.is_alive():
+        console.pump()
+    console.pump()
+    assert (tmp_path / "console.log").stat().st_size == len(flood)
+
+
+def test_report_is_raised_when_it_has_ended(machine: Machine, console: Console) -> None:
+    def report() -> None:
+        machine.say(PANIC)
+        time.sleep(0.3)
+        machine.say(PANIC_END)
+
+    writer = threading.Thread(target=report)
+    writer.start()
+    with pytest.raises(KernelReported, match="not syncing: test") as caught:
+        console.wait_for(b"never", soon())
+    writer.join()
+    assert len(caught.value.reports) == 1
+
+
+def test_report_without_an_end_is_raised_after_a_silence(
+    machine: Machine, console: Console
+) -> None:
+    machine.say(PANIC)
+    started = time.monotonic()
+    with pytest.raises(KernelReported):
+        console.wait_for(b"never", Deadline.after(30))
+    assert time.monotonic() - started < 5
+
+
+def test_report_beside_the_text_waited_for_wins(machine: Machine, console: Console) -> None:
+    machine.say(b"user: ready\r\n" + PANIC + PANIC_END)
+    with pytest.raises(KernelReported):
+        console.wait_for(b"user: ready", soon())
+
+
+def test_end_of_the_console_is_no_error_but_closes_a_report(
+    machine: Machine, console: Console
+) -> None:
+    machine.say(b"some text\r\n")
+    assert console.wait_for(b"text", soon()) == b"text"
+    machine.say(PANIC)
+    machine.end()
+    with pytest.raises(KernelReported):
+        console.wait_for(b"never", soon())
+    assert console.ended
+
+
+def test_end_without_a_report_returns_at_once(machine: Machine, console: Console) -> None:
+    machine.say(b"last words")
+    machine.end()
+    started = time.monotonic()
+    assert console.wait_for(b"never", Deadline.after(30)) is None
+    assert time.monotonic() - started < 5
+    assert console.ended
+    assert console.tail == "last words"
+    console.check()
+
+
+def test_quiet_console_passes_the_check_at_once(machine: Machine, console: Console) -> None:
+    machine.say(b"all is well\r\n")
+    started = time.monotonic()
+    console.check()
+    assert time.monotonic() - started < 0.5
+
+
+def test_no_console_is_an_infrastructure_error(tmp_path: Path) -> None:
+    with pytest.raises(InfrastructureError, match="console"):
+        Console(tmp_path / "nothing", tmp_path / "console.log")

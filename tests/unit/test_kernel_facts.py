@@ -1,0 +1,158 @@
+"""Facts of kernels: read back from JSON, assumed without a build, asked of the source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import InfrastructureError, UserError
+from harness.kernel.constants import parse_saved_command
+from harness.kernel.facts import assumed_facts, dump_facts, load_facts, read_facts
+from harness.kernel.probes import probe_source
+from harness.kernel.spec import DebianSpec, DirectorySpec
+from harness.records import KernelFacts
+
+FACTS = KernelFacts((6, 1, 192), "6.1.192", {"NR_CPUS": "8", "A": ""}, 64, {"x": True, "y": 16})
+
+GATED = """\
+#ifdef CONFIG_ARCH_WANT_HUGETLB_PAGE_OPTIMIZE_VMEMMAP
+#define vmemmap_can_optimize(altmap, pgmap) (pgmap && !altmap)
+#else
+#define vmemmap_can_optimize(altmap, pgmap) false
+#endif
+"""
+GATED_FUNCTION = """\
+#ifdef CONFIG_ARCH_WANT_OPTIMIZE_DAX_VMEMMAP
+static inline bool __vmemmap_can_optimize(struct vmem_altmap *altmap,
+                                          struct dev_pagemap *pgmap)
+{
+}
+#endif
+"""
+# The predicate before 87a7ae75d738: the same for every architecture.
+UNGATED = """\
+#ifdef CONFIG_SPARSEMEM_VMEMMAP
+#define vmemmap_can_optimize(altmap, pgmap) (pgmap && !altmap)
+#endif
+"""
+
+
+def source(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return root
+
+
+def test_facts_come_back_from_json_as_they_were() -> None:
+    assert load_facts(dump_facts(FACTS)) == FACTS
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 99}', '{"schema": 1}'])
+def test_json_that_is_no_facts_is_refused(text: str) -> None:
+    with pytest.raises(InfrastructureError):
+        load_facts(text)
+
+
+def test_a_place_where_nothing_was_built_has_no_facts(tmp_path: Path) -> None:
+    with pytest.raises(InfrastructureError, match="no kernel was built"):
+        read_facts(tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("header", "asked"), [(GATED, True), (GATED_FUNCTION, True), (UNGATED, False)]
+)
+def test_the_vmemmap_optimisation_is_seen_to_ask_the_architecture(
+    tmp_path: Path, header: str, asked: bool
+) -> None:
+    tree = source(tmp_path, {"include/linux/mm.h": f"struct page;\n{header}"})
+    assert probe_source(tree) == {"vmemmap_optimize_checks_radix": asked}
+
+
+def test_kernels_before_the_predicate_ask_nobody_or_have_no_optimisation(tmp_path: Path) -> None:
+    tree = source(tmp_path, {"include/linux/mm.h": ""})
+    assert probe_source(tree) == {}
+    source(tree, {"mm/sparse-vmemmap.c": "int vmemmap_populate_compound_pages(void);"})
+    assert probe_source(tree) == {"vmemmap_optimize_checks_radix": False}
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "without", "with_it"),
+    [
+        (
+            "dax_refcount_rework",
+            "mm/huge_memory.c",
+            "vmf_insert_pfn_pmd(vmf)",
+            "vmf_insert_folio_pmd(vmf)",
+        ),
+        (
+            "namespace_end_trunc_checked",
+            "drivers/nvdimm/pfn_devs.c",
+            "if (offset >= size) {\n npfns = PHYS_PFN(size - offset - end_trunc);",
+            "if (offset >= (size - end_trunc)) {",
+        ),
+        (
+            "radix_pud_thp",
+            "arch/powerpc/include/asm/book3s/64/pgtable.h",
+            "has_transparent_hugepage(void)",
+            "has_transparent_pud_hugepage(void)",
+        ),
+    ],
+)
+def test_a_change_is_seen_in_the_file_that_it_changed(
+    tmp_path: Path, name: str, path: str, without: str, with_it: str
+) -> None:
+    assert probe_source(source(tmp_path, {path: without})) == {name: False}
+    assert probe_source(source(tmp_path, {path: with_it})) == {name: True}
+
+
+def test_an_unbuilt_kernel_has_what_its_fragments_ask_for() -> None:
+    facts = assumed_facts(DebianSpec("6.1"), ("base", "mm", "ppc64"))
+    assert facts.version[:2] == (6, 1)
+    assert facts.has("MEMCG")
+    assert facts.struct_page_bytes == 64
+    assert assumed_facts(DebianSpec("6.1"), ("base",)).struct_page_bytes == 56
+
+
+@pytest.mark.parametrize(
+    ("version", "fragment", "gate"),
+    [
+        ("6.1", "x86_64", "ARCH_WANT_HUGETLB_PAGE_OPTIMIZE_VMEMMAP"),
+        ("6.1", "ppc64", None),
+        ("6.12", "x86_64", "ARCH_WANT_OPTIMIZE_DAX_VMEMMAP"),
+        ("6.12", "ppc64", "ARCH_WANT_OPTIMIZE_DAX_VMEMMAP"),
+        ("6.12", "arm64", None),
+    ],
+)
+def test_what_architectures_select_is_assumed_as_well(
+    version: str, fragment: str, gate: str | None
+) -> None:
+    config = assumed_facts(DebianSpec(version), ("base", fragment)).config
+    gates = {symbol for symbol in config if symbol.startswith("ARCH_WANT_")}
+    assert gates == ({gate} if gate else set())
+
+
+def test_an_unbuilt_directory_is_asked_for_version_and_source(tmp_path: Path) -> None:
+    tree = source(
+        tmp_path,
+        {
+            "Makefile": "VERSION = 6\nPATCHLEVEL = 14\nSUBLEVEL = 0\n",
+            "mm/huge_memory.c": "vmf_insert_folio_pmd",
+        },
+    )
+    facts = assumed_facts(DirectorySpec(tree), ("base",))
+    assert facts.version == (6, 14, 0)
+    assert facts.probes == {"dax_refcount_rework": True}
+    with pytest.raises(UserError):
+        assumed_facts(DirectorySpec(tmp_path / "mm"), ("base",))
+
+
+def test_a_saved_command_is_the_compiler_and_its_flags() -> None:
+    saved = (
+        "ccache gcc -Wp,-MMD,init/.main.o.d -I./include -DTEXT='\"a b\"' -DHASH='$(pound)' "
+        "-DCASH='$$' -c -o init/main.o /s/init/main.c   ; ./tools/objtool/objtool init/main.o"
+    )
+    assert parse_saved_command(saved) == (
+        *("ccache", "gcc", "-I./include", '-DTEXT="a b"', "-DHASH=#", "-DCASH=$", "-c"),
+    )

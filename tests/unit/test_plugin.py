@@ -1,0 +1,78 @@
+"""The pytest face: how cells are collected, and how bad input is answered."""
+
+from __future__ import annotations
+
+import pytest
+
+CONFTEST = "from harness.plugin import collect_scenarios as pytest_collect_file\n"
+
+SCENARIO = """\
+scenario: gup-anon
+summary: base pages
+parameters:
+  command: [get-fast, pin-fast]
+steps:
+  - gup-test: {command: $command, memory: anon}
+"""
+
+
+@pytest.fixture
+def folder(pytester: pytest.Pytester) -> pytest.Pytester:
+    pytester.makeconftest(CONFTEST)
+    pytester.path.joinpath("gup.yaml").write_text(SCENARIO)
+    return pytester
+
+
+def test_one_item_a_cell(folder: pytest.Pytester) -> None:
+    result = folder.runpytest_subprocess("--collect-only", "-q", "--arch", "s390x,ppc64-hash")
+    result.stdout.fnmatch_lines(
+        [
+            "gup.yaml::gup-anon[[]s390x-get-fast[]]",
+            "gup.yaml::gup-anon[[]s390x-pin-fast[]]",
+            "gup.yaml::gup-anon[[]ppc64-hash-get-fast[]]",
+            "gup.yaml::gup-anon[[]ppc64-hash-pin-fast[]]",
+        ]
+    )
+    assert result.ret == 0
+
+
+def test_every_target_without_arch(folder: pytest.Pytester) -> None:
+    result = folder.runpytest_subprocess("--collect-only", "-q")
+    assert "10 tests collected" in result.stdout.str()
+
+
+def test_keywords_select_cells(folder: pytest.Pytester) -> None:
+    result = folder.runpytest_subprocess("--collect-only", "-q", "-k", "radix and pin")
+    result.stdout.fnmatch_lines(["gup.yaml::gup-anon[[]ppc64-radix-pin-fast[]]"])
+    assert "1/10 tests collected" in result.stdout.str()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--arch", "ppc46-hash"], ["no such target: 'ppc46-hash'", "ppc64-hash", "s390x"]),
+        (["--kernel", "debain:6.1"], ["debain:6.1", "debian:6.1"]),
+    ],
+)
+def test_bad_options_are_usage_errors(
+    folder: pytest.Pytester, arguments: list[str], words: list[str]
+) -> None:
+    result = folder.runpytest_subprocess(*arguments)
+    assert result.ret == 4
+    said = result.stdout.str() + result.stderr.str()
+    assert all(word in said for word in words)
+    assert "Traceback" not in said
+
+
+def test_a_bad_scenario_names_its_line_and_exits_with_4(folder: pytest.Pytester) -> None:
+    folder.path.joinpath("gup.yaml").write_text(SCENARIO.replace("memory: anon", "memory: anno"))
+    result = folder.runpytest_subprocess("--arch", "s390x")
+    assert result.ret == 4
+    said = result.stdout.str()
+    assert "gup.yaml:6: steps.0.gup-test.memory" in said
+    assert "Traceback" not in said
+
+
+def test_other_yaml_files_are_left_alone(pytester: pytest.Pytester) -> None:
+    pytester.path.joinpath("gup.yaml").write_text(SCENARIO)
+    assert pytester.runpytest_subprocess("--collect-only", "-q").ret == 5

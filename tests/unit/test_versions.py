@@ -1,0 +1,56 @@
+"""Finding the newest QEMU, among scripts that say what a QEMU says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.errors import InfrastructureError
+from harness.machine.versions import QEMU_DIRECTORY, find_emulator, parse_version, read_version
+
+BINARY = "qemu-system-ppc64"
+
+
+def make_qemu(directory: Path, version: str) -> Path:
+    directory.mkdir()
+    path = directory / BINARY
+    path.write_text(f"#!/bin/sh\necho 'QEMU emulator version {version} (Debian 1:{version})'\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def only_path(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.delenv(QEMU_DIRECTORY, raising=False)
+    return monkeypatch
+
+
+def test_newest_of_path_and_variable_wins(tmp_path: Path, only_path: pytest.MonkeyPatch) -> None:
+    old, new = make_qemu(tmp_path / "old", "9.2.4"), make_qemu(tmp_path / "new", "10.0.2")
+    only_path.setenv("PATH", str(old.parent))
+    assert find_emulator(BINARY).version == (9, 2, 4)
+    only_path.setenv(QEMU_DIRECTORY, str(new.parent))
+    assert find_emulator(BINARY).path == new
+    only_path.setenv("PATH", str(new.parent))
+    only_path.setenv(QEMU_DIRECTORY, str(old.parent))
+    assert find_emulator(BINARY).version == (10, 0, 2)
+
+
+def test_missing_binary_names_the_packages(tmp_path: Path, only_path: pytest.MonkeyPatch) -> None:
+    only_path.setenv("PATH", str(tmp_path))
+    with pytest.raises(InfrastructureError, match="apt-get install qemu-system-ppc"):
+        find_emulator(BINARY, ("qemu-system-ppc",))
+
+
+def test_version_of_another_program_is_no_version(tmp_path: Path) -> None:
+    with pytest.raises(InfrastructureError, match="names no version"):
+        parse_version("qemu-img version 10.0.2", tmp_path)
+
+
+def test_binary_that_cannot_run_is_an_infrastructure_error(tmp_path: Path) -> None:
+    path = tmp_path / BINARY
+    path.write_text("no program")
+    path.chmod(0o755)
+    with pytest.raises(InfrastructureError, match="--version"):
+        read_version(path)
