@@ -77,7 +77,8 @@ class Mmu(Record):
     """What the booted guest must show; a guest that does not is an infrastructure error.
 
     ``cpuinfo`` is a line that /proc/cpuinfo must carry, ``linear_page`` the page size of
-    the kernel's linear map where the model needs it (ppc64 hash).
+    the kernel's linear map where the model needs it (ppc64 hash), ``huge_pages`` whether
+    the machine has any at all: QEMU's TCG lacks EDAT, and so an s390x guest has none.
     """
 
     kind: str
@@ -87,6 +88,7 @@ class Mmu(Record):
     section_size: Size
     cpuinfo: str | None = None
     linear_page: Size | None = None
+    huge_pages: bool = True
 
 
 class PmemMachine(Record):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,12 +60,18 @@ class Qmp:
         """Connect as soon as QEMU listens; gives up when ``alive`` says that it is gone."""
         while True:
             try:
+                self._wait_for_socket(deadline, alive)
                 return self._run(self._client.connect(str(self._socket)), deadline)
             except (TimeoutError, ConnectError) as exc:
                 if not alive() or deadline.expired:
                     message = f"no QMP connection with QEMU: {exc or 'it does not answer'}"
                     raise InfrastructureError(message) from exc
             self._loop.run_until_complete(asyncio.sleep(_RETRY_SECONDS))
+
+    def _wait_for_socket(self, deadline: Deadline, alive: Callable[[], bool]) -> None:
+        """A connection to a socket that is not there yet would be logged as an error."""
+        while not self._socket.exists() and alive() and not deadline.expired:
+            time.sleep(_RETRY_SECONDS)
 
     def execute(
         self,

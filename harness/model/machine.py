@@ -82,7 +82,7 @@ class Machine:
     @cached_property
     def has_huge_pages(self) -> bool:
         """has_transparent_hugepage(): on hash only where a PMD is one 16M page."""
-        if not self.kernel.has("TRANSPARENT_HUGEPAGE"):
+        if not (self.target.mmu.huge_pages and self.kernel.has("TRANSPARENT_HUGEPAGE")):
             return False
         if self.mmu == "hash":
             return self.offers_16m_pages and self.pmd == 16 * MIB
@@ -115,7 +115,7 @@ class Machine:
     @cached_property
     def default_huge_page(self) -> int | None:
         """Default hugetlb page size; None where the machine or the kernel has none."""
-        if not self.kernel.has("HUGETLBFS"):
+        if not (self.target.mmu.huge_pages and self.kernel.has("HUGETLBFS")):
             return None
         if self.mmu == "hash":
             return 16 * MIB if self.offers_16m_pages else None

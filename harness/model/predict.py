@@ -75,8 +75,8 @@ class Model:
             Expected("page_size", machine.page, RULES["guest.page-size"]),
             Expected("release", machine.kernel.release, RULES["guest.release"]),
         ]
-        if machine.has_huge_pages:
-            expected.append(Expected("pmd_size", machine.pmd, RULES["guest.pmd-size"]))
+        pmd_size = machine.pmd if machine.has_huge_pages else 0
+        expected.append(Expected("pmd_size", pmd_size, RULES["guest.pmd-size"]))
         cpuinfo = machine.target.mmu.cpuinfo
         if cpuinfo is not None:
             rule = RULES["guest.mmu"]

@@ -26,7 +26,7 @@ TABLE: tuple[Rule, ...] = (
     Rule(
         "guest.pmd-size",
         "A transparent huge page is one PMD: 16M on hash with 64K pages, 2M on radix, x86 and"
-        " arm64 with 4K pages, 1M on s390.",
+        " arm64 with 4K pages, 1M on s390. 0 stands for a guest that has none.",
         "Linux mm/huge_memory.c hpage_pmd_size; arch/powerpc/mm/book3s64/hash_pgtable.c"
         " hash__has_transparent_hugepage",
     ),

@@ -76,6 +76,9 @@ _DISAGREEMENTS = (
     " instead, since the seed namespace already reads as `memory` (ndctl do_setup_pfn).",
     "Any mapping of device-dax must be a multiple of its alignment long: `gup_test -m 64` on"
     " a 1G- or 512M-aligned device is refused by mmap with EINVAL.",
+    "s390x under TCG has no huge pages at all: QEMU's TCG lacks the EDAT facility, also with"
+    " -cpu max, so has_transparent_hugepage() is 0, hpage_pmd_size is missing and hugetlbfs"
+    " says `no supported hugepage sizes`.",
     "gup_test always writes to what it maps before it pins, with `-W` as well; private pages"
     " are therefore never the zero page.",
 )

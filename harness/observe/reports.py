@@ -220,7 +220,7 @@ CLASSES: tuple[ReportClass, ...] = (
     _error(
         "slab",
         "slab: {what} ({cache})",
-        r"BUG (?P<cache>[\w:.-]+) \((?:Not tainted|Tainted)[^)]*\): (?P<what>[A-Za-z].*)",
+        r"BUG (?P<cache>[\w:.-]+) \((?:Not tainted|Tainted)[^)]*\): (?P<what>[A-Za-z][\w' /-]*)",
         8,
     ),
     _error("slab", "slab: {what}", r"(?P<what>Slab cache still has objects|Wrong slab cache)"),

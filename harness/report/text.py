@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from harness.records import CellResult, Mismatch, Scalar, Verdict
+from harness.records import CellResult, Mismatch, Observation, Scalar, Verdict
 from harness.units import format_size
 
 _CONSOLE_LINES = 40
+_COMPLAINT_LINES = 6
 
 
 def render_failure(result: CellResult, *, folder: str, reproduce: str) -> str:
@@ -19,10 +20,7 @@ def render_failure(result: CellResult, *, folder: str, reproduce: str) -> str:
         for mismatch in step.mismatches:
             lines += ["", *_mismatch_lines(mismatch)]
         if step.mismatches:
-            lines += [
-                f"    ran:      {printable(command.command)}"
-                for command in step.observation.commands
-            ]
+            lines += [f"    guest:    {line}" for line in _last_words(step.observation)]
     if result.report is not None:
         lines += ["", f"  kernel report: {printable(result.report.title)}"]
         shown = result.report.text.splitlines()[:_CONSOLE_LINES]
@@ -30,6 +28,12 @@ def render_failure(result: CellResult, *, folder: str, reproduce: str) -> str:
     lines += ["", f"  kernel:     {result.kernel}", f"  results:    {folder}"]
     lines += [f"  reproduce:  {reproduce}"]
     return "\n".join(lines)
+
+
+def _last_words(observation: Observation) -> list[str]:
+    """What the step's commands complained about; all of it is in steps.jsonl."""
+    said = [line for command in observation.commands for line in command.stderr.splitlines()]
+    return [printable(line) for line in said if line.strip()][-_COMPLAINT_LINES:]
 
 
 def _mismatch_lines(mismatch: Mismatch) -> list[str]:

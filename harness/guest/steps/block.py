@@ -51,20 +51,23 @@ _WRITE_READ = """\
 device blockdev {region} && [ -b /dev/$device ] || {{ mark refused; echo no block device; exit 0; }}
 [ -w /proc/sys/vm/drop_caches ] || lack 'vm.drop_caches (CONFIG_PROC_SYSCTL)'
 cd /run
-seq -s {filling} {first} {last} >daxhound.pattern
+seq -s {filling} {first} {last} >daxhound.pattern || lack 'room for a pattern of {size} bytes'
 truncate -s {size} daxhound.pattern
-fail() {{ cat daxhound.dd >&2; rm -f daxhound.pattern daxhound.back; mark refused; exit 0; }}
-dd if=daxhound.pattern of=/dev/$device bs={chunk} count={count} conv=fsync,notrunc \
-    2>daxhound.dd || fail
-echo 3 >/proc/sys/vm/drop_caches
-dd if=/dev/$device of=daxhound.back bs={chunk} count={count} 2>daxhound.dd || fail
-mark compared
-stat -c bytes=%s daxhound.back
-sum() {{ set -- $(md5sum $1); echo $1; }}
-[ $(sum daxhound.pattern) = $(sum daxhound.back) ] && echo outcome=identical ||
-    echo outcome=differs
-rm -f daxhound.pattern daxhound.back
+sum() {{ set -- $(md5sum); echo sum.$name=$1; }}
+if dd if=daxhound.pattern of=/dev/$device bs={chunk} count={count} conv=fsync,notrunc \
+    2>daxhound.dd; then
+    mark compared
+    name=written; sum <daxhound.pattern
+    echo 3 >/proc/sys/vm/drop_caches
+    name=read; dd if=/dev/$device bs={chunk} count={count} 2>daxhound.dd | sum
+    mark read
+else
+    mark refused
+fi
+cat daxhound.dd
+rm -f daxhound.pattern
 """
+_BLOCKS_READ = re.compile(r"^(\d+)\+\d+ records in", re.MULTILINE)  # whole ones + parts
 
 
 def make_filesystem(step: Filesystem, shell: Shell, context: StepContext) -> Observation:
@@ -108,12 +111,13 @@ def write_and_read(step: WriteRead, shell: Shell, context: StepContext) -> Obser
     output = run_script(shell, script, context.deadline())
     if "refused" in output.sections:
         return _refused(step.kind, output.section("refused"), output.record)
-    compared = parse_attributes(output.section("compared"))
-    if "outcome" not in compared:
+    sums = parse_attributes(output.section("compared"))
+    if "sum.read" not in sums:
         raise InfrastructureError(f"the comparison broke off: {output.record.stderr}")
+    blocks = _BLOCKS_READ.search(output.section("read"))
     values: dict[str, Scalar] = {
-        "outcome": compared["outcome"],
-        "bytes": read_integer(compared.get("bytes")),
+        "outcome": "identical" if sums["sum.read"] == sums.get("sum.written") else "differs",
+        "bytes": int(blocks[1]) * chunk if blocks else None,
     }
     return Observation(step.kind, values, (output.record,))
 

@@ -1,0 +1,458 @@
+"""Recorded consoles, and everything that may happen to their text on the way.
+
+A golden file has header lines (``title:``, ``kind:`` and ``function:`` of each report in
+their order, or ``none: true``; ``from:`` tells where it comes from), a blank line, and the
+raw console. With DAXHOUND_UPDATE_GOLDEN set the headers are written anew, and the test
+fails all the same.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.observe.console import ConsoleReader
+from harness.records import KernelReport
+
+GOLDEN = sorted((Path(__file__).parent.parent / "golden" / "console").glob("*.txt"))
+NAMES = [path.stem for path in GOLDEN]
+CRASH = next(path for path in GOLDEN if path.stem == "ppc64-hash-devdax-crash")
+
+
+def split_golden(path: Path) -> tuple[list[tuple[str, str]], bytes]:
+    header, _, log = path.read_bytes().partition(b"\n\n")
+    pairs = [line.partition(": ") for line in header.decode().splitlines()]
+    return [(name, value) for name, _, value in pairs], log
+
+
+def read(log: bytes) -> tuple[KernelReport, ...]:
+    reader = ConsoleReader()
+    reader.feed(log)
+    reader.close()
+    return reader.reports
+
+
+def headers_of(reports: tuple[KernelReport, ...]) -> list[tuple[str, str]]:
+    if not reports:
+        return [("none", "true")]
+    return [
+        pair
+        for report in reports
+        for pair in (
+            ("title", report.title),
+            ("kind", report.kind),
+            ("function", report.function or "-"),
+        )
+    ]
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=NAMES)
+def test_recorded_console_gives_its_reports(path: Path) -> None:
+    headers, log = split_golden(path)
+    wanted = [pair for pair in headers if pair[0] != "from"]
+    seen = headers_of(read(log))
+    if seen != wanted and os.environ.get("DAXHOUND_UPDATE_GOLDEN"):
+        origin = [pair for pair in headers if pair[0] == "from"]
+        text = "\n".join(f"{name}: {value}" for name, value in origin + seen)
+        path.write_bytes(text.encode() + b"\n\n" + log)
+    assert seen == wanted
+
+
+def without_times(log: bytes) -> bytes:
+    return re.sub(rb"(?m)^\[ *\d+\.\d+\] ?", b"", log)
+
+
+def with_callers(log: bytes) -> bytes:
+    return re.sub(rb"(?m)^(\[ *\d+\.\d+\])", rb"\1[   T42]", log)
+
+
+def with_levels(log: bytes) -> bytes:
+    return re.sub(rb"(?m)^(\[ *\d+\.\d+\])", rb"<4>\1", log)
+
+
+def with_carriage_returns(log: bytes) -> bytes:
+    return log.replace(b"\r", b"").replace(b"\n", b"\r\n")
+
+
+def with_colours(log: bytes) -> bytes:
+    return re.sub(rb"(?m)^(\[ *\d+\.\d+\] )(.*)$", rb"\x1b[32m\1\x1b[0m\x1b[31m\2\x1b[0m", log)
+
+
+def with_lost_starts(log: bytes) -> bytes:
+    """Every line loses half of its time, as a busy UART loses bytes."""
+    return re.sub(rb"(?m)^\[ *\d+\.(\d\d)", b"", log)
+
+
+def with_a_user_before(log: bytes) -> bytes:
+    """A program prints without ending its line, all the time."""
+    return re.sub(rb"(?m)^\[ *\d+\.\d{6}\]", lambda match: b"100 % done" + match[0], log)
+
+
+def with_noise_around(log: bytes) -> bytes:
+    noise = bytes(random.Random(7).choices(range(128, 256), k=9000))
+    return noise + b"\n" + log + b"\n" + noise
+
+
+CHANGES = [
+    without_times,
+    with_callers,
+    with_levels,
+    with_carriage_returns,
+    with_colours,
+    with_lost_starts,
+    with_a_user_before,
+    with_noise_around,
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
+@pytest.mark.parametrize("path", GOLDEN, ids=NAMES)
+def test_reports_do_not_depend_on_how_lines_are_printed(
+    path: Path, change: Callable[[bytes], bytes]
+) -> None:
+    log = split_golden(path)[1]
+    plain, changed = read(log), read(change(log))
+    assert headers_of(changed) == headers_of(plain)
+    assert [r.fingerprint for r in changed] == [r.fingerprint for r in plain]
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=NAMES)
+def test_cutting_the_text_into_pieces_changes_nothing(path: Path) -> None:
+    log = split_golden(path)[1]
+    whole, reader = read(log), ConsoleReader()
+    for start in range(0, len(log), 7):
+        reader.feed(log[start : start + 7])
+    reader.close()
+    assert reader.reports == whole
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=NAMES)
+def test_lines_of_a_report_are_those_of_the_console(path: Path) -> None:
+    log = split_golden(path)[1]
+    lines = log.split(b"\n")
+    for report in read(log):
+        assert 1 <= report.first_line <= report.last_line <= len(lines)
+        own = b"\n".join(lines[report.first_line - 1 : report.last_line])
+        again = read(own)
+        assert again[0].title == report.title
+        assert read(b"\n".join(lines[: report.first_line - 1])) == tuple(
+            earlier for earlier in read(log) if earlier.last_line < report.first_line
+        )
+
+
+def test_crash_of_the_mission_names_the_function_at_fault() -> None:
+    (report,) = read(split_golden(CRASH)[1])
+    assert report.function == "__init_single_page"
+    assert report.severity == "fatal"
+    assert "c00c000001000038" not in report.title
+    assert "0xc00c000001000038" in report.text
+    assert "memmap_init_zone_device" in report.text
+
+
+def test_hash_and_radix_crash_in_one_function_but_are_two_failures() -> None:
+    radix = CRASH.with_name("ppc64-radix-devdax-crash.txt")
+    (on_hash,), (on_radix,) = read(split_golden(CRASH)[1]), read(split_golden(radix)[1])
+    assert on_hash.function == on_radix.function
+    assert on_hash.fingerprint != on_radix.fingerprint
+
+
+def test_fingerprint_is_free_of_addresses_times_and_process_ids() -> None:
+    log = split_golden(CRASH)[1]
+    other = re.sub(rb"c0000000028d", b"c000000004ab", log)
+    other = re.sub(rb"\[    1\.", b"[  123.", other).replace(b"PID: 45", b"PID: 4711")
+    other = other.replace(b"0xc00c000001000038", b"0xc00c000100400038")
+    other = other.replace(b"__init_single_page+0xc/0x3c", b"__init_single_page.isra.74+0x14/0x4c")
+    assert other != log
+    assert [r.fingerprint for r in read(other)] == [r.fingerprint for r in read(log)]
+    assert [r.title for r in read(other)] == [r.title for r in read(log)]
+
+
+def test_panic_belongs_to_its_oops_even_when_the_reader_was_asked_in_between() -> None:
+    log = split_golden(CRASH)[1]
+    oops, panic, rest = log.partition(b"Kernel panic")
+    assert panic
+    reader = ConsoleReader()
+    reader.feed(oops)
+    assert reader.open_report is None
+    (before,) = reader.reports
+    reader.feed(panic + rest)
+    reader.close()
+    (after,) = reader.reports
+    assert after.last_line > before.last_line
+    assert (after.title, after.fingerprint) == (before.title, before.fingerprint)
+    assert "Kernel panic - not syncing" in after.text
+
+
+def test_report_is_open_until_its_end_has_come() -> None:
+    log = split_golden(CRASH)[1]
+    middle = log.index(b"Call Trace")
+    reader = ConsoleReader()
+    reader.feed(log[: log.index(b"BUG: Unable")])
+    assert reader.open_report is None
+    reader.feed(log[log.index(b"BUG: Unable") : middle])
+    assert reader.reports == ()
+    assert reader.open_report is not None
+    assert reader.open_report.function == "__init_single_page"
+    reader.close()
+    assert reader.open_report is None
+    assert len(reader.reports) == 1
+
+
+def test_line_is_judged_only_when_it_is_complete() -> None:
+    reader = ConsoleReader()
+    reader.feed(b"[    1.0] BUG: unable to handle page fault for addr")
+    assert (reader.reports, reader.open_report) == ((), None)
+    reader.feed(b"ess: ffffc90000000000\n")
+    assert reader.open_report is not None
+
+
+def test_another_tasks_lines_do_not_name_the_function() -> None:
+    log = (
+        b"[    1.000001][   T42] BUG: unable to handle page fault for address: ffffc90000000000\n"
+        b"[    1.000002][    T7] RIP: 0010:innocent+0x1/0x2\n"
+        b"[    1.000003][    T7] ---[ end trace 0000000000000000 ]---\n"
+        b"[    1.000004][   T42] RIP: 0010:guilty+0x1/0x2\n"
+        b"[    1.000005][   T42] ---[ end trace 0000000000000000 ]---\n"
+    )
+    (report,) = read(log)
+    assert report.function == "guilty"
+    assert report.last_line == 5
+
+
+def test_second_banner_is_a_reboot_and_one_is_not() -> None:
+    banner = b"[    0.000000] Linux version 6.1.192 (d@d) (gcc) #1 SMP @0\n"
+    assert read(banner + b"[    1.000000] x\n") == ()
+    (report,) = read(banner + b"[    1.000000] x\n" + banner)
+    assert (report.kind, report.first_line) == ("reboot", 3)
+    assert read(b"Preparing to boot Linux version 6.1.192 (d@d)\n" + banner) == ()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Kernel command line: console=ttyS0 panic=-1 oops=panic panic_on_warn",
+        "WARNING: nvram corruption detected: 0-length partition",
+        "[Firmware Bug]: TSC not synchronous to P0",
+        "gup_test[77]: bad frame in do_page_fault",
+        "traps: gup_test[77] general protection fault ip:401000 sp:7ffe0 error:0 in gup_test",
+        "gup_test[77]: segfault at 0 ip 0000000000401000 sp 00007ffe error 4 in gup_test",
+        "User process fault: interruption code 0010 ilc:3 in gup_test[1000000+4000]",
+        "rcu: \tRCU restricting CPUs from NR_CPUS=8 to nr_cpu_ids=2.",
+        "Memory failure: 0x4100: recovery action for dax page: Recovered",
+        "Memory failure: 0x4100: Sending SIGBUS to gup_test:77 due to hardware memory corruption",
+        "nd_pmem namespace0.0: probe of pfn0.0 failed with error -22",
+        "dax_pmem dax0.0: namespace0.0 unable to satisfy requested alignment",
+        "Bluetooth: BNEP (Ethernet Emulation) debugging",
+        "printk: console [hvc0] enabled",
+        "EXT4-fs (pmem0): mounted filesystem with ordered data mode. Quota mode: disabled.",
+        "XFS (pmem0): Ending clean mount",
+        "sched: RT throttling activated",
+        "watchdog: Delayed init of the lockup detector failed: -19",
+        "LSM: Security Framework initializing, hung tasks and oopses are not mentioned",
+        "random: crng init done",
+        "Spectre V2 : Mitigation: Retpolines; WARNING: Unprivileged eBPF is enabled",
+    ],
+)
+def test_harmless_line_is_no_report(line: str) -> None:
+    assert read(f"[    1.234567] {line}\n".encode()) == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "title", "function"),
+    [
+        (
+            "WARNING: mm/gup.c:70 at try_get_folio+0x1a/0x1f0, CPU#1: gup_test/77",
+            "warning",
+            "WARNING in try_get_folio",
+            "try_get_folio",
+        ),
+        (
+            "WARNING: CPU: 1 PID: 77 at mm/gup.c:70 try_get_folio.constprop.0+0x1a/0x1f0",
+            "warning",
+            "WARNING in try_get_folio",
+            "try_get_folio",
+        ),
+        (
+            "Oops: general protection fault, probably for non-canonical address"
+            " 0xdead000000000100: 0000 [#1] SMP NOPTI",
+            "general-protection",
+            "general protection fault",
+            None,
+        ),
+        ("divide error: 0000 [#1] PREEMPT SMP PTI", "divide-error", "divide error", None),
+        (
+            "BUG: KASAN: slab-out-of-bounds in dev_dax_probe+0x12/0x3f0",
+            "kasan",
+            "KASAN: slab-out-of-bounds in dev_dax_probe",
+            "dev_dax_probe",
+        ),
+        (
+            "UBSAN: shift-out-of-bounds in ../drivers/dax/device.c:451:22",
+            "ubsan",
+            "UBSAN: shift-out-of-bounds",
+            None,
+        ),
+        (
+            "WARNING: possible circular locking dependency detected",
+            "lockdep",
+            "lockdep: possible circular locking dependency detected",
+            None,
+        ),
+        (
+            "rcu: INFO: rcu_sched detected stalls on CPUs/tasks:",
+            "rcu-stall",
+            "RCU stall",
+            None,
+        ),
+        (
+            "INFO: task ndctl:77 blocked for more than 120 seconds.",
+            "hung-task",
+            "hung task",
+            None,
+        ),
+        (
+            "BUG: Bad rss-counter state mm:00000000a1b2c3d4 type:MM_FILEPAGES val:512",
+            "rss-counter",
+            "bad rss-counter state MM_FILEPAGES",
+            None,
+        ),
+        (
+            "BUG: non-zero pgtables_bytes on freeing mm: 2048",
+            "page-table-leak",
+            "non-zero pgtables_bytes on freeing mm",
+            None,
+        ),
+        (
+            "BUG: Bad page state in process gup_test  pfn:41000",
+            "bad-page",
+            "bad page state",
+            None,
+        ),
+        (
+            "device_dax: probe of dax0.0 failed with error -12",
+            "probe-failure",
+            "probe of dax0.0 failed with ENOMEM",
+            None,
+        ),
+        (
+            "device_dax dax0.0: probe with driver device_dax failed with error -12",
+            "probe-failure",
+            "probe with driver device_dax failed with ENOMEM",
+            None,
+        ),
+        ("pages[3] is NOT dma-pinned", "gup-pin", "page NOT dma-pinned", None),
+        (
+            "failed to free all reserved pages",
+            "vmemmap-leak",
+            "failed to free all reserved pages",
+            None,
+        ),
+        (
+            "Unable to handle kernel paging request at virtual address ffff800010000000",
+            "paging-fault",
+            "kernel paging request",
+            None,
+        ),
+        (
+            "Unable to handle kernel pointer dereference in virtual kernel address space",
+            "paging-fault",
+            "kernel pointer dereference",
+            None,
+        ),
+        (
+            "Internal error: Oops - BUG: 00000000f2000800 [#1] PREEMPT SMP",
+            "oops",
+            "oops: Oops - BUG",
+            None,
+        ),
+        (
+            "Kernel attempted to write user page (1000) - exploit attempt? (uid: 0)",
+            "paging-fault",
+            "kernel attempt to write user page",
+            None,
+        ),
+        ("EXT4-fs error (device pmem0): ext4_lookup:1851: x", "filesystem", "ext4 error", None),
+    ],
+)
+def test_one_line_is_enough_to_be_known(
+    line: str, kind: str, title: str, function: str | None
+) -> None:
+    (report,) = read(f"[    1.234567] {line}\n".encode())
+    assert (report.kind, report.title, report.function) == (kind, title, function)
+
+
+def test_warning_with_a_message_takes_the_message_as_what_it_is() -> None:
+    log = (
+        b"------------[ cut here ]------------\n"
+        b"pages[0] is NOT dma-pinned\n"
+        b"WARNING: CPU: 0 PID: 77 at mm/gup_test.c:50 verify_dma_pinned+0x12/0x34\n"
+        b"NIP [c000000000123456] verify_dma_pinned+0x12/0x34\n"
+        b"---[ end trace 0000000000000000 ]---\n"
+    )
+    (report,) = read(log)
+    assert (report.kind, report.function) == ("gup-pin", "verify_dma_pinned")
+    assert (report.first_line, report.last_line) == (1, 5)
+
+
+def test_guest_that_complains_without_end_costs_little() -> None:
+    one = split_golden(CRASH)[1]
+    reader = ConsoleReader()
+    warning = (
+        b"------------[ cut here ]------------\n"
+        b"WARNING: CPU: 0 PID: 1 at mm/x.c:1 f+0x1/0x2\n" + b"x" * 70 + b"\n"
+    )
+    for _ in range(2000):
+        reader.feed(warning)
+    reader.feed(one)
+    reader.close()
+    assert len(reader.reports) <= 64
+    assert sum(len(report.text) for report in reader.reports) < 1 << 20
+
+
+def test_text_of_one_endless_report_is_capped() -> None:
+    reader = ConsoleReader()
+    reader.feed(b"BUG: unable to handle page fault for address: ffffc90000000000\n")
+    for index in range(20_000):
+        reader.feed(b" f%d+0x1/0x2\n" % index)
+    reader.close()
+    (report, *_) = reader.reports
+    assert len(report.text) < 64 << 10
+    assert "lines left out" in report.text
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        b"A" * 2_000_000,
+        b"[#1 " * 500_000,
+        b"Oops " * 400_000,
+        (b"general protection fault" * 160 + b"\n") * 500,
+        b"\x1b[" * 1_000_000,
+        b"[ 1.000000] " * 150_000,
+        b"a" * 4000 + b"\n" + (b"BUG: " * 800 + b"\n") * 400,
+    ],
+    ids=["no-newline", "oops-number", "words", "faults", "escapes", "times", "bugs"],
+)
+def test_time_grows_with_length_only(hostile: bytes) -> None:
+    started = time.process_time()
+    read(hostile)
+    assert time.process_time() - started < 10
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=3000), st.lists(st.integers(0, 3000), max_size=8))
+def test_any_bytes_cut_anywhere_are_read_alike(data: bytes, cuts: list[int]) -> None:
+    reader = ConsoleReader()
+    edges = [0, *sorted(cuts), len(data)]
+    for begin, end in zip(edges, edges[1:], strict=False):
+        reader.feed(data[begin:end] if end > begin else b"")
+    reader.close()
+    assert reader.reports == read(data)
