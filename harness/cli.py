@@ -16,6 +16,7 @@ from harness import __version__, doctor
 from harness.campaign.interactive import canned_command, run_interactive
 from harness.campaign.predict import predict_cells, render_predictions
 from harness.errors import InfrastructureError, KernelFailure, UserError
+from harness.machine.process import orderly_termination
 from harness.scenario.expand import Cell, expand
 from harness.scenario.find import find_scenario
 from harness.target import Target, load_targets, select_targets
@@ -25,9 +26,10 @@ EXIT_OK, EXIT_DIFFERENT, EXIT_HOST, EXIT_USER = 0, 1, 3, 4
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; deliberate errors become one message and an exit code."""
-    options = _parser().parse_args(arguments)
     try:
-        return int(options.run(options))
+        options = _parser().parse_args(arguments)
+        with orderly_termination():
+            return int(options.run(options))
     except UserError as exc:
         return _complain(exc, EXIT_USER)
     except InfrastructureError as exc:
@@ -157,6 +159,8 @@ def _predict(options: argparse.Namespace) -> int:
     cells = expand(scenario, {target.name: target for target in targets})
     predictions = predict_cells(cells, options.kernel)
     print(render_predictions(predictions, explain=options.explain, as_json=options.json))
+    if not options.json:
+        print(f"(facts of {options.kernel} from its version and fragments; nothing was built)")
     return EXIT_OK
 
 

@@ -83,7 +83,9 @@ def with_carriage_returns(log: bytes) -> bytes:
 
 
 def with_colours(log: bytes) -> bytes:
-    return re.sub(rb"(?m)^(\[ *\d+\.\d+\] )(.*)$", rb"\x1b[32m\1\x1b[0m\x1b[31m\2\x1b[0m", log)
+    green, red, plain = b"\x1b[32m", b"\x1b[1;31m", b"\x1b[0m"
+    coloured = re.sub(rb"(?m)^(\[ *\d+\.\d+\] )", green + rb"\1" + plain + red, log)
+    return coloured.replace(b"\n", plain + b"\n")
 
 
 def with_lost_starts(log: bytes) -> bytes:

@@ -47,9 +47,11 @@ exit $status
 """
 
 # x86 and arm64 come up with one raw namespace over each unlabelled device, and no space.
+# ndctl would write labels of version 1.1, on which a BTT begins 4K later than on those of
+# version 1.2, which pseries starts with (drivers/nvdimm/btt_devs.c, nd_btt_version).
 _PREPARE = """\
-{ ndctl disable-region all && ndctl init-labels --force all && ndctl enable-region all; } >&2 ||
-    exit
+{ ndctl disable-region all && ndctl init-labels --force --label-version=1.2 all &&
+    ndctl enable-region all; } >&2 || exit
 """
 
 _FULL = re.compile(r"region(\d+)\.size_bytes")
