@@ -31,14 +31,17 @@ class Emulator:
 
 
 def find_emulator(binary: str, packages: tuple[str, ...] = ()) -> Emulator:
-    """The newest ``binary`` of $DAXHOUND_QEMU and PATH; between equals the first one.
+    """The newest ``binary`` on PATH, or that of $DAXHOUND_QEMU alone where it is set.
+
+    A directory named on purpose decides, be its QEMU older: that is how one is tried.
 
     Raises InfrastructureError where there is none; ``packages`` says what would bring it.
     """
     found = [read_version(path) for path in _candidates(binary, os.environ)]
     if not found:
         remedy = f": apt-get install {' '.join(packages)}" if packages else ""
-        raise InfrastructureError(f"{binary} is not in $PATH nor in ${QEMU_DIRECTORY}{remedy}")
+        place = f"${QEMU_DIRECTORY}" if os.environ.get(QEMU_DIRECTORY) else "$PATH"
+        raise InfrastructureError(f"{binary} is not in {place}{remedy}")
     return max(found, key=lambda emulator: emulator.version)
 
 
@@ -68,7 +71,8 @@ def parse_version(text: str, path: Path) -> tuple[tuple[int, int, int], str]:
 
 def _candidates(binary: str, environment: Mapping[str, str]) -> Iterator[Path]:
     """Executables of that name, each file once however many names lead to it."""
-    directories = [environment.get(QEMU_DIRECTORY, ""), *os.get_exec_path(environment)]
+    chosen = environment.get(QEMU_DIRECTORY)
+    directories = [chosen] if chosen else os.get_exec_path(environment)
     seen: set[Path] = set()
     for directory in filter(None, directories):
         path = Path(directory, binary)

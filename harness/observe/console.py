@@ -11,14 +11,8 @@ import re
 
 from harness.observe.event import Event
 from harness.observe.lines import Line, LineCutter
-from harness.observe.reports import (
-    CONSEQUENCE,
-    PANIC,
-    RANK,
-    REBOOT,
-    ReportClass,
-    find_marker,
-)
+from harness.observe.report_class import RANK, ReportClass
+from harness.observe.reports import CONSEQUENCE, PANIC, REBOOT, find_marker
 from harness.records import KernelReport
 
 _REPORTS_KEPT = 64  # a guest that complains without end; its first reports tell

@@ -8,7 +8,8 @@ from collections import deque
 
 from harness.observe.frames import find_counter, find_frame, find_link, is_helper
 from harness.observe.lines import Line
-from harness.observe.reports import PANIC, RANK, ReportClass, Severity
+from harness.observe.report_class import RANK, ReportClass, Severity
+from harness.observe.reports import PANIC
 from harness.records import KernelReport
 
 _HEAD_CHARACTERS = 24_000
@@ -31,8 +32,9 @@ _BODY = re.compile(
       | (?:Object|Redzone|Padding|Bytes\ b4|Slab|FIX|Allocated|Freed)\b | task: | Tainted:
       | \d+\ (?:locks?\ held|\S+/) | stack\ backtrace | rcu: | \(t= | \t | \.\.\. | Kernel\ Offset
       | echo\ 0\ > | Rebooting | [0-9a-f]{8,}(?::\ |\ ) | Sending\ NMI | NMI\ backtrace
-      | Kernel\ panic | Mem-Info | Node\ \d | active_anon | \[\ *\d+\]\ +\d+ | which\ lock | -> | other\ info
-      | backing: | AS: | Fault\ in | Failing\ address | Oops | Internal\ error | Mem\ abort | ={20}
+      | Kernel\ panic | Mem-Info | Node\ \d | active_anon | \[\ *\d+\]\ +\d+ | which\ lock
+      | -> | other\ info | backing: | AS: | Fault\ in | Failing\ address | Oops
+      | Internal\ error | Mem\ abort | ={20}
     )"""
 )
 

@@ -66,7 +66,7 @@ def parse_refusal(stderr: str, status: int) -> Refusal:
         lines.append(line.strip().removeprefix("Error: "))
     message = "; ".join(line for line in lines if line)
     errno = find_errno(message)
-    if errno is None and "Error: " in stderr and status > _USAGE_STATUS:
+    if errno is None and status > _USAGE_STATUS:
         errno = errno_name(256 - status)
     return Refusal(errno, message)
 

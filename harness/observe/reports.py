@@ -8,54 +8,12 @@ line ends in ``[#1]`` on all of them.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Literal
 
-from harness.observe.frames import plain_name
-
-Severity = Literal["fatal", "error", "warning"]
-RANK: dict[Severity, int] = {"warning": 0, "error": 1, "fatal": 2}
+from harness.observe.report_class import ReportClass, Severity
 
 # A function as "%pS" and "%ps" print it, behind "in" or "at".
 _IN = r"(?P<function>[A-Za-z_$][\w$.]*)(?:\+0x[0-9a-f]+/0x[0-9a-f]+)?"
-_ADDRESS = re.compile(r"\b(?:0x)?[0-9a-f]{12,16}\b|(?<= at )0x[0-9a-f]+")
 _OOM_END = re.compile(r"Out of memory|Memory cgroup out of memory")
-_TRACE_END = re.compile(r"---\[ end (?:trace|Kernel panic)|^={20,}$")
-
-
-@dataclass(frozen=True, slots=True)
-class ReportClass:
-    """One kind of complaint.
-
-    ``title`` is filled with the marker's groups; a located one gets the function as well.
-    ``patience`` is how many lines in a row may say nothing that belongs to a report until
-    it counts as ended; 0 is a report of one line. ``joins_within`` is how many lines after
-    an earlier marker this one is still the same report. ``end`` ends it at once.
-    """
-
-    kind: str
-    title: str
-    severity: Severity
-    marker: re.Pattern[str]
-    patience: int = 30
-    joins_within: int = 0
-    located: bool = True
-    end: re.Pattern[str] = _TRACE_END
-
-    def render(self, match: re.Match[str], function: str | None) -> str:
-        """The title, without any address; ``function`` is the one at fault, if known."""
-        groups = {name: _without_addresses(text) for name, text in match.groupdict().items()}
-        title = self.title.format_map(groups)
-        return f"{title} in {function}" if self.located and function else title
-
-    def named_function(self, match: re.Match[str]) -> str | None:
-        """The function that the marker's own line names."""
-        function = match.groupdict().get("function")
-        return plain_name(function) if function else None
-
-
-def _without_addresses(text: str | None) -> str:
-    return " ".join(_ADDRESS.sub("", text or "").split())
 
 
 def _fatal(kind: str, title: str, marker: str, joins_within: int = 3) -> ReportClass:
@@ -291,8 +249,8 @@ CLASSES: tuple[ReportClass, ...] = (
 # What any marker contains; most lines hold none of it and are not looked at again.
 _ANY = re.compile(
     r"BUG|WARNING|INFO: |panic|nable to handle|ernel (?:attempted|tried|NULL|BUG|fault)|UBSAN"
-    r"|pages\[|reserved pages|\[#\d|hard LOCKUP|oom-killer|ut of memory|with error -12|lab cache|-fs error"
-    r"|XFS \(|Exception|PANIC|Insufficient|SError|isabled wait"
+    r"|pages\[|reserved pages|\[#\d|hard LOCKUP|oom-killer|ut of memory|with error -12|lab cache"
+    r"|-fs error|XFS \(|Exception|PANIC|Insufficient|SError|isabled wait"
 )
 
 

@@ -92,10 +92,11 @@ def test_an_ok_cell_leaves_the_files_of_its_story(provider: Provider, tmp_path: 
     assert "Linux version" in (folder / "dmesg.txt").read_text()
 
 
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+@pytest.fixture(params=[(), ("-n", "2")], ids=["alone", "xdist"])
+def running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """pytest on many cells, with a guest of its own already running."""
     command = [sys.executable, "-m", "pytest", "scenarios/gup.yaml", "--arch", "s390x"]
+    command += request.param
     process = subprocess.Popen(
         [*command, "-p", "no:cacheprovider", "--results", str(tmp_path / "out")],
         cwd=ROOT,
@@ -138,5 +139,5 @@ def test_no_guest_outlives_the_run(
         time.sleep(0.05)
     assert guests_in(tmp_path) == []
     if number != signal.SIGKILL:
-        left = [path.name for path in tmp_path.iterdir() if path.name != "out"]
+        left = [path.name for path in tmp_path.iterdir() if path.name.startswith("daxhound")]
         assert left == []

@@ -26,15 +26,17 @@ def only_path(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-def test_newest_of_path_and_variable_wins(tmp_path: Path, only_path: pytest.MonkeyPatch) -> None:
+def test_newest_of_path_wins_and_the_variable_alone_decides(
+    tmp_path: Path, only_path: pytest.MonkeyPatch
+) -> None:
     old, new = make_qemu(tmp_path / "old", "9.2.4"), make_qemu(tmp_path / "new", "10.0.2")
-    only_path.setenv("PATH", str(old.parent))
-    assert find_emulator(BINARY).version == (9, 2, 4)
-    only_path.setenv(QEMU_DIRECTORY, str(new.parent))
+    only_path.setenv("PATH", f"{old.parent}:{new.parent}")
     assert find_emulator(BINARY).path == new
-    only_path.setenv("PATH", str(new.parent))
     only_path.setenv(QEMU_DIRECTORY, str(old.parent))
-    assert find_emulator(BINARY).version == (10, 0, 2)
+    assert find_emulator(BINARY).version == (9, 2, 4)
+    only_path.setenv(QEMU_DIRECTORY, str(tmp_path))
+    with pytest.raises(InfrastructureError, match=QEMU_DIRECTORY):
+        find_emulator(BINARY)
 
 
 def test_missing_binary_names_the_packages(tmp_path: Path, only_path: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,169 @@
+"""Single lines that are reports, and lines that only look like one."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.observe.console import ConsoleReader
+from harness.records import KernelReport
+
+
+def read(log: bytes) -> tuple[KernelReport, ...]:
+    reader = ConsoleReader()
+    reader.feed(log)
+    reader.close()
+    return reader.reports
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Kernel command line: console=ttyS0 panic=-1 oops=panic panic_on_warn",
+        "WARNING: nvram corruption detected: 0-length partition",
+        "[Firmware Bug]: TSC not synchronous to P0",
+        "gup_test[77]: bad frame in do_page_fault",
+        "traps: gup_test[77] general protection fault ip:401000 sp:7ffe0 error:0 in gup_test",
+        "gup_test[77]: segfault at 0 ip 0000000000401000 sp 00007ffe error 4 in gup_test",
+        "User process fault: interruption code 0010 ilc:3 in gup_test[1000000+4000]",
+        "rcu: \tRCU restricting CPUs from NR_CPUS=8 to nr_cpu_ids=2.",
+        "Memory failure: 0x4100: recovery action for dax page: Recovered",
+        "Memory failure: 0x4100: Sending SIGBUS to gup_test:77 due to hardware memory corruption",
+        "nd_pmem namespace0.0: probe of pfn0.0 failed with error -22",
+        "dax_pmem dax0.0: namespace0.0 unable to satisfy requested alignment",
+        "Bluetooth: BNEP (Ethernet Emulation) debugging",
+        "printk: console [hvc0] enabled",
+        "EXT4-fs (pmem0): mounted filesystem with ordered data mode. Quota mode: disabled.",
+        "XFS (pmem0): Ending clean mount",
+        "sched: RT throttling activated",
+        "watchdog: Delayed init of the lockup detector failed: -19",
+        "LSM: Security Framework initializing, hung tasks and oopses are not mentioned",
+        "random: crng init done",
+        "Spectre V2 : Mitigation: Retpolines; WARNING: Unprivileged eBPF is enabled",
+    ],
+)
+def test_harmless_line_is_no_report(line: str) -> None:
+    assert read(f"[    1.234567] {line}\n".encode()) == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "title", "function"),
+    [
+        (
+            "WARNING: mm/gup.c:70 at try_get_folio+0x1a/0x1f0, CPU#1: gup_test/77",
+            "warning",
+            "WARNING in try_get_folio",
+            "try_get_folio",
+        ),
+        (
+            "WARNING: CPU: 1 PID: 77 at mm/gup.c:70 try_get_folio.constprop.0+0x1a/0x1f0",
+            "warning",
+            "WARNING in try_get_folio",
+            "try_get_folio",
+        ),
+        (
+            "Oops: general protection fault, probably for non-canonical address"
+            " 0xdead000000000100: 0000 [#1] SMP NOPTI",
+            "general-protection",
+            "general protection fault",
+            None,
+        ),
+        ("divide error: 0000 [#1] PREEMPT SMP PTI", "divide-error", "divide error", None),
+        (
+            "BUG: KASAN: slab-out-of-bounds in dev_dax_probe+0x12/0x3f0",
+            "kasan",
+            "KASAN: slab-out-of-bounds in dev_dax_probe",
+            "dev_dax_probe",
+        ),
+        (
+            "UBSAN: shift-out-of-bounds in ../drivers/dax/device.c:451:22",
+            "ubsan",
+            "UBSAN: shift-out-of-bounds",
+            None,
+        ),
+        (
+            "WARNING: possible circular locking dependency detected",
+            "lockdep",
+            "lockdep: possible circular locking dependency detected",
+            None,
+        ),
+        (
+            "rcu: INFO: rcu_sched detected stalls on CPUs/tasks:",
+            "rcu-stall",
+            "RCU stall",
+            None,
+        ),
+        (
+            "INFO: task ndctl:77 blocked for more than 120 seconds.",
+            "hung-task",
+            "hung task",
+            None,
+        ),
+        (
+            "BUG: Bad rss-counter state mm:00000000a1b2c3d4 type:MM_FILEPAGES val:512",
+            "rss-counter",
+            "bad rss-counter state MM_FILEPAGES",
+            None,
+        ),
+        (
+            "BUG: non-zero pgtables_bytes on freeing mm: 2048",
+            "page-table-leak",
+            "non-zero pgtables_bytes on freeing mm",
+            None,
+        ),
+        (
+            "BUG: Bad page state in process gup_test  pfn:41000",
+            "bad-page",
+            "bad page state",
+            None,
+        ),
+        (
+            "device_dax: probe of dax0.0 failed with error -12",
+            "probe-failure",
+            "probe of dax0.0 failed with ENOMEM",
+            None,
+        ),
+        (
+            "device_dax dax0.0: probe with driver device_dax failed with error -12",
+            "probe-failure",
+            "probe with driver device_dax failed with ENOMEM",
+            None,
+        ),
+        ("pages[3] is NOT dma-pinned", "gup-pin", "page NOT dma-pinned", None),
+        (
+            "failed to free all reserved pages",
+            "vmemmap-leak",
+            "failed to free all reserved pages",
+            None,
+        ),
+        (
+            "Unable to handle kernel paging request at virtual address ffff800010000000",
+            "paging-fault",
+            "kernel paging request",
+            None,
+        ),
+        (
+            "Unable to handle kernel pointer dereference in virtual kernel address space",
+            "paging-fault",
+            "kernel pointer dereference",
+            None,
+        ),
+        (
+            "Internal error: Oops - BUG: 00000000f2000800 [#1] PREEMPT SMP",
+            "oops",
+            "oops: Oops - BUG",
+            None,
+        ),
+        (
+            "Kernel attempted to write user page (1000) - exploit attempt? (uid: 0)",
+            "paging-fault",
+            "kernel attempt to write user page",
+            None,
+        ),
+        ("EXT4-fs error (device pmem0): ext4_lookup:1851: x", "filesystem", "ext4 error", None),
+    ],
+)
+def test_one_line_is_enough_to_be_known(
+    line: str, kind: str, title: str, function: str | None
+) -> None:
+    (report,) = read(f"[    1.234567] {line}\n".encode())
+    assert (report.kind, report.title, report.function) == (kind, title, function)
