@@ -12,8 +12,8 @@ from typing import Any
 
 from harness.campaign.provide import Provider, Provisions
 from harness.compare import compare
-from harness.errors import InfrastructureError, KernelFailure, KernelReported
 from harness.deadline import Deadline
+from harness.errors import InfrastructureError, KernelFailure, KernelReported
 from harness.guest.boot import BootRequest, Guest, Transport, boot
 from harness.guest.steps import StepContext, identify_guest, prepare_regions, run_step
 from harness.model import Machine, Model
