@@ -30,8 +30,8 @@ _EVENT_SECONDS = 0.01
 _RETRY_SECONDS = 0.01
 _FORWARD = re.compile(r"TCP\[HOST_FORWARD\]\s+\d+\s+(\S+)\s+(\d+)\s+\S+\s+22\b")
 
-# The library logs what it also raises; without a handler that would reach stderr.
-logging.getLogger("qemu.qmp").addHandler(logging.NullHandler())
+# Its failures are raised as ours; logged as well, they would be told twice.
+logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL + 1)
 
 
 @dataclass(frozen=True, slots=True)
