@@ -12,7 +12,6 @@ import pytest
 from harness.campaign.provide import Provider, Provisions
 from harness.deadline import Deadline
 from harness.guest.boot import BootRequest, Transport, boot
-from harness.progress import Progress
 from harness.records import Layout
 from harness.store import Store
 from harness.target import load_targets
@@ -21,12 +20,6 @@ pytestmark = pytest.mark.guest
 
 TARGETS = load_targets()
 GUEST = Layout(ram_bytes=2 << 30, cpus=2)
-KERNEL = "debian:6.1"
-
-
-@pytest.fixture(scope="module")
-def provider() -> Provider:
-    return Provider(Store.default(), KERNEL, Progress())
 
 
 def request_of(

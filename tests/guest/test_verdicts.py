@@ -18,23 +18,15 @@ from harness.campaign.provide import Provider
 from harness.deadline import Deadline
 from harness.errors import KernelReported
 from harness.guest.boot import BootRequest, boot
-from harness.progress import Progress
 from harness.records import Layout, Verdict
 from harness.scenario.expand import Cell, expand
 from harness.scenario.find import find_scenario
-from harness.store import Store
 from harness.target import Target, load_targets
 
 pytestmark = pytest.mark.guest
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = load_targets()["s390x"]
-KERNEL = "debian:6.1"
-
-
-@pytest.fixture(scope="module")
-def provider() -> Provider:
-    return Provider(Store.default(), KERNEL, Progress())
 
 
 def cell_of(scenario: str, target: Target) -> Cell:

@@ -1,0 +1,17 @@
+"""What guest tests share: kernels and images, built with their progress on the terminal."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.campaign.provide import Provider
+from harness.plugin import UncapturedProgress
+from harness.store import Store
+
+KERNEL = "debian:6.1"
+
+
+@pytest.fixture(scope="session")
+def provider(pytestconfig: pytest.Config) -> Provider:
+    """Kernels and images of debian:6.1; a cold one takes minutes."""
+    return Provider(Store.default(), KERNEL, UncapturedProgress(pytestconfig))
