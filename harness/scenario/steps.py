@@ -67,7 +67,8 @@ class CreateNamespace(Step):
 class DestroyNamespaces(Step):
     """Destroy every namespace of one region; the region must be empty afterwards.
 
-    Shows ``outcome`` (``destroyed``), ``namespaces_left`` and ``available_bytes``.
+    Shows ``outcome`` (``destroyed``, or ``refused`` with ``errno`` and ``message``),
+    ``namespaces_left`` and ``available_bytes``.
     """
 
     kind: ClassVar[str] = "destroy-namespaces"
@@ -81,8 +82,8 @@ class GupTest(Step):
     with MAP_SHARED; ``huge`` false asks for MADV_NOHUGEPAGE. ``region`` is where the
     devdax or fsdax memory lives. ``anon`` and ``thp`` are private, whatever ``shared``.
 
-    Shows ``outcome`` (``ran``, ``mmap-refused``, ``killed`` or ``no-device``), ``errno``
-    (of a refused mmap), ``signal`` (name, of a killed run), ``results`` (result lines),
+    Shows ``outcome`` (``ran``, ``mmap-refused``, ``ioctl-refused``, ``killed`` or
+    ``no-device``), ``errno`` (of a refused mmap or ioctl), ``signal`` (name, of a killed run), ``results`` (result lines),
     ``truncated_bytes`` (what gup_test prints after "truncated", None where it prints
     nothing), ``pinned_pages`` and ``unpinned_pages`` (base pages over all repeats, from
     /proc/vmstat), ``huge_page_bytes`` (hugetlb), ``thp_faults`` (thp), and the times
@@ -122,7 +123,7 @@ class WriteRead(Step):
 
     ``size`` is bytes, from the start of the device.
 
-    Shows ``outcome`` (``identical`` or ``differs``) and ``bytes``.
+    Shows ``outcome`` (``identical``, ``differs`` or ``refused``) and ``bytes``.
     """
 
     kind: ClassVar[str] = "write-read"

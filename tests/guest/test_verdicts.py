@@ -26,7 +26,8 @@ from harness.target import Target, load_targets
 pytestmark = pytest.mark.guest
 
 ROOT = Path(__file__).resolve().parents[2]
-TARGET = load_targets()["s390x"]
+TARGETS = load_targets()
+TARGET = TARGETS["s390x"]
 
 
 def cell_of(scenario: str, target: Target) -> Cell:
@@ -62,9 +63,9 @@ def test_a_guest_that_is_not_its_target_is_infrastructure(
 
 def test_a_guest_that_does_something_else_is_a_mismatch(provider: Provider, tmp_path: Path) -> None:
     """Huge pages switched off on the command line: the model was not told."""
-    words = (*TARGET.qemu.append, "transparent_hugepage=never")
-    qemu = TARGET.qemu.model_copy(update={"append": words})
-    target = TARGET.model_copy(update={"qemu": qemu})
+    radix = TARGETS["ppc64-radix"]
+    words = (*radix.qemu.append, "transparent_hugepage=never")
+    target = radix.model_copy(update={"qemu": radix.qemu.model_copy(update={"append": words})})
     cell = cell_of("gup-thp", target)
     result = CellRunner(provider, RunOptions(), tmp_path).run(cell)
     assert result.verdict is Verdict.MISMATCH
