@@ -176,8 +176,11 @@ def test_hanging_guest_shows_where_it_hangs(directory: Path, tmp_path: Path) -> 
 
 
 HARNESS = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
+# A test run in the background of a shell inherits these as ignored.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from harness.machine.process import QemuProcess, guest_directory, orderly_termination
 from tests.guest.test_machine import start
 with orderly_termination(), guest_directory() as path, start(path) as process:
