@@ -83,11 +83,11 @@ class GupTest(Step):
     devdax or fsdax memory lives. ``anon`` and ``thp`` are private, whatever ``shared``.
 
     Shows ``outcome`` (``ran``, ``mmap-refused``, ``ioctl-refused``, ``killed`` or
-    ``no-device``), ``errno`` (of a refused mmap or ioctl), ``signal`` (name, of a killed run), ``results`` (result lines),
-    ``truncated_bytes`` (what gup_test prints after "truncated", None where it prints
-    nothing), ``pinned_pages`` and ``unpinned_pages`` (base pages over all repeats, from
-    /proc/vmstat), ``huge_page_bytes`` (hugetlb), ``thp_faults`` (thp), and the times
-    ``get_us`` and ``put_us`` of the last repeat.
+    ``no-device``), ``errno`` (of a refused mmap or ioctl), ``signal`` (name, of a killed
+    run), ``results`` (result lines), ``truncated_bytes`` (what gup_test prints after
+    "truncated", None where it prints nothing), ``pinned_pages`` and ``unpinned_pages``
+    (base pages over all repeats, from /proc/vmstat), ``huge_page_bytes`` (hugetlb),
+    ``thp_faults`` (thp), and the times ``get_us`` and ``put_us`` of the last repeat.
     """
 
     kind: ClassVar[str] = "gup-test"
