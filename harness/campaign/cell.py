@@ -98,6 +98,7 @@ class _Attempt:
         self.options = options
         self.folder = folder
         self.guest_seconds = 0.0
+        self.phase = "boot"
         self.results: list[StepResult] = []
         machine = Machine(cell.target, provisions.kernel.facts, cell.layout)
         self.model = Model(machine)
@@ -109,11 +110,11 @@ class _Attempt:
             with self._guest(provider) as guest:
                 return self._run_steps(guest)
         except KernelReported as exc:
-            return Verdict.KERNEL_FAILURE, exc.reports[0].title, exc.reports[0]
+            return Verdict.KERNEL_FAILURE, f"{self.phase}: {exc.reports[0].title}", exc.reports[0]
         except KernelFailure as exc:
-            return Verdict.KERNEL_FAILURE, str(exc), None
+            return Verdict.KERNEL_FAILURE, f"{self.phase}: {exc}", None
         except InfrastructureError as exc:
-            return Verdict.INFRASTRUCTURE, str(exc), None
+            return Verdict.INFRASTRUCTURE, f"{self.phase}: {exc}", None
 
     def _check_kernel(self) -> None:
         """A scenario about the vmemmap optimisation on a kernel without it tests nothing."""
@@ -147,6 +148,7 @@ class _Attempt:
             self.guest_seconds = time.monotonic() - started
 
     def _run_steps(self, guest: Guest) -> tuple[Verdict, str, KernelReport | None]:
+        self.phase = "guest"
         self._identify(guest)
         context = StepContext(
             target=self.cell.target,
@@ -158,12 +160,14 @@ class _Attempt:
         unsupported = self.model.unsupported(self.cell.steps)
         steps: tuple[Step, ...] = self.cell.steps if unsupported is None else (Regions(),)
         for step in steps:
+            self.phase = step.kind
             observation = run_step(step, guest.shell, context)
             mismatch = self._compare(step, observation)
             guest.watch.check()
             if mismatch is not None:
                 self._keep_dmesg(guest)
                 return Verdict.MISMATCH, mismatch, None
+        self.phase = "after the last step"
         self._keep_dmesg(guest)
         guest.watch.check()
         if unsupported is not None:

@@ -32,6 +32,12 @@ class Bounded:
         return text
 
 
+def brief(command: str) -> str:
+    """A command as a message names it: itself, or how long a script it is."""
+    lines = command.strip().splitlines()
+    return repr(command) if len(lines) == 1 else f"a script of {len(lines)} lines"
+
+
 def command_record(
     command: str, status: int, output: tuple[Bounded, Bounded], seconds: float
 ) -> CommandRecord:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from harness.deadline import Deadline
 from harness.errors import DaxhoundError, InfrastructureError
-from harness.guest.output import Bounded, command_record
+from harness.guest.output import Bounded, brief, command_record
 from harness.guest.watch import GuestWatch
 from harness.records import CommandRecord
 
@@ -116,7 +116,7 @@ class SerialShell:
     def _wait(self, event: int, command: str, deadline: Deadline) -> None:
         """Wait for the port or the console, judge the console, and mind the deadline."""
         if deadline.expired:
-            raise self._watch.explain_silence(f"{command!r} does not end")
+            raise self._watch.explain_silence(f"{brief(command)} does not end")
         poll = select.poll()
         poll.register(self._socket, event)
         poll.register(self._watch.console.fileno(), select.POLLIN)

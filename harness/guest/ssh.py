@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
 from harness.deadline import Deadline
 from harness.errors import InfrastructureError
 from harness.guest.attend import attend
-from harness.guest.output import Bounded, command_record
+from harness.guest.output import Bounded, brief, command_record
 from harness.guest.watch import GuestWatch
 from harness.image.initrd import dropbear_host_key
 from harness.records import CommandRecord
@@ -85,14 +85,14 @@ class SshShell:
         """
         started = time.monotonic()
         try:
-            channel = attend(self._watch, lambda: self._execute(command), command, deadline)
+            channel = attend(self._watch, lambda: self._execute(command), brief(command), deadline)
             with contextlib.closing(channel):
                 output = self._collect(channel, command, deadline, stdin or b"")
                 status = channel.recv_exit_status() if channel.exit_status_ready() else -1
         except (paramiko.SSHException, EOFError, OSError) as exc:
-            raise self._watch.explain_lost(f"ssh lost in {command!r}: {exc!r}") from exc
+            raise self._watch.explain_lost(f"ssh lost in {brief(command)}: {exc!r}") from exc
         if status < 0:
-            raise self._watch.explain_lost(f"no exit status over ssh for {command!r}")
+            raise self._watch.explain_lost(f"no exit status over ssh for {brief(command)}")
         self._watch.check()
         return command_record(command, status, output, time.monotonic() - started)
 
@@ -120,7 +120,7 @@ class SshShell:
             if _finished(channel):
                 break
             if deadline.expired:
-                raise self._watch.explain_silence(f"{command!r} does not end")
+                raise self._watch.explain_silence(f"{brief(command)} does not end")
             slice_seconds = _SENDING_SLICE_SECONDS if pending else _SLICE_SECONDS
             poll.poll(min(slice_seconds, deadline.remaining) * 1000)
             self._watch.check()
