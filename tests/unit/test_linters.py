@@ -29,8 +29,7 @@ def test_clean(command: list[str]) -> None:
 
 def test_no_mirror_is_written_into_the_project() -> None:
     """Packages come from the mirrors of the host's own apt sources."""
-    hosts = ("debian.org", "kernel.org/pub", "pypi.org")
     for path in (*ROOT.glob("harness/**/*"), *ROOT.glob("qemu/*"), ROOT / "setup.sh"):
         if path.is_file() and path.suffix != ".pyc":
             text = path.read_text(encoding="utf-8")
-            assert not [host for host in hosts if host in text], path
+            assert "://" not in text, path
