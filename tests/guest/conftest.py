@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from harness.campaign.provide import Provider
@@ -15,3 +19,10 @@ KERNEL = "debian:6.1"
 def provider(pytestconfig: pytest.Config) -> Provider:
     """Kernels and images of debian:6.1; a cold one takes minutes."""
     return Provider(Store.default(), KERNEL, UncapturedProgress(pytestconfig))
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A temporary directory whose path leaves room for socket names; pytest's may not."""
+    with tempfile.TemporaryDirectory(prefix="dx-", dir="/tmp") as name:
+        yield Path(name)
