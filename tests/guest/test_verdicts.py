@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,29 +85,20 @@ def test_an_ok_cell_leaves_the_files_of_its_story(provider: Provider, tmp_path: 
     assert "Linux version" in (folder / "dmesg.txt").read_text()
 
 
-@pytest.fixture
-def short_directory() -> Iterator[Path]:
-    """A temporary directory whose path leaves room for socket names; tmp_path's may not."""
-    with tempfile.TemporaryDirectory(prefix="dx-", dir="/tmp") as name:
-        yield Path(name)
-
-
 @pytest.fixture(params=[(), ("-n", "2")], ids=["alone", "xdist"])
-def running(
-    request: pytest.FixtureRequest, short_directory: Path
-) -> Iterator[subprocess.Popen[bytes]]:
+def running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """pytest on many cells, with a guest of its own already running."""
     command = [sys.executable, "-m", "pytest", "scenarios/gup.yaml", "--arch", "s390x"]
     command += request.param
     process = subprocess.Popen(
-        [*command, "-p", "no:cacheprovider", "--results", str(short_directory / "out")],
+        [*command, "-p", "no:cacheprovider", "--results", str(tmp_path / "out")],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "TMPDIR": str(short_directory)},
+        env={**os.environ, "TMPDIR": str(tmp_path)},
     )
     deadline = Deadline.after(120)
-    while not guests_in(short_directory) and not deadline.expired:
+    while not guests_in(tmp_path) and not deadline.expired:
         time.sleep(0.05)
     yield process
     process.kill()
@@ -132,15 +122,15 @@ def guests_in(directory: Path) -> list[int]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_no_guest_outlives_the_run(
-    running: subprocess.Popen[bytes], short_directory: Path, number: signal.Signals
+    running: subprocess.Popen[bytes], tmp_path: Path, number: signal.Signals
 ) -> None:
-    assert guests_in(short_directory)
+    assert guests_in(tmp_path)
     running.send_signal(number)
     running.wait(timeout=60)
     deadline = Deadline.after(20)
-    while guests_in(short_directory) and not deadline.expired:
+    while guests_in(tmp_path) and not deadline.expired:
         time.sleep(0.05)
-    assert guests_in(short_directory) == []
+    assert guests_in(tmp_path) == []
     if number != signal.SIGKILL:
-        left = [path.name for path in short_directory.iterdir() if path.name.startswith("daxhound")]
+        left = [path.name for path in tmp_path.iterdir() if path.name.startswith("daxhound")]
         assert left == []
