@@ -65,23 +65,24 @@ def diagnose(targets: Iterable[Target]) -> Diagnosis:
     chosen = tuple(targets)
     entries = load_documents(HOST_PACKAGES)[0].data["build"]
     tools = [entry["package"] for entry in entries]
-    wanted = {p for target in chosen for p in _packages(target)}
-    absent = _absent({*tools, *wanted})
+    host = _host_architecture()
+    wanted = {target.name: _packages(target, host) for target in chosen}
+    absent = _absent({*tools, *(name for names in wanted.values() for name in names)})
     return Diagnosis(
-        targets=tuple(_health(target, absent) for target in chosen),
+        targets=tuple(_health(target, wanted[target.name], absent) for target in chosen),
         missing_tools=tuple(name for name in tools if name in absent),
     )
 
 
-def _packages(target: Target) -> tuple[str, ...]:
+def _packages(target: Target, host: str) -> tuple[str, ...]:
     """Packages of one target; the native compiler is the host's own gcc."""
-    compiler = () if target.debian == _host_architecture() else target.packages.compiler
+    compiler = () if target.debian == host else target.packages.compiler
     return (*compiler, *target.packages.qemu)
 
 
-def _health(target: Target, absent: set[str]) -> TargetHealth:
+def _health(target: Target, wanted: tuple[str, ...], absent: set[str]) -> TargetHealth:
     emulator = _emulator(target)
-    missing = [name for name in _packages(target) if name in absent]
+    missing = [name for name in wanted if name in absent]
     if emulator is not None:
         # A QEMU from elsewhere on PATH serves as well as Debian's.
         missing = [name for name in missing if not name.startswith("qemu-system")]

@@ -33,6 +33,7 @@ USER_ERROR_EXIT = 4
 _CELL = "daxhound.cell"
 _USER_ERROR = "daxhound.user-error"
 
+_known_key = pytest.StashKey[dict[str, Target]]()
 _targets_key = pytest.StashKey[dict[str, Target]]()
 _runner_key = pytest.StashKey[CellRunner]()
 _run_directory_key = pytest.StashKey[Path]()
@@ -80,6 +81,7 @@ def pytest_configure(config: pytest.Config) -> None:
         parse_kernel_spec(config.getoption("--kernel"))
     except UserError as exc:
         raise pytest.UsageError(str(exc)) from exc
+    config.stash[_known_key] = targets
     config.stash[_targets_key] = {target.name: target for target in selected}
     # SIGTERM unwinds as Ctrl-C does, so that every guest is ended on the way out.
     stack = ExitStack()
@@ -99,7 +101,7 @@ class ScenarioFile(pytest.File):
 
     def collect(self) -> Iterator[CellItem]:
         targets = self.config.stash[_targets_key]
-        known = load_targets()
+        known = self.config.stash[_known_key]
         for scenario in load_scenarios(self.path):
             check_targets(scenario, known)
             yield from self._cells(scenario, targets)

@@ -11,6 +11,7 @@ from harness.kernel.facts import assumed_facts
 from harness.kernel.spec import parse_kernel_spec
 from harness.model import Machine, Model
 from harness.records import Expected, Prediction
+from harness.report.results import expected_to_json
 from harness.report.text import render_value
 from harness.scenario.expand import Cell
 
@@ -49,15 +50,8 @@ def _to_json(cell: CellPrediction) -> dict[str, Any]:
         {
             "step": step.step,
             "expected": [
-                {
-                    "name": e.name,
-                    "relation": e.relation,
-                    "value": e.value,
-                    "rule": e.rule.id,
-                    "source": e.rule.source,
-                    "because": e.because,
-                }
-                for e in step.expected
+                {**expected_to_json(expected), "source": expected.rule.source}
+                for expected in step.expected
             ],
         }
         for step in cell.steps

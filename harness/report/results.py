@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.records import CellResult, KernelReport, StepResult
+from harness.records import CellResult, Expected, KernelReport, StepResult
 
 SCHEMA = 1
 
@@ -78,23 +78,24 @@ class CellFolder:
 
 def step_to_json(result: StepResult) -> dict[str, Any]:
     """One line of steps.jsonl."""
-    expected = [
-        {
-            "name": item.name,
-            "relation": item.relation,
-            "value": item.value,
-            "rule": item.rule.id,
-            "because": item.because,
-        }
-        for item in result.prediction.expected
-    ]
     return {
         "step": result.step,
         "verdict": "mismatch" if result.mismatches else "ok",
         "observation": dict(result.observation.values),
-        "prediction": expected,
+        "prediction": [expected_to_json(item) for item in result.prediction.expected],
         "mismatches": [mismatch.expected.name for mismatch in result.mismatches],
         "commands": [asdict(command) for command in result.observation.commands],
+    }
+
+
+def expected_to_json(expected: Expected) -> dict[str, Any]:
+    """One predicted value, its rule by id."""
+    return {
+        "name": expected.name,
+        "relation": expected.relation,
+        "value": expected.value,
+        "rule": expected.rule.id,
+        "because": expected.because,
     }
 
 
