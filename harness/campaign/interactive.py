@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from harness.command_line import (
 )
 from harness.image import compose_initrd
 from harness.machine.acceleration import AccelerationMemory
-from harness.machine.opcodes import BARRIERS_SINCE, fix_opcodes
+from harness.machine.files import fix_image, make_device_files, needs_fixup
 from harness.machine.versions import Emulator, find_emulator
 from harness.progress import Progress
 from harness.records import Layout
@@ -56,7 +55,7 @@ def canned_command(
         initrd=_initrd(store, provisions.base, provisions.overlay),
         directory=directory,
     )
-    layout = cell.layout if cell else Layout(PLAIN_RAM, 2)
+    layout = _layout(cell)
     argv = render_interactive(
         target,
         layout,
@@ -68,6 +67,10 @@ def canned_command(
     return Canned(tuple(_preparation(target, layout, files)), argv)
 
 
+def _layout(cell: Cell | None) -> Layout:
+    return cell.layout if cell else Layout(PLAIN_RAM, 2)
+
+
 def _bootable(
     target: Target,
     provisions: Provisions,
@@ -77,15 +80,14 @@ def _bootable(
 ) -> Path:
     """The kernel as built, or the stored copy that TCG can run."""
     image = provisions.kernel.image
-    if target.kernel.opcode_fixup is None or accelerator == "kvm":
+    if not needs_fixup(target, accelerator):
         return image
-    barriers = emulator.version[:2] < BARRIERS_SINCE
 
     def build(directory: Path) -> None:
-        fixed, _ = fix_opcodes(image.read_bytes(), barriers=barriers)
+        fixed, _ = fix_image(image, emulator)
         (directory / image.name).write_bytes(fixed)
 
-    key = digest("fixed", provisions.kernel.key, str(barriers))
+    key = digest("fixed", provisions.kernel.key, emulator.banner)
     return store.provide("fixed-kernel", key, build) / image.name
 
 
@@ -114,10 +116,5 @@ def run_interactive(target: Target, cell: Cell | None, kernel: str) -> int:
         directory = Path(name)
         canned = canned_command(target, cell, kernel, directory)
         files = GuestFiles(directory, directory, directory)
-        for index, device in enumerate(cell.layout.pmem if cell else ()):
-            with files.pmem_backing(index).open("wb") as file:
-                file.truncate(backing_file_bytes(device))
-        template = firmware_vars_template(target)
-        if template is not None:
-            shutil.copyfile(template, files.firmware_vars)
+        make_device_files(target, _layout(cell), files)
         return subprocess.run(canned.argv, check=False).returncode

@@ -7,7 +7,6 @@ and only then does the first instruction run, so that no byte and no event is mi
 from __future__ import annotations
 
 import contextlib
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,8 +17,6 @@ from typing import Literal, TypeAlias
 from harness.command_line import (
     Accelerator,
     GuestFiles,
-    backing_file_bytes,
-    firmware_vars_template,
     render,
 )
 from harness.deadline import Deadline
@@ -30,7 +27,8 @@ from harness.guest.ssh import GuestKeys, SshShell, open_ssh
 from harness.guest.watch import GuestWatch
 from harness.image.initrd import compose_initrd, run_archive
 from harness.machine.acceleration import AccelerationMemory, is_plausible
-from harness.machine.opcodes import BARRIERS_SINCE, Fixup, fix_opcodes
+from harness.machine.files import fix_image, make_device_files, needs_fixup
+from harness.machine.opcodes import Fixup
 from harness.machine.process import QemuProcess, guest_directory
 from harness.machine.qmp import Qmp
 from harness.machine.versions import Emulator, find_emulator
@@ -216,12 +214,7 @@ def _prepare(
     files = GuestFiles(kernel=kernel, initrd=work / "initrd", directory=work)
     own = run_archive(keys.authorized_key, keys.host_key)
     compose_initrd(files.initrd, (own, *request.initrd))
-    template = firmware_vars_template(request.target)
-    if template is not None:
-        shutil.copyfile(template, files.firmware_vars)
-    for index, device in enumerate(request.layout.pmem):
-        with files.pmem_backing(index).open("wb") as backing:
-            backing.truncate(backing_file_bytes(device))  # sparse: costs what is written
+    make_device_files(request.target, request.layout, files)
     return files, fixup
 
 
@@ -229,10 +222,9 @@ def _fixed_kernel(
     request: BootRequest, emulator: Emulator, accelerator: Accelerator, work: Path
 ) -> tuple[Path, Fixup]:
     """The kernel to boot: as built, or a copy that TCG can run."""
-    if accelerator == "kvm" or request.target.kernel.opcode_fixup is None:
+    if not needs_fixup(request.target, accelerator):
         return request.kernel, Fixup(0, 0)
-    barriers = emulator.version[:2] < BARRIERS_SINCE
-    image, fixup = fix_opcodes(request.kernel.read_bytes(), barriers=barriers)
+    image, fixup = fix_image(request.kernel, emulator)
     if not fixup.applied:
         return request.kernel, fixup
     copy = work / "vmlinux"
