@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.errors import InfrastructureError, UserError
 from harness.kconfig import Request, missing, parse_dotconfig, render
-from harness.kernel.facts import dump_facts, load_facts, read_facts
+from harness.kernel.facts import dump_facts, load_facts, read_facts, with_probes
 from harness.kernel.fragments import FRAGMENTS_DIR, load_fragments
 from harness.kernel.make import Make, Toolchain, find_toolchain
 from harness.kernel.refusal import explain_refusals
@@ -76,17 +76,17 @@ def provide_kernel(
     entry = store.find("kernel", build.key) or store.provide(
         "kernel", build.key, lambda into: build.make(into, store, progress)
     )
-    facts = load_facts((entry / "facts.json").read_text(encoding="utf-8"))
+    built = load_facts((entry / "facts.json").read_text(encoding="utf-8"))
     return BuiltKernel(
         spec=str(spec),
         key=build.key,
-        release=facts.release,
+        release=built.release,
         image=entry / target.kernel.image,
         vmlinux=entry / "vmlinux",
         system_map=entry / "System.map",
         config=entry / "config",
         modules_builtin=entry / "modules.builtin",
-        facts=facts,
+        facts=with_probes(built, source.path),
         source=source.path,
         compiler=toolchain.version,
         opcode_fixup=target.kernel.opcode_fixup,

@@ -1,7 +1,8 @@
 """What is known of a kernel without booting it: read from its build, or assumed.
 
-``read_facts`` looks at a kernel that was built. ``assumed_facts`` is for predictions
-about one that was not: as if every symbol that is asked for had taken.
+``read_facts`` looks at a kernel that was built, ``with_probes`` at its source.
+``assumed_facts`` is for predictions about one that was not built: as if every symbol that
+is asked for had taken.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +79,16 @@ def read_facts(source: Path, objects: Path) -> KernelFacts:
         release=release,
         config=config,
         struct_page_bytes=constants.pop("struct_page_bytes"),
-        probes={**constants, **probe_source(source)},
+        probes=constants,
     )
+
+
+def with_probes(facts: KernelFacts, source: Path) -> KernelFacts:
+    """The facts of a build, and what its source answers to every question of today.
+
+    Asked anew each time: a question that was added later must not cost a build.
+    """
+    return replace(facts, probes={**facts.probes, **probe_source(source)})
 
 
 def assumed_facts(spec: KernelSpec, fragments: Sequence[str]) -> KernelFacts:
