@@ -15,7 +15,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.errors import InfrastructureError, UserError
+from harness.errors import InfrastructureError
+from harness.git import git
 from harness.store import Store, digest
 
 # The kernel's Makefile (outputmakefile) refuses to build elsewhere while one is there.
@@ -78,41 +79,6 @@ def copy_files(tree: Path, names: tuple[str, ...], into: Path) -> None:
             complaints.seek(0)
             words = complaints.read().decode(errors="replace").strip()
             raise InfrastructureError(f"{tree} cannot be copied: {words}")
-
-
-def find_commit(repository: Path, ref: str) -> str:
-    """The commit that a branch, tag or other name stands for. Raises UserError."""
-    try:
-        name = f"{ref}^{{commit}}"
-        found = git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", name)
-    except UserError as exc:
-        if exc.message.endswith("failed"):
-            raise UserError(
-                f"{ref!r} names no commit in {repository}",
-                hint=f"a branch, a tag or an id that git -C {repository} log knows",
-            ) from exc
-        raise
-    return found.decode().strip()
-
-
-def git(repository: Path, *arguments: str) -> bytes:
-    """Output of one git command that reads; UserError with git's own words where it fails."""
-    # A hook's GIT_DIR or GIT_INDEX_FILE would win over the repository that was named.
-    environment = {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
-    try:
-        done = subprocess.run(
-            ("git", "-C", repository, *arguments),
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=True,
-        )
-    except FileNotFoundError as exc:
-        raise InfrastructureError("git is missing: apt-get install git") from exc
-    except subprocess.CalledProcessError as exc:
-        words = exc.stderr.decode(errors="replace").strip()
-        raise UserError(f"git {arguments[0]} in {repository}: {words or 'failed'}") from exc
-    return done.stdout
 
 
 def _walk(tree: Path) -> Iterator[str]:

@@ -10,7 +10,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 LEAVES = {"errors", "records", "deadline", "units", "progress"}
-READERS = LEAVES | {"yaml_document", "target", "command_line", "kconfig", "scenario"}
+READERS = LEAVES | {
+    "yaml_document",
+    "target",
+    "command_line",
+    "kconfig",
+    "scenario",
+    "git",
+    "series",
+}
 EDGES = READERS | {"observe", "store", "apt", "apt_host", "kernel", "image", "machine", "guest"}
 
 # What each part may import besides itself.
@@ -21,6 +29,8 @@ ALLOWED: dict[str, set[str]] = {
     "command_line": LEAVES | {"target"},
     "kconfig": LEAVES,
     "scenario": LEAVES | {"yaml_document", "target"},
+    "git": LEAVES,
+    "series": LEAVES | {"git"},
     "model": READERS,
     "observe": LEAVES,
     "compare": LEAVES,
