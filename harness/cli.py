@@ -15,6 +15,7 @@ from dataclasses import asdict
 from harness import __version__, doctor
 from harness.campaign.interactive import canned_command, run_interactive
 from harness.campaign.predict import predict_cells, render_predictions
+from harness.commands import series
 from harness.errors import InfrastructureError, KernelFailure, UserError
 from harness.machine.process import orderly_termination
 from harness.scenario.expand import Cell, expand
@@ -84,6 +85,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--explain", action="store_true", help="show each derivation")
     command.add_argument("--json", action="store_true", help="for another program")
     command.set_defaults(run=_predict)
+
+    series.add_commands(commands)
     return parser
 
 

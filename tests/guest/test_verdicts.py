@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.campaign.cell import CellRunner, RunOptions
+from harness.campaign.attempt import RunOptions
+from harness.campaign.cell import CellRunner, Order
+from harness.campaign.pool import GuestPool
 from harness.campaign.provide import Provider
 from harness.deadline import Deadline
 from harness.errors import KernelReported
@@ -32,6 +34,10 @@ TARGET = TARGETS["s390x"]
 
 def cell_of(scenario: str, target: Target) -> Cell:
     return next(iter(expand(find_scenario(scenario), {target.name: target})))
+
+
+def runner(provider: Provider, run_directory: Path) -> CellRunner:
+    return CellRunner(provider, RunOptions(), run_directory, GuestPool(0))
 
 
 def test_a_panic_while_a_command_runs_is_the_kernels(provider: Provider, tmp_path: Path) -> None:
@@ -55,7 +61,7 @@ def test_a_guest_that_is_not_its_target_is_infrastructure(
 ) -> None:
     claims_64k = TARGET.mmu.model_copy(update={"page_size": 65536})
     target = TARGET.model_copy(update={"mmu": claims_64k})
-    result = CellRunner(provider, RunOptions(), tmp_path).run(cell_of("gup-anon", target))
+    result = runner(provider, tmp_path).run(Order(cell_of("gup-anon", target)))
     assert result.verdict is Verdict.INFRASTRUCTURE
     assert "the guest is not s390x: page_size is 4096, not 65536" in result.reason
     assert result.retried
@@ -67,7 +73,7 @@ def test_a_guest_that_does_something_else_is_a_mismatch(provider: Provider, tmp_
     words = (*radix.qemu.append, "transparent_hugepage=never")
     target = radix.model_copy(update={"qemu": radix.qemu.model_copy(update={"append": words})})
     cell = cell_of("gup-thp", target)
-    result = CellRunner(provider, RunOptions(), tmp_path).run(cell)
+    result = runner(provider, tmp_path).run(Order(cell))
     assert result.verdict is Verdict.MISMATCH
     (mismatch,) = (m for step in result.steps for m in step.mismatches)
     assert mismatch.expected.name == "thp_faults"
@@ -75,7 +81,7 @@ def test_a_guest_that_does_something_else_is_a_mismatch(provider: Provider, tmp_
 
 
 def test_an_ok_cell_leaves_the_files_of_its_story(provider: Provider, tmp_path: Path) -> None:
-    result = CellRunner(provider, RunOptions(), tmp_path).run(cell_of("no-pmem", TARGET))
+    result = runner(provider, tmp_path).run(Order(cell_of("no-pmem", TARGET)))
     assert result.verdict is Verdict.OK
     (folder,) = tmp_path.iterdir()
     names = {path.name for path in folder.iterdir()}

@@ -34,6 +34,8 @@ ALLOWED: dict[str, set[str]] = {
     "model": READERS,
     "observe": LEAVES,
     "compare": LEAVES,
+    "contrast": LEAVES,
+    "pairs": LEAVES,
     "report": LEAVES,
     "store": LEAVES,
     "apt_host": LEAVES,
@@ -43,9 +45,10 @@ ALLOWED: dict[str, set[str]] = {
     "machine": READERS | {"store", "observe"},
     "guest": READERS | {"store", "machine", "image", "observe"},
     "doctor": READERS | {"apt_host", "machine"},
-    "campaign": EDGES | {"model", "compare", "report"},
-    "plugin": EDGES | {"campaign", "report", "model"},
-    "cli": EDGES | {"campaign", "report", "model", "doctor"},
+    "campaign": EDGES | {"model", "compare", "contrast", "pairs", "report"},
+    "plugin": EDGES | {"campaign", "report", "pairs"},
+    "commands": EDGES | {"campaign", "report"},
+    "cli": EDGES | {"campaign", "report", "doctor", "commands"},
 }
 
 

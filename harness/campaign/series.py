@@ -1,0 +1,77 @@
+"""A series on one cell: the kernel before and the kernel after, each run once, compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from harness.campaign.cell import Order, Prefix
+from harness.campaign.kept import KeptRunner
+from harness.contrast import contrast
+from harness.pairs import time_ratios
+from harness.records import CellResult, PatchLabel, TimeRatio, Verdict
+from harness.scenario.expand import Cell
+from harness.series import Series
+
+
+def prefix(series: Series, position: int) -> Prefix:
+    """The series' first ``position`` patches."""
+    subject = series.patches[position - 1].subject if position else ""
+    return Prefix(PatchLabel(position, subject), series.patches[:position])
+
+
+@dataclass(frozen=True, slots=True)
+class Contrasted:
+    """What one cell came to on two kernels; ``patched`` carries the comparison."""
+
+    base: CellResult
+    patched: CellResult
+
+
+class SeriesRunner:
+    """Runs a cell with more or fewer patches of a series; each kernel once a run.
+
+    ``timings`` is how many pairs of guests times are taken in; 0 compares none.
+    """
+
+    def __init__(self, runner: KeptRunner, series: Series, timings: int = 0) -> None:
+        self.runner = runner
+        self.series = series
+        self.timings = timings
+        self._known: dict[str, CellResult] = {}
+
+    def run(self, cell: Cell, before: int, after: int) -> Contrasted:
+        """The cell with the first ``after`` patches, against the first ``before``.
+
+        Raises what ``CellRunner.run`` raises.
+        """
+        orders = (Order(cell, prefix(self.series, p)) for p in (before, after))
+        base, patched = (self.once(order) for order in orders)
+        times = self._times(cell, before, after) if _both_ran(base, patched) else ()
+        comparison = contrast(base, patched, times)
+        return Contrasted(base, replace(patched, comparison=comparison))
+
+    def once(self, order: Order) -> CellResult:
+        """One run's result, remembered."""
+        if order.id not in self._known:
+            self._known[order.id] = self.runner.run(order)
+        return self._known[order.id]
+
+    def _times(self, cell: Cell, before: int, after: int) -> tuple[TimeRatio, ...]:
+        """Pairs of guests one after the other, in turns, so that a drift hits both alike."""
+        if not self.timings:
+            return ()
+        sides: dict[int, list[CellResult]] = {before: [], after: []}
+        for repeat in range(1, self.timings + 1):
+            for position in _alternating(before, after, repeat):
+                order = Order(cell, prefix(self.series, position), repeat)
+                sides[position].append(self.once(order))
+        return time_ratios(sides[before], sides[after])
+
+
+def _both_ran(base: CellResult, patched: CellResult) -> bool:
+    return base.verdict is Verdict.OK and patched.verdict is Verdict.OK
+
+
+def _alternating(before: int, after: int, repeat: int) -> Iterator[int]:
+    yield from (before, after) if repeat % 2 else (after, before)
