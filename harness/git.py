@@ -9,8 +9,11 @@ from pathlib import Path
 from harness.errors import InfrastructureError, UserError
 
 
-def git(repository: Path, *arguments: str) -> bytes:
-    """Output of one git command that reads; UserError with git's own words where it fails."""
+def git(repository: Path, *arguments: str, seconds: float | None = None) -> bytes:
+    """Output of one git command that reads; UserError with git's own words where it fails.
+
+    ``seconds`` is how long it may take, where that is limited.
+    """
     # A hook's GIT_DIR or GIT_INDEX_FILE would win over the repository that was named.
     environment = {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
     try:
@@ -20,9 +23,12 @@ def git(repository: Path, *arguments: str) -> bytes:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=True,
+            timeout=seconds,
         )
     except FileNotFoundError as exc:
         raise InfrastructureError("git is missing: apt-get install git") from exc
+    except subprocess.TimeoutExpired as exc:
+        raise UserError(f"git {arguments[0]} in {repository} took more than {seconds} s") from exc
     except subprocess.CalledProcessError as exc:
         words = exc.stderr.decode(errors="replace").strip()
         raise UserError(f"git {arguments[0]} in {repository}: {words or 'failed'}") from exc

@@ -31,13 +31,13 @@ class Provider:
         self.store = store
         self.spec: KernelSpec = parse_kernel_spec(kernel)
         self.progress = progress
-        self._known: dict[tuple[str, ...], Provisions] = {}
+        self._known: dict[tuple[str, tuple[str, ...], tuple[str, ...]], Provisions] = {}
 
     def provide(
         self, target: Target, config: tuple[str, ...] = (), patches: Sequence[Patch] = ()
     ) -> Provisions:
         """Build or find everything. Raises UserError, InfrastructureError, KernelFailure."""
-        key = (target.name, *config, *(patch.digest for patch in patches))
+        key = (target.name, config, tuple(patch.digest for patch in patches))
         if key not in self._known:
             self._known[key] = self._provide(target, config, patches)
         return self._known[key]

@@ -19,7 +19,8 @@ from harness.kconfig import Request, missing, parse_dotconfig, render
 from harness.kernel.facts import dump_facts, load_facts, read_facts, with_probes
 from harness.kernel.fragments import FRAGMENTS_DIR, load_fragments
 from harness.kernel.make import Make, Toolchain, find_toolchain
-from harness.kernel.patched import PatchedSource, patch_source
+from harness.kernel.nearest_base import find_nearest_base
+from harness.kernel.patched import PatchedSource, RefusedError, patch_source
 from harness.kernel.refusal import explain_refusals
 from harness.kernel.source import provide_source
 from harness.kernel.source_view import provide_view
@@ -78,7 +79,7 @@ def provide_kernel(
     """
     requests = load_fragments(fragments, fragments_dir)
     toolchain = find_toolchain(target)
-    patched = patch_source(provide_source(spec, store, progress), patches)
+    patched = _patch(spec, patches, store, progress)
     build = _Build(patched, target.kernel, requests, toolchain, jobs or os.cpu_count() or 1)
     entry = store.find("kernel", build.key) or store.provide(
         "kernel", build.key, lambda into: build.make(into, store, progress)
@@ -99,6 +100,18 @@ def provide_kernel(
         compiler=toolchain.version,
         opcode_fixup=target.kernel.opcode_fixup,
     )
+
+
+def _patch(
+    spec: KernelSpec, patches: Sequence[Patch], store: Store, progress: Progress
+) -> PatchedSource:
+    base = provide_source(spec, store, progress)
+    try:
+        return patch_source(base, patches)
+    except RefusedError as exc:
+        nearest = find_nearest_base(spec, patches, store)
+        hint = f"--kernel {nearest}, which takes all of it" if nearest else None
+        raise RefusedError(exc.patch, exc.reason, str(spec), hint) from exc
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,10 +58,14 @@ class PatchedSource:
 class RefusedError(UserError):
     """A patch that does not fit the files it was made for."""
 
-    def __init__(self, patch: Patch, reason: str) -> None:
+    def __init__(
+        self, patch: Patch, reason: str, base: str | None = None, hint: str | None = None
+    ) -> None:
         self.patch = patch
         self.reason = reason
-        super().__init__(f"{patch.where}: {patch.title} does not apply: {reason}")
+        to = f" to {base}" if base else ""
+        message = f"{patch.where}: {patch.title} does not apply{to}: {reason}"
+        super().__init__(message, hint=hint)
 
 
 def patch_source(base: Source, patches: Sequence[Patch]) -> PatchedSource:

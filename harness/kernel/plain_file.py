@@ -41,24 +41,18 @@ def read_file(tree: Path, path: str) -> File | None:
     return File(file.read_bytes(), bool(mode & stat.S_IXUSR))
 
 
-def write_file(tree: Path, path: str, file: File, scratch: Path | None = None) -> None:
-    """Write a file, and the folders above it; one that is there is replaced as a whole.
-
-    ``scratch`` is a name on the same file system to write to first.
-    """
+def write_file(tree: Path, path: str, file: File) -> None:
+    """Write a file that is not there yet, and the folders above it."""
     target = tree / path
     target.parent.mkdir(parents=True, exist_ok=True)
-    incoming = scratch or target
-    incoming.write_bytes(file.content)
-    incoming.chmod(0o755 if file.executable else 0o644)
-    if incoming != target:
-        incoming.replace(target)
+    target.write_bytes(file.content)
+    target.chmod(0o755 if file.executable else 0o644)
 
 
 def remove_file(tree: Path, path: str) -> None:
     """Remove a file, and the folders above it that are empty then, as git does."""
     target = tree / path
-    target.unlink(missing_ok=True)
+    target.unlink()
     for folder in target.parents:
         if folder == tree or not folder.is_dir() or any(os.scandir(folder)):
             return

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.series import Patch
 from harness.series.diff import FileDiff, read_diff
-from harness.series.text import Text
+from harness.series.text import Text, printable
 
 _FAILED = re.compile(r"^error: patch failed: (?P<path>.+):(?P<line>\d+)$", re.MULTILINE)
 _ABSENT = re.compile(r"^error: (?P<path>.+): No such file or directory$", re.MULTILINE)
@@ -28,7 +28,8 @@ def explain_refusal(patch: Patch, said: bytes, is_in: bool) -> str:
         return f"{absent['path']} is not in the tree{hint}"
     if there := _THERE.search(words):
         return f"{there['path']} is there already"
-    return re.sub(r"^error: ", "", words.strip().partition("\n")[0]) or "git apply failed"
+    first = words.strip().partition("\n")[0]
+    return printable(first.removeprefix("error: ")) or "git apply failed"
 
 
 def _hunk(patch: Patch, path: str, line: int) -> str:

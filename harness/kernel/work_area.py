@@ -68,12 +68,15 @@ class WorkArea:
         self._remember(paths)
         self._distrust_the_future()
         wanted = {p: files[p] if p in files else read_file(self.base.path, p) for p in paths}
-        stale = [path for path in paths if read_file(self.tree, path) != wanted[path]]
+        found = {path: read_file(self.tree, path) for path in paths}
+        stale = [path for path in paths if found[path] != wanted[path]]
+        # All old files before any new one: a folder may become a file.
         for path in stale:
-            remove_file(self.tree, path)
+            if found[path] is not None:
+                remove_file(self.tree, path)
         for path in stale:
             if (file := wanted[path]) is not None:
-                write_file(self.tree, path, file, scratch=self.root / "incoming")
+                write_file(self.tree, path, file)
         self.base.check_unchanged()
         return len(stale)
 

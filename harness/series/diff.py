@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn, TypeVar
 
 from harness.series.paths import Names, check_path, detect_strip, read_git_names, read_name, strip
-from harness.series.text import Lines, Text
+from harness.series.text import Lines, Text, printable
 
 # Where a diff starts: git's own line, or the old and the new name.
 STARTS = re.compile(rb"^(?:diff --(?:git|cc|combined) |--- [^\n]+\n\+\+\+ )", re.MULTILINE)
@@ -163,7 +163,7 @@ def _read_hunk(lines: Lines, section: _Section) -> None:
     if found is None or b"\0" in header:
         raise lines.error("no hunk has such a line; expected @@ -START,LINES +START,LINES @@")
     old, new = (int(found[n]) if found[n] is not None else 1 for n in (2, 4))
-    shown = header.decode(errors="replace")
+    shown = printable(header.decode(errors="replace"))
     section.hunks.append(Hunk(shown, int(found[1])))
     section.counts.append((old, new))
     section.body += header + b"\n"

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from harness.series.diff import STARTS
-from harness.series.text import Text
+from harness.series.text import Text, printable
 
 _SEPARATOR = re.compile(rb"^From \S+ .*\d\d:\d\d(?::\d\d)? .*\d{4}.*\n", re.MULTILINE)
 _HEADER = re.compile(rb"(?:From|Subject|Date|Message-I[dD]|To|Return-Path|Received|X-[\w-]+): ?")
@@ -147,14 +147,14 @@ def _words(headers: email.message.Message, name: str) -> str:
         )
     except (email.errors.HeaderParseError, ValueError, binascii.Error):
         text = str(value)
-    return _printable(text)
+    return printable(text)
 
 
 def _author(headers: email.message.Message, body: Text) -> str:
     """Who wrote it: a From: line on top of the text wins over the mail's own."""
     text = body.content.lstrip()[:_MOST_HEADER_BYTES]
     if text.startswith(b"From: "):
-        return _printable(text.partition(b"\n")[0].removeprefix(b"From: ").decode(errors="replace"))
+        return printable(text.partition(b"\n")[0].removeprefix(b"From: ").decode(errors="replace"))
     name, address = email.utils.parseaddr(_words(headers, "From"))
     return f"{name} <{address}>" if name else address
 
@@ -167,8 +167,3 @@ def _read(part: bytes, charset: str | None) -> str:
         except (LookupError, UnicodeDecodeError):
             continue
     return part.decode("latin-1")
-
-
-def _printable(text: str) -> str:
-    """One line that cannot move a terminal's cursor."""
-    return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))

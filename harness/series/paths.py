@@ -51,6 +51,8 @@ def detect_strip(pairs: Sequence[Names]) -> int:
     The first depth at which a kernel's own top-level names show; deeper than 1, all names
     must agree.
     """
+    if not pairs:
+        return 1
     names = [(new or old or "").split("/") for old, new in pairs]
     start = int(any(_is_prefixed(old, new) for old, new in pairs))
     for level in range(start, _DEEPEST + 1):

@@ -83,3 +83,8 @@ class Lines:
             return None
         line = line.removesuffix(b"\n")
         return line.removesuffix(b"\r") if self._end == b"\r\n" else line
+
+
+def printable(text: str) -> str:
+    """Words of a stranger as one line that cannot move a terminal's cursor."""
+    return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
