@@ -165,12 +165,16 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """A step that was run, held against its prediction."""
+    """A step that was run, held against its prediction.
+
+    ``intended`` are the mismatches that the author of a series announced.
+    """
 
     step: str
     observation: Observation
     prediction: Prediction
     mismatches: tuple[Mismatch, ...]
+    intended: tuple[Mismatch, ...] = ()
 
     @property
     def compared(self) -> int:
@@ -220,12 +224,43 @@ class TimeRatio:
     claimed: bool
 
 
+Direction: TypeAlias = Literal["lower", "higher"]
+
+
+@dataclass(frozen=True, slots=True)
+class Intention:
+    """A value that a series is meant to change, from patch ``position`` on.
+
+    ``scenario`` is a glob; ``targets`` None means all. ``becomes`` is a direction, held
+    against the base, or the value itself. ``where`` is the file and line that says so.
+    """
+
+    position: int
+    scenario: str
+    targets: tuple[str, ...] | None
+    step: str
+    value: str
+    becomes: Direction | Scalar
+    because: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fulfilment:
+    """An intention held against two kernels; ``seen`` says in words what they showed."""
+
+    intention: Intention
+    met: bool
+    seen: str
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """A cell on the patched kernel, held against the same cell on ``base``.
 
     ``differences`` are what a rule predicts exactly and the two kernels show differently,
-    which is no fault where each does what the model expects of it.
+    which is no fault where each does what the model expects of it. ``intended`` are the
+    changes that the series' author announced for this cell.
     """
 
     word: Word
@@ -234,6 +269,7 @@ class Comparison:
     base_reason: str
     differences: tuple[Difference, ...] = ()
     times: tuple[TimeRatio, ...] = ()
+    intended: tuple[Fulfilment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

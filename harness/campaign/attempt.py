@@ -21,7 +21,7 @@ from harness.errors import InfrastructureError, KernelFailure, KernelReported
 from harness.guest.boot import BootRequest, Guest, Transport
 from harness.guest.steps import StepContext, run_step
 from harness.model import Machine, Model
-from harness.records import KernelReport, Observation, StepResult, Verdict
+from harness.records import Intention, KernelReport, Observation, StepResult, Verdict
 from harness.report.results import CellFolder
 from harness.scenario.expand import Cell
 from harness.scenario.steps import Regions, Step
@@ -50,8 +50,10 @@ class Attempt:
         options: RunOptions,
         folder: CellFolder,
         store_root: Path,
+        intentions: tuple[Intention, ...] = (),
     ) -> None:
         self.cell = cell
+        self.intentions = intentions
         self.provisions = provisions
         self.options = options
         self.folder = folder
@@ -143,7 +145,8 @@ class Attempt:
 
     def _compare(self, step: Step, observation: Observation) -> str | None:
         """The first difference in words, or None; what was seen is on disk first."""
-        result = compare(self.model.predict(step), observation)
+        intended = {i.value for i in self.intentions if i.step == step.kind}
+        result = compare(self.model.predict(step), observation, intended)
         self._keep(result)
         if not result.mismatches:
             return None

@@ -10,7 +10,7 @@ from harness.campaign.attempt import Attempt, RunOptions
 from harness.campaign.pool import GuestPool
 from harness.campaign.provide import Provider
 from harness.errors import InfrastructureError, KernelFailure
-from harness.records import CellResult, PatchLabel, Verdict
+from harness.records import CellResult, Intention, PatchLabel, Verdict
 from harness.report.results import CellFolder
 from harness.scenario.expand import Cell
 from harness.series import Patch
@@ -26,11 +26,15 @@ class Prefix:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One run of one cell: ``prefix`` in runs of a series, ``repeat`` counted from 1."""
+    """One run of one cell: ``prefix`` in runs of a series, ``repeat`` counted from 1.
+
+    ``intentions`` are what the patches are meant to change in this cell.
+    """
 
     cell: Cell
     prefix: Prefix | None = None
     repeat: int = 1
+    intentions: tuple[Intention, ...] = ()
 
     @property
     def id(self) -> str:
@@ -83,7 +87,7 @@ class CellRunner:
             result = self._unbuilt(order, Verdict.KERNEL_FAILURE, str(exc))
         else:
             root = self.provider.store.root
-            attempt = Attempt(cell, provisions, self.options, folder, root)
+            attempt = Attempt(order.cell, provisions, self.options, folder, root, order.intentions)
             verdict, reason, report = attempt.judge(self.pool, fresh=fresh)
             result = replace(
                 self._unbuilt(order, verdict, reason),

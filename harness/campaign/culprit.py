@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.campaign.bisect import Bisection, Judgement, bisect
-from harness.campaign.cell import Order
 from harness.campaign.series import Contrasted, SeriesRunner, prefix
 from harness.errors import InfrastructureError
 from harness.records import CellResult, PatchLabel, Verdict
@@ -60,8 +59,7 @@ _Judge = Callable[[Callable[[int], CellResult]], Judgement]
 
 
 def _judge(runner: SeriesRunner, cell: Cell, position: int, judge: _Judge) -> Judgement:
-    where = prefix(runner.series, position)
-    return judge(lambda repeat: runner.once(Order(cell, where, repeat)))
+    return judge(lambda repeat: runner.once(runner.order(cell, position, repeat)))
 
 
 def _by_build(run: Callable[[int], CellResult]) -> Judgement:

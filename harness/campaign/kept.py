@@ -66,6 +66,7 @@ class KeptRunner:
         told = replace(cell, path=Path(cell.path.name), summary="")
         return digest(
             *(repr(told), repr(self.runner.options), str(order.repeat)),
+            repr([replace(intention, where="") for intention in order.intentions]),
             *_identities(provisions),
             emulator.banner,
             _harness_digest(),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 
 from harness.campaign.cell import Order, Prefix
 from harness.campaign.kept import KeptRunner
 from harness.contrast import contrast
 from harness.pairs import time_ratios
-from harness.records import CellResult, PatchLabel, TimeRatio, Verdict
+from harness.records import CellResult, Intention, PatchLabel, TimeRatio, Verdict
 from harness.scenario.expand import Cell
 from harness.series import Series
 
@@ -32,12 +33,20 @@ class SeriesRunner:
     """Runs a cell with more or fewer patches of a series; each kernel once a run.
 
     ``timings`` is how many pairs of guests times are taken in; 0 compares none.
+    ``intentions`` are the changes that the series is meant to make.
     """
 
-    def __init__(self, runner: KeptRunner, series: Series, timings: int = 0) -> None:
+    def __init__(
+        self,
+        runner: KeptRunner,
+        series: Series,
+        timings: int = 0,
+        intentions: tuple[Intention, ...] = (),
+    ) -> None:
         self.runner = runner
         self.series = series
         self.timings = timings
+        self.intentions = intentions
         self._known: dict[str, CellResult] = {}
 
     def run(self, cell: Cell, before: int, after: int) -> Contrasted:
@@ -45,11 +54,27 @@ class SeriesRunner:
 
         Raises what ``CellRunner.run`` raises.
         """
-        orders = (Order(cell, prefix(self.series, p)) for p in (before, after))
-        base, patched = (self.once(order) for order in orders)
+        base, patched = (self.once(self.order(cell, p)) for p in (before, after))
         times = self._times(cell, before, after) if _both_ran(base, patched) else ()
-        comparison = contrast(base, patched, times)
+        due = tuple(i for i in self._intended(cell, after) if i.position > before)
+        comparison = contrast(base, patched, times, due)
         return Contrasted(base, replace(patched, comparison=comparison))
+
+    def order(self, cell: Cell, position: int, repeat: int = 1) -> Order:
+        """A run with the first ``position`` patches."""
+        intended = tuple(self._intended(cell, position))
+        return Order(cell, prefix(self.series, position), repeat, intended)
+
+    def _intended(self, cell: Cell, position: int) -> Iterator[Intention]:
+        """What the first ``position`` patches are meant to change in a cell."""
+        for intention in self.intentions:
+            concerns = intention.targets is None or cell.target.name in intention.targets
+            if (
+                concerns
+                and intention.position <= position
+                and fnmatchcase(cell.scenario, intention.scenario)
+            ):
+                yield intention
 
     def once(self, order: Order) -> CellResult:
         """One run's result, remembered."""
@@ -64,8 +89,7 @@ class SeriesRunner:
         sides: dict[int, list[CellResult]] = {before: [], after: []}
         for repeat in range(1, self.timings + 1):
             for position in _alternating(before, after, repeat):
-                order = Order(cell, prefix(self.series, position), repeat)
-                sides[position].append(self.once(order))
+                sides[position].append(self.once(self.order(cell, position, repeat)))
         return time_ratios(sides[before], sides[after])
 
 

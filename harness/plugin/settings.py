@@ -19,8 +19,10 @@ from harness.errors import UserError
 from harness.kernel.spec import parse_kernel_spec
 from harness.pairs import FEWEST_PAIRS
 from harness.plugin.progress import UncapturedProgress
+from harness.records import Intention
 from harness.report.results import new_run_directory
-from harness.series import Series, load_series
+from harness.scenario.steps import STEPS
+from harness.series import Series, load_intentions, load_series
 from harness.store import Store
 from harness.target import Target, load_targets, select_targets
 
@@ -63,6 +65,12 @@ def add_options(parser: pytest.Parser) -> None:
         f"{FEWEST_PAIRS}; default: none)",
     )
     group.addoption(
+        "--expect",
+        type=Path,
+        metavar="FILE",
+        help="with --series: what it is meant to change (default: the .expect.yaml beside it)",
+    )
+    group.addoption(
         "--fresh",
         action="store_true",
         help="a new guest for every cell, and no result of an earlier run of a series",
@@ -99,6 +107,7 @@ class Settings:
     known: dict[str, Target]
     targets: dict[str, Target]
     series: Series | None
+    intentions: tuple[Intention, ...] = ()
 
     @classmethod
     def read(cls, config: pytest.Config) -> Settings:
@@ -106,11 +115,15 @@ class Settings:
         parse_kernel_spec(config.getoption("--kernel"))
         known = load_targets()
         selected = select_targets(config.getoption("--arch") or ["all"], known)
+        series = _series(config)
         return cls(
             config=config,
             known=known,
             targets={target.name: target for target in selected},
-            series=_series(config),
+            series=series,
+            intentions=(
+                load_intentions(series, STEPS, config.getoption("--expect")) if series else ()
+            ),
         )
 
     @property
@@ -151,7 +164,8 @@ class Settings:
         if self.series is None:
             raise ValueError("no series was given")
         kept = KeptRunner(self.runner, fresh=self.config.getoption("--fresh"))
-        return SeriesRunner(kept, self.series, self.config.getoption("--timings"))
+        timings: int = self.config.getoption("--timings")
+        return SeriesRunner(kept, self.series, timings, self.intentions)
 
     def pairs(self, series: Series) -> tuple[tuple[int, int], ...]:
         """The kernels that each cell is held against each other on, by patches applied."""
@@ -176,7 +190,7 @@ def _series(config: pytest.Config) -> Series | None:
     name: str | None = config.getoption("--series")
     timings: int = config.getoption("--timings")
     if name is None:
-        for option in ("--per-patch", "--timings"):
+        for option in ("--per-patch", "--timings", "--expect"):
             if config.getoption(option):
                 raise UserError(f"{option} says nothing without --series", hint="--series PATCHES")
         return None

@@ -84,6 +84,7 @@ def step_to_json(result: StepResult) -> dict[str, Any]:
         "observation": dict(result.observation.values),
         "prediction": [expected_to_json(item) for item in result.prediction.expected],
         "mismatches": [mismatch.expected.name for mismatch in result.mismatches],
+        "intended": [mismatch.expected.name for mismatch in result.intended],
         "commands": [asdict(command) for command in result.observation.commands],
     }
 
@@ -140,6 +141,7 @@ def _comparison_to_json(result: CellResult) -> dict[str, Any] | None:
         "patch_subject": result.patch.subject if result.patch else None,
         "differences": [asdict(difference) for difference in comparison.differences],
         "times": [asdict(ratio) for ratio in comparison.times],
+        "intended": [asdict(fulfilment) for fulfilment in comparison.intended],
     }
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from harness.records import Comparison, Difference, PatchLabel, TimeRatio, Word
+from harness.records import Comparison, Difference, Fulfilment, PatchLabel, TimeRatio, Word
 from harness.report.text import printable, render_value
 
 _DIFFERENCES = 8
@@ -22,7 +22,8 @@ def render_comparison(comparison: Comparison, patch: PatchLabel | None) -> list[
     lines += [f"  {_difference(difference)}" for difference in shown]
     if more := len(comparison.differences) - len(shown):
         lines.append(f"  and {more} more values")
-    return lines + [f"  {_ratio(ratio)}" for ratio in comparison.times]
+    lines += [f"  {_ratio(ratio)}" for ratio in comparison.times]
+    return lines + [f"  {_fulfilment(fulfilment)}" for fulfilment in comparison.intended]
 
 
 def render_series_summary(cells: Iterable[Mapping[str, Any]]) -> str:
@@ -60,6 +61,14 @@ def _between(base: PatchLabel, patch: PatchLabel | None) -> str:
 def _difference(difference: Difference) -> str:
     values = f"{render_value(difference.base)} -> {render_value(difference.patched)}"
     return f"step {difference.step}: {difference.name}: {values}"
+
+
+def _fulfilment(fulfilment: Fulfilment) -> str:
+    wanted = fulfilment.intention
+    met = "as intended" if fulfilment.met else "NOT as intended"
+    becomes = f"{wanted.value} of {wanted.step} becomes {wanted.becomes}"
+    words = f"{becomes} ({printable(wanted.because)}; {printable(wanted.where)})"
+    return f"{met}: {words}: {printable(fulfilment.seen)}"
 
 
 def _claimed(times: Iterable[Mapping[str, Any]]) -> list[TimeRatio]:

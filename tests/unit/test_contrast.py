@@ -11,13 +11,16 @@ from harness.contrast import contrast
 from harness.records import (
     CellResult,
     Difference,
+    Direction,
     Expected,
+    Intention,
     KernelReport,
     Observation,
     Prediction,
     Rule,
     Scalar,
     StepResult,
+    TimeRatio,
     Verdict,
     Word,
 )
@@ -85,3 +88,52 @@ def test_what_differs_is_what_one_value_is_predicted_for() -> None:
 def test_steps_are_compared_as_far_as_both_came() -> None:
     longer = result(Verdict.OK, step(size=4096, pages=3), step(size=1, pages=3))
     assert contrast(longer, GOOD).differences == ()
+
+
+def intend(value: str, becomes: Direction | Scalar) -> tuple[Intention, ...]:
+    return (Intention(1, "*", None, "probe", value, becomes, "a reason", "v7.expect.yaml:2"),)
+
+
+HIGHER = result(Verdict.OK, step(size=4096, pages=5))
+
+
+@pytest.mark.parametrize(
+    ("value", "becomes", "word"),
+    [
+        ("pages", "higher", Word.UNCHANGED),
+        ("pages", 5, Word.UNCHANGED),
+        ("pages", "lower", Word.REGRESSED),
+        ("pages", 6, Word.REGRESSED),
+        ("size", "higher", Word.REGRESSED),
+        ("nothing", "higher", Word.REGRESSED),
+    ],
+)
+def test_a_change_that_was_announced_has_to_come(
+    value: str, becomes: Direction | Scalar, word: Word
+) -> None:
+    found = contrast(GOOD, HIGHER, intentions=intend(value, becomes))
+    assert found.word is word
+    assert [fulfilment.met for fulfilment in found.intended] == [word is Word.UNCHANGED]
+
+
+def test_what_is_intended_is_no_mismatch_of_its_step() -> None:
+    found = compare(Prediction("probe", EXPECTED), Observation("probe", {"size": 1}), {"size"})
+    assert [m.expected.name for m in found.intended] == ["size"]
+    assert [m.expected.name for m in found.mismatches] == ["pages"]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "claimed", "met"), [(0.4, True, True), (0.9, False, False), (1.5, True, False)]
+)
+def test_a_time_is_only_lower_where_its_ratio_is_claimed(
+    ratio: float, claimed: bool, met: bool
+) -> None:
+    times = (TimeRatio("0. probe", "put_us", ratio, ratio, ratio, 6, claimed),)
+    found = contrast(GOOD, GOOD, times, intend("put_us", "lower"))
+    assert [fulfilment.met for fulfilment in found.intended] == [met]
+
+
+def test_a_time_that_nobody_took_is_not_lower() -> None:
+    found = contrast(GOOD, GOOD, intentions=intend("put_us", "lower"))
+    assert found.word is Word.REGRESSED
+    assert "--timings" in found.intended[0].seen

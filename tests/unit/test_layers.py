@@ -30,7 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "kconfig": LEAVES,
     "scenario": LEAVES | {"yaml_document", "target"},
     "git": LEAVES,
-    "series": LEAVES | {"git"},
+    "series": LEAVES | {"git", "yaml_document"},
     "model": READERS,
     "observe": LEAVES,
     "compare": LEAVES,
