@@ -3,48 +3,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from harness.campaign.attempt import Attempt, RunOptions
+from harness.campaign.order import Order
 from harness.campaign.pool import GuestPool
 from harness.campaign.provide import Provider
 from harness.errors import InfrastructureError, KernelFailure
-from harness.records import CellResult, Intention, PatchLabel, Verdict
+from harness.records import CellResult, Verdict
 from harness.report.results import CellFolder
-from harness.scenario.expand import Cell
-from harness.series import Patch
-
-
-@dataclass(frozen=True, slots=True)
-class Prefix:
-    """The first patches of a series, as many as ``label.position`` says."""
-
-    label: PatchLabel
-    patches: tuple[Patch, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """One run of one cell: ``prefix`` in runs of a series, ``repeat`` counted from 1.
-
-    ``intentions`` are what the patches are meant to change in this cell.
-    """
-
-    cell: Cell
-    prefix: Prefix | None = None
-    repeat: int = 1
-    intentions: tuple[Intention, ...] = ()
-
-    @property
-    def id(self) -> str:
-        """The cell's, and what tells this run from others of the same cell."""
-        suffix = self.prefix.label.suffix if self.prefix else ""
-        return f"{self.cell.id}{suffix}" + (f"~{self.repeat}" if self.repeat > 1 else "")
-
-    @property
-    def patches(self) -> tuple[Patch, ...]:
-        return self.prefix.patches if self.prefix else ()
 
 
 class CellRunner:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.campaign.bisect import Bisection, Judgement, bisect
-from harness.campaign.series import Contrasted, SeriesRunner, prefix
+from harness.campaign.order import prefix
+from harness.campaign.series import Contrasted, SeriesRunner
 from harness.errors import InfrastructureError
 from harness.records import CellResult, PatchLabel, Verdict
 from harness.scenario.expand import Cell

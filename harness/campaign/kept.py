@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pydantic
 
-from harness.campaign.cell import CellRunner, Order
+from harness.campaign.cell import CellRunner
+from harness.campaign.order import Order
 from harness.campaign.provide import Provisions
 from harness.errors import InfrastructureError, KernelFailure
 from harness.machine.versions import find_emulator

@@ -6,19 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from harness.campaign.cell import Order, Prefix
 from harness.campaign.kept import KeptRunner
+from harness.campaign.order import Order, prefix
 from harness.contrast import contrast
 from harness.pairs import time_ratios
-from harness.records import CellResult, Intention, PatchLabel, TimeRatio, Verdict
+from harness.records import CellResult, Intention, TimeRatio, Verdict
 from harness.scenario.expand import Cell
 from harness.series import Series
-
-
-def prefix(series: Series, position: int) -> Prefix:
-    """The series' first ``position`` patches."""
-    subject = series.patches[position - 1].subject if position else ""
-    return Prefix(PatchLabel(position, subject), series.patches[:position])
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.campaign.attempt import RunOptions
-from harness.campaign.cell import CellRunner, Order
+from harness.campaign.cell import CellRunner
 from harness.campaign.culprit import Culprit, Trials, find_culprit
 from harness.campaign.kept import KeptRunner
+from harness.campaign.order import Order
 from harness.campaign.pool import GuestPool
 from harness.campaign.provide import Provider
 from harness.campaign.series import SeriesRunner

@@ -31,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # SIGTERM unwinds as Ctrl-C does, so that every guest is ended on the way out.
     stack = ExitStack()
     stack.enter_context(orderly_termination())
-    stack.callback(config.stash[SETTINGS].pool.close)
+    stack.callback(config.stash[SETTINGS].close)
     config.add_cleanup(stack.close)
 
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.campaign.cell import Order
-from harness.campaign.series import prefix
+from harness.campaign.order import Order, prefix
 from harness.errors import UserError
 from harness.plugin.settings import Settings
 from harness.records import CellResult, Verdict, Word

@@ -5,16 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.campaign.attempt import RunOptions
-from harness.campaign.cell import CellRunner
-from harness.campaign.kept import KeptRunner
-from harness.campaign.pool import GuestPool
-from harness.campaign.provide import Provider
-from harness.campaign.series import SeriesRunner
 from harness.errors import UserError
 from harness.kernel.spec import parse_kernel_spec
 from harness.pairs import FEWEST_PAIRS
@@ -25,6 +19,12 @@ from harness.scenario.steps import STEPS
 from harness.series import Series, load_intentions, load_series
 from harness.store import Store
 from harness.target import Target, load_targets, select_targets
+
+# Whatever runs guests is imported once one is to be run: collecting must not wait for it.
+if TYPE_CHECKING:
+    from harness.campaign.cell import CellRunner
+    from harness.campaign.pool import GuestPool
+    from harness.campaign.series import SeriesRunner
 
 # How the controller of pytest-xdist tells its workers where results go.
 RUN_DIRECTORY_INPUT = "daxhound_run_directory"
@@ -145,6 +145,10 @@ class Settings:
     @cached_property
     def runner(self) -> CellRunner:
         """Runs cells, each in a guest of its own."""
+        from harness.campaign.attempt import RunOptions
+        from harness.campaign.cell import CellRunner
+        from harness.campaign.provide import Provider
+
         provider = Provider(Store.default(), self.kernel, UncapturedProgress(self.config))
         options = RunOptions(
             transport=self.config.getoption("--transport"),
@@ -154,7 +158,9 @@ class Settings:
 
     @cached_property
     def pool(self) -> GuestPool:
-        """Guests between two cells; to be closed. A series takes turns on two kernels."""
+        """Guests between two cells; closed by :meth:`close`. A series takes turns on two."""
+        from harness.campaign.pool import GuestPool
+
         fresh: bool = self.config.getoption("--fresh")
         return GuestPool(0 if fresh else 1 if self.series is None else 2)
 
@@ -163,9 +169,17 @@ class Settings:
         """Runs cells with and without patches. Needs ``series``."""
         if self.series is None:
             raise ValueError("no series was given")
+        from harness.campaign.kept import KeptRunner
+        from harness.campaign.series import SeriesRunner
+
         kept = KeptRunner(self.runner, fresh=self.config.getoption("--fresh"))
         timings: int = self.config.getoption("--timings")
         return SeriesRunner(kept, self.series, timings, self.intentions)
+
+    def close(self) -> None:
+        """End what still waits for a cell."""
+        if "pool" in self.__dict__:
+            self.pool.close()
 
     def pairs(self, series: Series) -> tuple[tuple[int, int], ...]:
         """The kernels that each cell is held against each other on, by patches applied."""

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from harness.campaign.attempt import RunOptions
-from harness.campaign.cell import CellRunner, Order
+from harness.campaign.cell import CellRunner
+from harness.campaign.order import Order
 from harness.campaign.pool import GuestPool
 from harness.campaign.provide import Provider
 from harness.deadline import Deadline

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.campaign.cell import Order
 from harness.campaign.culprit import Culprit, Trials, find_culprit
+from harness.campaign.order import Order
 from harness.campaign.series import SeriesRunner
 from harness.errors import InfrastructureError
 from harness.records import CellResult, Verdict, Word

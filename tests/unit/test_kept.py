@@ -11,8 +11,8 @@ import pytest
 
 from harness.campaign import kept
 from harness.campaign.attempt import RunOptions
-from harness.campaign.cell import Order, Prefix
 from harness.campaign.kept import KeptRunner
+from harness.campaign.order import Order, Prefix
 from harness.errors import KernelFailure
 from harness.records import (
     CellResult,
