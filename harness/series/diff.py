@@ -25,6 +25,9 @@ _BINARY = re.compile(rb"GIT binary patch|Binary files .* differ")
 _KINDS = {b"120": "a symbolic link", b"160": "a submodule"}
 _ORDINARY = (b"100644", b"100755")
 _NO_NEWLINE = b"\\ No newline at end of file"
+# Beyond any series, and more than fits into memory many times over.
+_MOST_HUNKS = 200_000
+
 _T = TypeVar("_T")
 
 _WRAPPED = "the patch as its author sent it: a mail program has changed it on the way"
@@ -84,6 +87,8 @@ def read_diff(text: Text, level: int | None = None) -> Diff:
     ``level`` is how many leading parts to strip off each name (``patch -p``); where it is
     not said, the names tell.
     """
+    if sum(map(text.content.count, (b"\n@@ -", b"\n--- ", b"\ndiff --git "))) > _MOST_HUNKS:
+        raise text.error(f"a diff of more than {_MOST_HUNKS} hunks")
     sections = _read_sections(Lines(text, strip_cr=_is_converted(text.content)))
     if not sections:
         raise text.error("there is no diff here")
@@ -235,6 +240,8 @@ def _names(section: _Section, level: int) -> Names:
     if b"deleted file mode" in section.modes:
         new = None
     if old and new and old != new:
+        if section.git:
+            raise ValueError("its lines disagree on the name of the file")
         # linux.orig/mm/gup.c.orig and the like: the new name counts.
         old = new
     if old is None and new is None:

@@ -24,6 +24,7 @@ Names = tuple[str | None, str | None]
 
 def read_name(text: bytes) -> str | None:
     """A name as it stands behind ``---`` or ``+++``; None for /dev/null. Raises ValueError."""
+    _bound(text)
     name = _unquote(text) if text.startswith(b'"') else text.split(b"\t")[0].rstrip()
     if name.startswith(b"/dev/null"):
         return None
@@ -32,6 +33,7 @@ def read_name(text: bytes) -> str | None:
 
 def read_git_names(text: bytes) -> Names:
     """Both names of a ``diff --git`` line, which are one file's. Raises ValueError."""
+    _bound(text)
     if text.startswith(b'"'):
         end = re.match(rb'"(?:[^"\\]|\\.)*"', text)
         if end is None:
@@ -93,6 +95,12 @@ def _is_prefixed(old: str | None, new: str | None) -> bool:
     if old and new:
         return old.removesuffix(".orig") != new
     return (new or old or "").partition("/")[0] in _PREFIXES
+
+
+def _bound(text: bytes) -> None:
+    """Two names in octal, and a time."""
+    if len(text) > 10 * _LONGEST:
+        raise ValueError(f"a name of {len(text)} bytes")
 
 
 def _unquote(text: bytes) -> bytes:
