@@ -93,7 +93,8 @@ def read_diff(text: Text, level: int | None = None) -> Diff:
     if not sections:
         raise text.error("there is no diff here")
     if level is None:
-        level = detect_strip([section.names for section in sections if any(section.names)])
+        named = [section for section in sections if any(section.names)]
+        level = detect_strip([s.names for s in named], by_git=all(s.git for s in named))
     out = bytearray()
     files = tuple(_finish(section, level, text, out) for section in sections)
     return Diff(bytes(out), files, sections[0].line)

@@ -47,11 +47,11 @@ def read_git_names(text: bytes) -> Names:
     return None, None
 
 
-def detect_strip(pairs: Sequence[Names]) -> int:
+def detect_strip(pairs: Sequence[Names], by_git: bool = False) -> int:
     """How many leading parts of every name are not the tree's: 1 for git's a/ and b/.
 
     The first depth at which a kernel's own top-level names show; deeper than 1, all names
-    must agree.
+    must agree. Where none shows, git's names (``by_git``) are taken as git writes them.
     """
     if not pairs:
         return 1
@@ -61,7 +61,7 @@ def detect_strip(pairs: Sequence[Names]) -> int:
         known = [len(p) > level and bool(_TOP.fullmatch(p[level])) for p in names]
         if any(known) if level <= 1 else all(known):
             return level
-    return 1 if start or all(len(parts) > 1 for parts in names) else 0
+    return 1 if start or (not by_git and all(len(parts) > 1 for parts in names)) else 0
 
 
 def strip(name: str, level: int) -> str:

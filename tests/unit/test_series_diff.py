@@ -82,6 +82,12 @@ def test_names_tell_their_level(names: list[str], level: int) -> None:
     assert detect_strip([(name, name) for name in names]) == level
 
 
+def test_git_writes_equal_names_where_it_was_told_no_prefix() -> None:
+    assert detect_strip([("own/x.c", "own/x.c")], by_git=True) == 0
+    assert detect_strip([("a/own/x.c", "b/own/x.c")], by_git=True) == 1
+    assert detect_strip([("linux/own/x.c", "linux/own/x.c")]) == 1
+
+
 def test_a_file_of_carriage_returns_keeps_them() -> None:
     text = GIT.replace("two\n", "two\r\n").replace("TWO\n", "TWO\r\n")
     assert content(text) == CANONICAL.replace("two\n", "two\r\n").replace("TWO\n", "TWO\r\n")
