@@ -51,17 +51,19 @@ def detect_strip(pairs: Sequence[Names], by_git: bool = False) -> int:
     """How many leading parts of every name are not the tree's: 1 for git's a/ and b/.
 
     The first depth at which a kernel's own top-level names show; deeper than 1, all names
-    must agree. Where none shows, git's names (``by_git``) are taken as git writes them.
+    must agree. Equal names that git wrote (``by_git``) have no prefix.
     """
     if not pairs:
         return 1
     names = [(new or old or "").split("/") for old, new in pairs]
     start = int(any(_is_prefixed(old, new) for old, new in pairs))
+    if by_git and not start:
+        return 0
     for level in range(start, _DEEPEST + 1):
         known = [len(p) > level and bool(_TOP.fullmatch(p[level])) for p in names]
         if any(known) if level <= 1 else all(known):
             return level
-    return 1 if start or (not by_git and all(len(parts) > 1 for parts in names)) else 0
+    return 1 if start or all(len(parts) > 1 for parts in names) else 0
 
 
 def strip(name: str, level: int) -> str:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import UserError
@@ -278,6 +278,7 @@ PIECES = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(PIECES, st.binary(max_size=9)), max_size=12).map(b"".join))
 def test_nothing_but_a_users_error_comes_of_noise(noise: bytes) -> None:
     text = Text(b"From: a\n" + noise, Path("t.mbox"))
