@@ -75,8 +75,11 @@ def patch_source(base: Source, patches: Sequence[Patch]) -> PatchedSource:
     through a symbolic link. Nothing of it is written to the source.
     """
     paths = dict.fromkeys(path for patch in patches for path in patch.files)
-    before = {path: read_file(base.path, path) for path in paths}
-    after = apply_patches(before, patches)
+    try:
+        before = {path: read_file(base.path, path) for path in paths}
+        after = apply_patches(before, patches)
+    except OSError as exc:
+        raise InfrastructureError(f"patches cannot be applied on this host: {exc}") from exc
     return PatchedSource(base, {p: after[p] for p in paths if after[p] != before[p]})
 
 

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 from harness.series import Patch
-from harness.series.diff import FileDiff, read_diff
+from harness.series.diff import read_diff
+from harness.series.section import FileDiff
 from harness.series.text import Text, printable
 
 _FAILED = re.compile(r"^error: patch failed: (?P<path>.+):(?P<line>\d+)$", re.MULTILINE)

@@ -85,8 +85,7 @@ class WorkArea:
         """The object tree of that key, as the last build left it or empty."""
         folder, marker = self.root / "objects" / key, self._marker(key)
         if not marker.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            self._discard_oldest_objects(keep=_KEPT_OBJECT_TREES - 1)
+            self._make_room(keep=_KEPT_OBJECT_TREES - 1)
         folder.mkdir(parents=True, exist_ok=True)
         marker.unlink(missing_ok=True)
         flush_directory(marker.parent)
@@ -130,10 +129,13 @@ class WorkArea:
             if marker.stat().st_mtime_ns >= now:
                 marker.unlink()
 
-    def _discard_oldest_objects(self, keep: int) -> None:
+    def _make_room(self, keep: int) -> None:
+        """Remove all object trees but the newest of those that are to be trusted."""
         for marker in self._markers()[keep:]:
             marker.unlink()
-            shutil.rmtree(marker.with_suffix(""), ignore_errors=True)
+        for folder in self.root.glob("objects/*/"):
+            if not self._marker(folder.name).exists():
+                shutil.rmtree(folder)
 
     def _markers(self) -> list[Path]:
         return _newest_first(self.root.glob("objects/*.finished"))

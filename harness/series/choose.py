@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.errors import UserError
 from harness.series.mail import Message
@@ -43,7 +43,10 @@ def choose(messages: Iterable[Message], text: Text) -> Choice:
     tagged = [mail for mail in own if mail.tag.is_patch]
     numbered = [mail for mail in tagged if mail.tag.number is not None]
     if numbered:
-        return _newest(numbered, text)
+        loose = [m for m in tagged if m.tag.number is None and m.message.has_diff]
+        notes = tuple(f"left aside, without a number: {mail.message.subject}" for mail in loose)
+        choice = _newest(numbered, text)
+        return replace(choice, notes=(*choice.notes, *notes))
     single = [mail for mail in tagged or own if mail.message.has_diff]
     if not single:
         raise text.error(

@@ -28,6 +28,13 @@ def load_series(name: str, stdin: BinaryIO | None = None) -> Series:
     quilt series, ``git:PATH@A..B``, or ``-`` for ``stdin``. Only read; nothing is written
     and nothing fetched. Raises UserError with file and line for all that cannot be applied.
     """
+    try:
+        return _load(name, stdin)
+    except OSError as exc:
+        raise UserError(f"{name} cannot be read: {exc.strerror}") from exc
+
+
+def _load(name: str, stdin: BinaryIO | None) -> Series:
     if name == "-":
         if stdin is None:
             raise UserError("-: there is no standard input here", hint="the name of a file")

@@ -16,10 +16,15 @@ from dataclasses import dataclass, replace
 from harness.series.diff import STARTS
 from harness.series.text import Text, printable
 
-_SEPARATOR = re.compile(rb"^From \S+ .*\d\d:\d\d(?::\d\d)? .*\d{4}.*\n", re.MULTILINE)
+# Bounded parts: a hostile line must not be tried in every way there is.
+_SEPARATOR = re.compile(
+    rb"^From [^\n]{1,300}? +\w{3} \w{3} [ \d]?\d \d\d:\d\d(?::\d\d)?[^\n]{0,9} \d{4}[^\n]{0,99}\n",
+    re.MULTILINE,
+)
 _HEADER = re.compile(rb"(?:From|Subject|Date|Message-I[dD]|To|Return-Path|Received|X-[\w-]+): ?")
 _BLANK = re.compile(rb"^\r?\n", re.MULTILINE)
 _MOST_HEADER_BYTES = 1 << 18
+_MOST_WORDS = 8192
 _MOST_MESSAGES = 10_000
 _PLAIN = ("7bit", "8bit", "binary", "")
 _PATCH_TYPES = ("text/plain", "text/x-patch", "text/x-diff")
@@ -137,17 +142,15 @@ def _attached(whole: Text) -> bytes:
 
 def _words(headers: email.message.Message, name: str) -> str:
     """A header's text; what is wrongly encoded comes out as it can."""
-    value = headers.get(name)
-    if value is None:
-        return ""
+    found = [value for key, value in headers.raw_items() if key.lower() == name.lower()]
+    raw = str(found[0])[:_MOST_WORDS] if found else ""
+    # Headers in bare UTF-8, which is common and wrong.
+    text = raw.encode(errors="surrogateescape").decode(errors="replace")
     try:
-        found = email.header.decode_header(value)
-        text = "".join(
-            part if isinstance(part, str) else _read(part, charset) for part, charset in found
-        )
+        parts = email.header.decode_header(text)
     except (email.errors.HeaderParseError, ValueError, binascii.Error):
-        text = str(value)
-    return printable(text)
+        return printable(text)
+    return printable("".join(p if isinstance(p, str) else _read(p, c) for p, c in parts))
 
 
 def _author(headers: email.message.Message, body: Text) -> str:
@@ -160,10 +163,9 @@ def _author(headers: email.message.Message, body: Text) -> str:
 
 
 def _read(part: bytes, charset: str | None) -> str:
-    for name in (charset, "utf-8"):
+    for name in (charset or "utf-8", "utf-8"):
         try:
-            # Headers in bare UTF-8 are said to be of no known charset.
-            return part.decode(name if name and name != "unknown-8bit" else "utf-8")
+            return part.decode(name)
         except (LookupError, UnicodeDecodeError):
             continue
     return part.decode("latin-1")

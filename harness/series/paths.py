@@ -24,6 +24,7 @@ Names = tuple[str | None, str | None]
 
 def read_name(text: bytes) -> str | None:
     """A name as it stands behind ``---`` or ``+++``; None for /dev/null. Raises ValueError."""
+    _bound(text)
     name = _unquote(text) if text.startswith(b'"') else text.split(b"\t")[0].rstrip()
     if name.startswith(b"/dev/null"):
         return None
@@ -32,6 +33,7 @@ def read_name(text: bytes) -> str | None:
 
 def read_git_names(text: bytes) -> Names:
     """Both names of a ``diff --git`` line, which are one file's. Raises ValueError."""
+    _bound(text)
     if text.startswith(b'"'):
         end = re.match(rb'"(?:[^"\\]|\\.)*"', text)
         if end is None:
@@ -45,16 +47,18 @@ def read_git_names(text: bytes) -> Names:
     return None, None
 
 
-def detect_strip(pairs: Sequence[Names]) -> int:
+def detect_strip(pairs: Sequence[Names], by_git: bool = False) -> int:
     """How many leading parts of every name are not the tree's: 1 for git's a/ and b/.
 
     The first depth at which a kernel's own top-level names show; deeper than 1, all names
-    must agree.
+    must agree. Equal names that git wrote (``by_git``) have no prefix.
     """
     if not pairs:
         return 1
     names = [(new or old or "").split("/") for old, new in pairs]
     start = int(any(_is_prefixed(old, new) for old, new in pairs))
+    if by_git and not start:
+        return 0
     for level in range(start, _DEEPEST + 1):
         known = [len(p) > level and bool(_TOP.fullmatch(p[level])) for p in names]
         if any(known) if level <= 1 else all(known):
@@ -93,6 +97,12 @@ def _is_prefixed(old: str | None, new: str | None) -> bool:
     if old and new:
         return old.removesuffix(".orig") != new
     return (new or old or "").partition("/")[0] in _PREFIXES
+
+
+def _bound(text: bytes) -> None:
+    """Two names in octal, and a time."""
+    if len(text) > 10 * _LONGEST:
+        raise ValueError(f"a name of {len(text)} bytes")
 
 
 def _unquote(text: bytes) -> bytes:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import UserError
@@ -80,6 +80,22 @@ def test_a_level_that_is_named_wins() -> None:
 )
 def test_names_tell_their_level(names: list[str], level: int) -> None:
     assert detect_strip([(name, name) for name in names]) == level
+
+
+def test_git_writes_equal_names_where_it_was_told_no_prefix() -> None:
+    assert detect_strip([("own/kernel/x.c", "own/kernel/x.c")], by_git=True) == 0
+    assert detect_strip([("a/own/x.c", "b/own/x.c")], by_git=True) == 1
+    assert detect_strip([("linux/own/x.c", "linux/own/x.c")]) == 1
+
+
+def test_names_that_disagree_are_refused() -> None:
+    with pytest.raises(UserError, match="disagree on the name"):
+        read(GIT.replace("+++ b/mm/gup.c", "+++ b/mm/pin.c"))
+    moved = "diff --git a/mm/o.c b/mm/n.c\nrename from mm/o.c\nrename to mm/n.c\n"
+    with pytest.raises(UserError, match="disagree on the name"):
+        read(moved + PLAIN)
+    with pytest.raises(UserError, match="without both of its names"):
+        read(moved.replace("rename to mm/n.c\n", ""))
 
 
 def test_a_file_of_carriage_returns_keeps_them() -> None:
@@ -228,6 +244,7 @@ def diffs(draw: st.DrawFn) -> tuple[str, tuple[str, ...]]:
     return text, tuple(paths)
 
 
+@settings(deadline=None)
 @given(diffs())
 def test_what_was_written_reads_the_same(sample: tuple[str, tuple[str, ...]]) -> None:
     text, paths = sample
@@ -242,6 +259,7 @@ PIECES = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(PIECES, st.binary(max_size=9)), max_size=30).map(b"".join))
 def test_nothing_but_a_users_error_comes_of_noise(noise: bytes) -> None:
     refused: UserError | None = None

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import UserError
@@ -228,6 +228,7 @@ def test_input_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         load_series(str(bomb))
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.one_of(

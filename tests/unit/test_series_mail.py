@@ -8,11 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import UserError
 from harness.series.choose import Choice, choose
+from harness.series.diff import read_diff
 from harness.series.mail import Message, is_mail, read_mail, split_mails, unflow
 from harness.series.subject import parse_subject
 from harness.series.text import Text
@@ -173,9 +174,23 @@ def test_deeply_nested_parts_are_the_users_error() -> None:
 def test_mails_are_parted_at_separators_only() -> None:
     prose = "From here on it is slow,\nFrom A to B at 10:00:00 on 2 May 2026\n"
     assert len(list(split_mails(box(mail("a", prose), mail("b"))))) == 2
+    archived = "From a.uthor at example.org  Thu Oct  1 10:00:00 2026\nSubject: x\n\n"
+    assert len(list(split_mails(box(archived, archived)))) == 2
     assert is_mail(mail("a").encode())
     assert is_mail(b"Subject: x\n\n")
     assert not is_mail(DIFF.encode())
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ["From x " + "00:00 1999" * 100_000, "diff --git " + "a " * 400_000 + "\n"],
+    ids=["separator", "names"],
+)
+def test_one_long_line_is_not_tried_in_every_way(hostile: str) -> None:
+    """Either would take minutes where its length is not bounded."""
+    for found in split_mails(box(f"From: a\n\n{hostile}")):
+        with pytest.raises(UserError, match=r"no diff|a name of"):
+            read_diff(read_mail(found).body)
 
 
 def test_the_cover_letter_names_the_series_and_replies_are_left_aside() -> None:
@@ -225,6 +240,16 @@ def test_two_series_in_one_mailbox_are_told_apart() -> None:
         chosen(mail("[PATCH 3/2] x"), mail("[PATCH 1/2] x", number=2))
 
 
+def test_a_loose_patch_in_the_thread_is_left_aside_and_told() -> None:
+    choice = chosen(
+        mail("[PATCH 1/1] it", number=1),
+        mail("[PATCH v9] another", number=2),
+        mail("[RFC] talk", "x"),
+    )
+    assert titles(choice) == ["it"]
+    assert choice.notes == ("left aside, without a number: [PATCH v9] another",)
+
+
 def test_patches_without_numbers_keep_the_order_of_the_mailbox() -> None:
     mails = mail("[PATCH] b", number=1), mail("[PATCH] a", number=2)
     assert titles(chosen(*mails, mail("Re: [PATCH] b", number=3))) == ["b", "a"]
@@ -253,6 +278,7 @@ PIECES = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(PIECES, st.binary(max_size=9)), max_size=12).map(b"".join))
 def test_nothing_but_a_users_error_comes_of_noise(noise: bytes) -> None:
     text = Text(b"From: a\n" + noise, Path("t.mbox"))
