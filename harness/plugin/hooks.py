@@ -96,7 +96,9 @@ class Recorder:
         self.user_error |= report.failed and report.nodeid.endswith((".yaml", ".yml"))
 
     @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        if self.run_file is not None and exitstatus != pytest.ExitCode.INTERRUPTED:
+            self.run_file.finish()
         if self.user_error:
             session.exitstatus = USER_ERROR_EXIT
 
