@@ -40,7 +40,7 @@ class ReportDetails(_Entry):
     """A kernel report's place in console.log; lines are counted from 1, both included."""
 
     kind: str = ""
-    severity: str = ""
+    severity: Literal["fatal", "error", "warning"] = "error"
     function: str | None = None
     first_line: int = pydantic.Field(default=1, ge=1)
     last_line: int = pydantic.Field(default=1, ge=1)

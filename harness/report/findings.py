@@ -41,6 +41,14 @@ class Finding:
     cells: tuple[Cell, ...]
 
     @property
+    def places(self) -> tuple[Cell, ...]:
+        """The cells, each once where it stays so from patch to patch."""
+        first: dict[tuple[str, str], Cell] = {}
+        for cell in self.cells:
+            first.setdefault((cell.stem, cell.kernel_spec), cell)
+        return tuple(first.values())
+
+    @property
     def targets(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(cell.entry.target for cell in self.cells))
 
@@ -101,7 +109,10 @@ def find(cells: Iterable[Cell], earlier: Mapping[str, str] | None = None) -> tup
         lasting[where] = key
         groups.setdefault(key, []).append(cell)
     order = list(WORDS)
-    ranked = sorted(groups, key=lambda key: (order.index(key[0]), key[1] or 0))
+    ranked = sorted(
+        groups,
+        key=lambda key: (order.index(key[0]) if key[0] in order else len(order), key[1] or 0),
+    )
     return tuple(_finding(key, groups[key]) for key in ranked)
 
 

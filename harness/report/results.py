@@ -31,6 +31,7 @@ SCHEMA: Final = 1
 RUN_FILE = "run.json"
 STEPS_FILE = "steps.jsonl"
 CONSOLE_FILE = "console.log"
+QEMU_FILE = "qemu.json"
 
 
 def new_run_directory(base: Path) -> Path:
@@ -71,7 +72,7 @@ class CellFolder:
         if number == 1:
             (self.path / STEPS_FILE).write_bytes(b"")
             return
-        for name in (STEPS_FILE, CONSOLE_FILE, "qemu.json", "dmesg.txt"):
+        for name in (STEPS_FILE, CONSOLE_FILE, QEMU_FILE, "dmesg.txt"):
             path = self.path / name
             if path.exists():
                 path.rename(path.with_stem(f"{path.stem}-attempt{number - 1}"))
