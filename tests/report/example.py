@@ -7,6 +7,7 @@ belongs to its info block. Written by the same functions as a real run.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from collections.abc import Iterable, Iterator
@@ -46,6 +47,8 @@ SERIES: dict[str, Any] = {
         {"position": 4, "subject": "mm/gup: pin compound devmap pages in one go"},
     ],
 }
+for _patch in SERIES["patches"]:
+    _patch["sha256"] = hashlib.sha256(_patch["subject"].encode()).hexdigest()
 _CLEAN = {
     "x86_64": "x86_64-clean",
     "arm64": "arm64-clean",
