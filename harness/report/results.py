@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -124,14 +124,22 @@ def step_from_json(data: Mapping[str, Any]) -> StepResult:
         dict(data["observation"]),
         tuple(CommandRecord(**command) for command in data["commands"]),
     )
-    wrong = set(data["mismatches"])
-    mismatches = tuple(
-        Mismatch(observation.step, item, observation.values.get(item.name))
-        for item in expected
-        if item.name in wrong
+
+    def differing(names: Iterable[str]) -> tuple[Mismatch, ...]:
+        chosen = set(names)
+        return tuple(
+            Mismatch(observation.step, item, observation.values.get(item.name))
+            for item in expected
+            if item.name in chosen
+        )
+
+    return StepResult(
+        observation.step,
+        observation,
+        Prediction(observation.step, expected),
+        differing(data["mismatches"]),
+        differing(data.get("intended", ())),
     )
-    prediction = Prediction(observation.step, expected)
-    return StepResult(observation.step, observation, prediction, mismatches)
 
 
 def _expected_from_json(data: Mapping[str, Any]) -> Expected:
@@ -199,16 +207,16 @@ class RunFile:
         self._cells: dict[str, dict[str, Any]] = {}
         self._write()
 
-    def record(self, cell: Mapping[str, Any]) -> None:
-        """Add or replace one cell, given as :func:`cell_to_json` makes it.
+    def record(self, *cells: Mapping[str, Any]) -> None:
+        """Add or replace cells, given as :func:`cell_to_json` makes them.
 
         A kernel inside a series is the base of the next comparison as well; the entry that
         says how it compares itself stays.
         """
-        known = self._cells.get(str(cell["id"]), {})
-        if known.get("comparison") is not None and cell["comparison"] is None:
-            return
-        self._cells[str(cell["id"])] = dict(cell)
+        for cell in cells:
+            known = self._cells.get(str(cell["id"]), {})
+            if known.get("comparison") is None or cell["comparison"] is not None:
+                self._cells[str(cell["id"])] = dict(cell)
         self._write()
 
     def finish(self) -> None:

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from selenium.webdriver import Chrome, ChromeOptions
-from selenium.webdriver.chrome.service import Service
+from selenium.webdriver import Chrome
 
+from tests.report.browser import start_browser
 from tests.report.example import write_run
-
-_ARGUMENTS = (
-    "--headless=new",
-    "--no-sandbox",  # CI runs as root
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
-)
 
 
 @pytest.fixture(scope="session")
@@ -40,14 +27,10 @@ def clean_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Chrome]:
     """Chromium without a window; CI installs it, elsewhere its absence skips the test."""
-    paths = shutil.which("chromium"), shutil.which("chromedriver")
-    if paths[0] is None or paths[1] is None:
-        pytest.skip("no browser: apt-get install chromium chromium-driver")
-    options = ChromeOptions()
-    options.binary_location = paths[0]
-    for argument in _ARGUMENTS:
-        options.add_argument(argument)
-    driver = Chrome(options=options, service=Service(paths[1]))
+    try:
+        driver = start_browser()
+    except FileNotFoundError as exc:
+        pytest.skip(str(exc))
     try:
         yield driver
     finally:

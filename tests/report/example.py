@@ -163,10 +163,12 @@ def write_run(
     patches = tuple(patches)
     directory.mkdir(parents=True)
     run = RunFile(directory, {"kernel": KERNEL, "series": SERIES if any(patches) else None})
-    for cell in cells_of(files):
-        for patch in patches:
-            result, log = result_of(cell, patch)
-            run.record(_write_cell(directory, cell, result, log, patch))
+    entries = [
+        _write_cell(directory, cell, *result_of(cell, patch), patch)
+        for cell in cells_of(files)
+        for patch in patches
+    ]
+    run.record(*entries)
     if finish:
         run.finish()
     return directory

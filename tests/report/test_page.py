@@ -22,6 +22,7 @@ DESKTOP = (1440, 1000)
 
 CONTRAST = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
 
+READY = "return performance.getEntriesByName('ready').length"
 Open = Callable[..., Chrome]
 
 
@@ -45,9 +46,7 @@ def open_page(browser: Chrome) -> Iterator[Open]:
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
         browser.get("about:blank")
         browser.get(address)
-        settle(
-            browser, lambda: browser.execute_script("return document.documentElement.dataset.ready")
-        )
+        settle(browser, lambda: browser.execute_script(READY))
         return browser
 
     browser.get_log("browser")
