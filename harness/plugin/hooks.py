@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import ExitStack
 from typing import Any
 
@@ -12,6 +13,8 @@ from harness.errors import UserError
 from harness.machine.process import orderly_termination
 from harness.plugin.items import CELL_PROPERTY, SETTINGS, USER_ERROR_PROPERTY, CellItem, SeriesItem
 from harness.plugin.settings import RUN_DIRECTORY_INPUT, Settings, add_options
+from harness.report.github import render_github
+from harness.report.material import gather
 from harness.report.results import RunFile
 from harness.report.series_text import render_series_summary
 from harness.report.text import render_summary
@@ -110,6 +113,14 @@ class Recorder:
         if self.settings.series is not None:
             terminalreporter.write_line(render_series_summary(self.run_file.cells))
         terminalreporter.write_line(f"results: {self.run_file.path}")
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            self._annotate(terminalreporter)
+
+    def _annotate(self, terminalreporter: Any) -> None:
+        """GitHub's runner reads annotations from the output of what it runs."""
+        directory = self.settings.run_directory
+        for line in render_github(gather([directory], None, directory)).splitlines():
+            terminalreporter.write_line(line)
 
 
 @pytest.hookimpl(trylast=True)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import pydantic
 
 from harness.errors import UserError
-from harness.records import Verdict
+from harness.records import Difference, Fulfilment, TimeRatio, Verdict, Word
 from harness.report.results import RUN_FILE, SCHEMA
 
 
@@ -21,19 +21,30 @@ class _Entry(pydantic.BaseModel):
 
 
 class Base(_Entry):
-    """What the cell came to without the series."""
+    """What the cell came to on the kernel before; ``patch`` 0 is that without the series."""
 
-    verdict: str
+    patch: int = 0
+    verdict: Verdict
     reason: str = ""
 
 
-class Comparison(_Entry):
-    """A cell with the series held against the same cell without; see docs/reports.md."""
+class ComparisonEntry(_Entry):
+    """A cell held against the same cell with fewer patches, ``base.patch`` of them."""
 
-    word: str
+    word: Word
     base: Base | None = None
     patch: int | None = None
     patch_subject: str | None = None
+    differences: tuple[Difference, ...] = ()
+    times: tuple[TimeRatio, ...] = ()
+    intended: tuple[Fulfilment, ...] = ()
+
+
+class PatchEntry(_Entry):
+    """How far into the series a cell's kernel was; ``position`` 0 is the base."""
+
+    position: int = pydantic.Field(ge=0)
+    subject: str = ""
 
 
 class ReportDetails(_Entry):
@@ -60,13 +71,17 @@ class CellEntry(_Entry):
     guest_seconds: float = pydantic.Field(default=0.0, ge=0, allow_inf_nan=False)
     compared: int = pydantic.Field(default=0, ge=0)
     rules: tuple[str, ...] = ()
-    comparison: Comparison | None = None
+    patch: PatchEntry | None = None
+    comparison: ComparisonEntry | None = None
+    phase: str = ""
+    note: str = ""
     report: str | None = None
     report_details: ReportDetails | None = None
     retried: bool = False
     folder: str
     file: str | None = None
     line: int | None = None
+    reproduce: str | None = None
     kernel_spec: str | None = None
 
     @pydantic.field_validator("folder")

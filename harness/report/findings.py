@@ -27,7 +27,8 @@ WORDS: dict[str, str] = {
     "fixed": "failing before, ok now",
 }
 QUIET = ("", "unchanged")
-_COMPARED = ("regressed", "build-broken", "changed", "fixed", "infrastructure")
+# What a comparison within a series says.
+COMPARED = ("regressed", "build-broken", "changed", "fixed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +65,12 @@ def word_of(cell: Cell, earlier: Mapping[str, str] | None = None) -> str:
     """
     comparison = cell.entry.comparison
     if comparison is not None:
-        if comparison.word in _COMPARED:
-            return comparison.word
+        if comparison.word in (*COMPARED, "infrastructure"):
+            return comparison.word.value
         if cell.failing:
             return "failing before"
+    elif cell.patch == 0 and cell.failing:
+        return "failing before"
     if cell.entry.verdict is Verdict.INFRASTRUCTURE:
         return "infrastructure"
     if earlier is not None:
@@ -83,8 +86,16 @@ def what_of(cell: Cell) -> str:
         # "create-namespace: size_bytes is 1, expected == 2": the values differ by target.
         return re.split(r" is (?=.*, expected )", cell.entry.reason, maxsplit=1)[0]
     comparison = cell.entry.comparison
-    if cell.entry.verdict is Verdict.OK and comparison is not None and comparison.base is not None:
-        return comparison.base.reason or comparison.base.verdict
+    if comparison is not None and not cell.failing:
+        missed = [one for one in comparison.intended if not one.met]
+        if missed:
+            wanted = missed[0].intention
+            return (
+                f"{wanted.step}: {wanted.value} does not become {wanted.becomes}, as was intended"
+            )
+        if comparison.base is not None and comparison.word in ("fixed", "changed"):
+            before = comparison.base.reason.splitlines() or [comparison.base.verdict.value]
+            return f"{before[0]}; now {cell.entry.verdict.value}"
     first, *_ = cell.entry.reason.splitlines() or [cell.entry.verdict.value]
     return first
 
@@ -104,7 +115,7 @@ def find(cells: Iterable[Cell], earlier: Mapping[str, str] | None = None) -> tup
             continue
         before = lasting.get(where)
         key = (word, cell.patch, what_of(cell))
-        if before is not None and (before[0], before[2]) == (key[0], key[2]):
+        if before is not None and before[2] == key[2] and word in (before[0], "failing before"):
             key = before
         lasting[where] = key
         groups.setdefault(key, []).append(cell)

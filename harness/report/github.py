@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from harness.report.findings import Finding
+from harness.report.findings import COMPARED, Finding
 from harness.report.material import Material
 from harness.report.run import Run
-from harness.report.summary import count, join, name_patch
-from harness.report.text import printable
+from harness.report.summary import join, name_patches
+from harness.report.text import count, printable
 
 _NAMED = 8
 _LEVELS = {"infrastructure": "warning", "fixed": "notice", "failing before": "notice"}
@@ -32,8 +32,8 @@ def _message(run: Run, finding: Finding) -> str:
     lines = [
         printable(entry) for entry in (finding.cells[0].entry.reason or finding.what).splitlines()
     ]
-    if run.series is not None and finding.word in ("regressed", "build-broken", "changed"):
-        lines.insert(0, f"by {printable(name_patch(run, finding.patch, finding.patch_subject))}")
+    if run.series is not None and finding.word in COMPARED:
+        lines.insert(0, f"by {printable(name_patches(run, finding))}")
     names = [printable(cell.entry.id) for cell in finding.places]
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     lines.append(f"{count(len(names), 'cell')}: {', '.join(names[:_NAMED])}{more}")

@@ -12,7 +12,6 @@ from harness.records import Verdict
 from harness.report.material import Material
 from harness.report.run import Cell, Run
 from harness.report.story import read_emulation, read_story
-from harness.report.summary import name_patch
 from harness.report.text import printable
 
 _STATUS = {
@@ -60,7 +59,7 @@ class _Submission:
         if name not in self.checkouts:
             comment = cell.kernel_spec
             if self.run.series is not None:
-                comment += f" with {name_patch(self.run, cell.patch)}"
+                comment += f" with {cell.patch or 0} patches of {self.run.series.name}"
             found = {
                 "id": name,
                 "origin": self.origin,
@@ -78,7 +77,9 @@ class _Submission:
             return ""
         applied = [p for p in self.run.series.patches if patch is None or p.position <= patch]
         hashes = [p.sha256 for p in sorted(applied, key=lambda p: p.position)]
-        if not hashes or None in hashes:
+        if not applied:
+            return ""
+        if None in hashes:
             return None
         return hashlib.sha256("".join(f"{one}\n" for one in hashes).encode()).hexdigest()
 
@@ -129,8 +130,8 @@ class _Submission:
 
 
 def _is_build_failure(cell: Cell) -> bool:
-    """A kernel that failed before there was a guest did not build; there was no test."""
-    return cell.entry.verdict is Verdict.KERNEL_FAILURE and cell.entry.guest_seconds == 0
+    """Where the kernel does not build, there is no test."""
+    return cell.entry.verdict is Verdict.KERNEL_FAILURE and cell.entry.phase == "build"
 
 
 def _path(cell: Cell) -> str:

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 
 from harness import __version__
 from harness.records import Verdict
-from harness.report.findings import Finding
+from harness.report.findings import COMPARED, Finding
 from harness.report.material import Material
 from harness.report.run import Cell, Run
 from harness.report.story import Story, read_emulation, read_story
-from harness.report.summary import count, headline, join, name_patch, verdict_counts
-from harness.report.text import mismatch_lines, printable
+from harness.report.summary import headline, join, name_patches, verdict_counts
+from harness.report.text import count, mismatch_lines, printable
 
 COLUMNS = 72
 TOLD_IN_FULL = 3
@@ -97,8 +97,8 @@ def _emulations(cells: list[Cell]) -> list[str]:
 
 def _finding(run: Run, finding: Finding, in_full: bool) -> Iterator[str]:
     by = ""
-    if finding.word in ("regressed", "build-broken", "changed", "fixed") and run.series is not None:
-        by = f" by {name_patch(run, finding.patch, finding.patch_subject)}"
+    if finding.word in COMPARED and run.series is not None:
+        by = f" by {name_patches(run, finding)}"
     yield _wrap(f"{finding.word.capitalize()}{by}:", "  ", "")
     yield _wrap(
         f"{join(finding.scenarios)} on {join(finding.targets)}, "

@@ -17,8 +17,11 @@ from harness.errors import UserError
 from harness.records import StepResult, Verdict
 from harness.report.document import CellEntry, RunDocument, Series, read_document
 from harness.report.results import RUN_FILE, STEPS_FILE, step_from_json
+from harness.report.text import count
 
 _ID = re.compile(r"(?P<file>.*?)::(?P<scenario>[^\[]*)\[(?P<inside>.*)\](?P<suffix>[^\]]*)", re.S)
+# Further runs of a cell, of which only the times count.
+_REPEAT = re.compile(r"_(?:base|\d\d)_\d+_[0-9a-f]{12}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +34,16 @@ class Cell:
 
     @property
     def patch(self) -> int | None:
-        """The last patch of the series that was applied; None for all, or no series."""
+        """How many patches of the series were applied; None outside of a series."""
+        if self.entry.patch is not None:
+            return self.entry.patch.position
         return self.entry.comparison.patch if self.entry.comparison else None
+
+    @property
+    def patch_before(self) -> int:
+        """How many patches the kernel had that the cell is compared with."""
+        comparison = self.entry.comparison
+        return comparison.base.patch if comparison and comparison.base else 0
 
     @property
     def key(self) -> tuple[str, str, int | None]:
@@ -89,9 +100,9 @@ def read_run(directory: Path) -> Run:
         Cell(entry, directory / entry.folder, entry.kernel_spec or document.kernel)
         for entry in document.cells
     )
-    for (name, _, _), count in Counter(cell.key for cell in cells).items():
-        if count > 1:
-            raise UserError(f"cell {name} is there {count} times", path=directory / RUN_FILE)
+    for (name, _, _), times in Counter(cell.key for cell in cells).items():
+        if times > 1:
+            raise UserError(f"cell {name} is there {times} times", path=directory / RUN_FILE)
     return Run(directory, document, cells, tuple(_notes(directory, document, cells)))
 
 
@@ -100,22 +111,17 @@ def _notes(directory: Path, document: RunDocument, cells: tuple[Cell, ...]) -> I
     if killed:
         yield "the run was ended before its time: run.json holds the cells that it finished"
     known = {cell.entry.folder for cell in cells}
-    strangers = sorted(
-        path.name
-        for path in directory.iterdir()
-        if path.is_dir() and path.name not in known and (path / STEPS_FILE).exists()
+    begun = sorted(
+        path.parent.name
+        for path in directory.glob(f"*/{STEPS_FILE}")
+        if path.parent.name not in known and not _REPEAT.search(path.parent.name)
     )
-    if strangers:
-        what = "begun, not finished" if killed else "without a verdict, left from an earlier run"
-        yield f"{_count(len(strangers), 'cell')} {what}: {_some(strangers)}"
+    if killed and begun:
+        yield f"{count(len(begun), 'cell')} begun, not finished: {_some(begun)}"
     lost = [cell.entry.id for cell in cells if not cell.directory.is_dir()]
     if lost:
         without = "without a folder, so without steps or console"
-        yield f"{_count(len(lost), 'cell')} {without}: {_some(lost)}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+        yield f"{count(len(lost), 'cell')} {without}: {_some(lost)}"
 
 
 def _some(names: list[str]) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from harness.records import CellResult, KernelReport, StepResult
+from harness.records import CellResult, Comparison, KernelReport, PatchLabel, StepResult
 from harness.report.console import Excerpt, read_excerpt
 from harness.report.document import ReportDetails
 from harness.report.results import CONSOLE_FILE, QEMU_FILE
 from harness.report.run import Cell, read_steps
+from harness.report.series_text import render_comparison
 from harness.report.text import render_failure
 
 
@@ -81,13 +81,35 @@ class Story:
             steps=self.steps,
             report=report,
             retried=entry.retried,
+            phase=entry.phase,
+            note=entry.note,
+            patch=PatchLabel(entry.patch.position, entry.patch.subject) if entry.patch else None,
         )
+
+    @property
+    def comparison_lines(self) -> list[str]:
+        """What became of the cell between two kernels of a series; empty outside of one."""
+        entry = self.cell.entry.comparison
+        if entry is None or entry.base is None:
+            return []
+        comparison = Comparison(
+            word=entry.word,
+            base=PatchLabel(entry.base.patch, ""),
+            base_verdict=entry.base.verdict,
+            base_reason=entry.base.reason,
+            differences=entry.differences,
+            times=entry.times,
+            intended=entry.intended,
+        )
+        subject = entry.patch_subject or ""
+        return render_comparison(comparison, PatchLabel(self.cell.patch or 0, subject))
 
     @property
     def text(self) -> str:
         """A failing cell as the terminal told it when it ran."""
         folder = str(self.cell.directory)
-        return render_failure(self.result, folder=folder, reproduce=reproduce(self.cell))
+        story = render_failure(self.result, folder=folder, reproduce=reproduce(self.cell))
+        return "\n".join([*self.comparison_lines, story])
 
     @property
     def phases(self) -> tuple[Phase, ...]:
@@ -152,9 +174,8 @@ def _steps(steps: tuple[StepResult, ...]) -> Iterator[Phase]:
 def reproduce(cell: Cell) -> str:
     """The command that runs the cell again."""
     entry = cell.entry
-    extra: Mapping[str, Any] = entry.model_extra or {}
-    if isinstance(extra.get("reproduce"), str):
-        return str(extra["reproduce"])
+    if entry.reproduce is not None:
+        return entry.reproduce
     file = entry.file or f"scenarios/{cell.file}"
     name = cell.stem.split("::", 1)[-1]
     return f"pytest '{file}::{name}' --arch {entry.target} --kernel {cell.kernel_spec}"

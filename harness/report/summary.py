@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from harness.records import Verdict
 from harness.report.findings import Finding
 from harness.report.run import Run
+from harness.report.text import count
 
 
 def headline(run: Run, findings: Sequence[Finding]) -> str:
@@ -23,21 +24,23 @@ def headline(run: Run, findings: Sequence[Finding]) -> str:
     return _nothing(run)
 
 
-def name_patch(run: Run, position: int | None, subject: str | None = None) -> str:
-    """``patch 3/5 "subject"``, or the series."""
+def name_patches(run: Run, finding: Finding) -> str:
+    """What brought a finding: ``patch 3/5 "subject"``, several patches, or the series."""
     patches = run.series.patches if run.series else ()
-    if position is None:
-        name = run.series.name if run.series else ""
-        return f'the series "{name}"' if name else "the series"
-    known = {patch.position: patch.subject for patch in patches}
+    last = max((patch.position for patch in patches), default=0)
+    first, position = finding.cells[0].patch_before + 1, finding.patch or last
+    if first == position:
+        return name_patch(run, position, finding.patch_subject)
+    if first == 1 and position == last:
+        return f'the series "{run.series.name}"' if run.series else "the series"
+    return f"patches {first} to {position} of {last}"
+
+
+def name_patch(run: Run, position: int, subject: str | None = None) -> str:
+    """``patch 3/5 "subject"``."""
+    known = {patch.position: patch.subject for patch in (run.series.patches if run.series else ())}
     subject = subject or known.get(position, "")
     return f"patch {position}/{max(known, default=position)}" + (f' "{subject}"' if subject else "")
-
-
-def count(number: int, what: str) -> str:
-    """``1 cell``, ``2,000 cells``."""
-    plural = "" if number == 1 else "es" if what.endswith("ch") else "s"
-    return f"{number:,} {what}{plural}"
 
 
 def verdict_counts(run: Run) -> dict[Verdict, int]:
@@ -63,9 +66,9 @@ def join(names: Sequence[str]) -> str:
 
 def _regressed(run: Run, findings: Sequence[Finding]) -> str:
     what = f"{count(_stems(findings), 'cell')} on {_targets(findings)}"
-    culprits = sorted({finding.patch for finding in findings}, key=lambda patch: patch or 0)
+    culprits = sorted({finding.patch or 0 for finding in findings})
     if len(culprits) == 1:
-        by = name_patch(run, findings[0].patch, findings[0].patch_subject)
+        by = name_patches(run, findings[0])
         return f"{by[0].upper()}{by[1:]} regresses {what}"
     total = max(patch.position for patch in run.series.patches) if run.series else len(culprits)
     return f"Patches {join([str(patch) for patch in culprits])} of {total} regress {what}"

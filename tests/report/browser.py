@@ -17,6 +17,7 @@ _ARGUMENTS = (
     "--disable-sync",
     "--no-first-run",
     "--hide-scrollbars",
+    "--disable-lcd-text",
     "--host-resolver-rules=MAP * ~NOTFOUND",
 )
 

@@ -15,7 +15,7 @@ from tests.report.example import write_run
 @pytest.fixture(scope="session")
 def series_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run per patch of a series that regresses twice."""
-    return write_run(tmp_path_factory.mktemp("series") / "run", ["devdax.yaml"], (1, 2, 3, 4))
+    return write_run(tmp_path_factory.mktemp("series") / "run", ["devdax.yaml"], (0, 1, 2, 3, 4))
 
 
 @pytest.fixture(scope="session")

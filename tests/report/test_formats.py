@@ -19,7 +19,7 @@ from harness.report.formats import FORMATS
 from harness.report.material import Material, gather
 from tests.report.test_reading import edit
 
-SOME = "devdax.yaml::devdax-map-mem[ppc64-hash-16M]@3"
+SOME = "devdax.yaml::devdax-map-mem[ppc64-hash-16M]@03"
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def cases(xml: str) -> dict[str, TestCase]:
 def test_junit_tells_verdict_by_element_and_property(series: Material) -> None:
     found = cases(FORMATS["junit"](series))
     assert len(found) == len(series.run.cells)
-    crash = found["devdax.yaml ppc64-hash debian:6.1 devdax-above-16g[ppc64-hash-mem]@2"]
+    crash = found["devdax.yaml ppc64-hash debian:6.1 devdax-above-16g[ppc64-hash-mem]@02"]
     assert crash.is_failure
     (result,) = crash.result
     assert result.type == "kernel-failure"
@@ -63,7 +63,7 @@ def test_junit_tells_verdict_by_element_and_property(series: Material) -> None:
     assert properties["patch"] == "2 mm/vmemmap: share struct pages on every architecture"
     assert properties["comparison"] == "regressed"
     assert "region.count" in properties["rules"].split()
-    skipped = found["devdax.yaml s390x debian:6.1 devdax-map-mem[s390x]@1"]
+    skipped = found["devdax.yaml s390x debian:6.1 devdax-map-mem[s390x]@01"]
     assert skipped.is_skipped
     assert "no pmem device" in skipped.result[0].message
     assert found[f"devdax.yaml ppc64-hash debian:6.1 {SOME.split('::')[1]}"].is_passed
@@ -119,14 +119,14 @@ def test_ktap_nests_cells_in_scenarios(series: Material) -> None:
     assert not above.ok
     failed = [node for node in above.subtests if not node.ok]
     assert [node.name for node in failed] == [
-        f"devdax-above-16g[ppc64-hash-mem]@{patch}" for patch in (2, 3, 4)
+        f"devdax-above-16g[ppc64-hash-mem]@{patch:02}" for patch in (2, 3, 4)
     ]
     assert failed[0].directive.startswith("kernel-failure: create-namespace: kernel data access")
     sizes = scenarios["devdax.yaml::devdax-sizes"]
     assert sizes.ok
     assert [n.directive for n in sizes.subtests if n.name.startswith("devdax-sizes[s390x")] == [
         "SKIP s390x: QEMU has no pmem device for this machine"
-    ] * 4
+    ] * 5
 
 
 def test_ktap_of_hostile_text_is_ktap(hostile: Material) -> None:
@@ -144,12 +144,12 @@ def test_kcidb_accepts_the_submission(series: Material) -> None:
     data = json.loads(FORMATS["kcidb"](series))
     assert V5_3.is_valid_exactly(data)
     status = {test["comment"]: test["status"] for test in data["tests"]}
-    assert status["devdax.yaml::devdax-above-16g[ppc64-hash-mem]@1"] == "PASS"
-    assert status["devdax.yaml::devdax-above-16g[ppc64-hash-mem]@2"] == "FAIL"
-    assert status["devdax.yaml::devdax-map-mem[s390x]@1"] == "SKIP"
+    assert status["devdax.yaml::devdax-above-16g[ppc64-hash-mem]@01"] == "PASS"
+    assert status["devdax.yaml::devdax-above-16g[ppc64-hash-mem]@02"] == "FAIL"
+    assert status["devdax.yaml::devdax-map-mem[s390x]@01"] == "SKIP"
     assert len({test["id"] for test in data["tests"]}) == len(series.run.cells)
     assert {test["build_id"] for test in data["tests"]} == {build["id"] for build in data["builds"]}
-    assert len(data["checkouts"]) == 4
+    assert len(data["checkouts"]) == 5
     assert {build["architecture"] for build in data["builds"]} == {
         "arm64", "ppc64", "s390x", "x86_64",
     }  # fmt: skip
@@ -162,7 +162,7 @@ def test_kcidb_hashes_patches_as_its_schema_asks(series: Material) -> None:
     wanted = {
         hashlib.sha256("".join(f"{h}\n" for h in hashes[:n]).encode()).hexdigest()
         for n in (1, 2, 3, 4)
-    }
+    } | {""}
     data = json.loads(FORMATS["kcidb"](series))
     assert {checkout["patchset_hash"] for checkout in data["checkouts"]} == wanted
 

@@ -109,7 +109,7 @@ def test_search_and_toggles_narrow_the_matrix(page: str, open_page: Open, series
     assert sorted(shown_marks(browser)) == sorted(cell["id"] for cell in cells)
     find(browser, "#query").send_keys("__init_single_page")
     marks = shown_marks(browser)
-    assert marks == [f"devdax.yaml::devdax-above-16g[ppc64-hash-mem]@{n}" for n in (2, 3, 4)]
+    assert marks == [f"devdax.yaml::devdax-above-16g[ppc64-hash-mem]@{n:02}" for n in (2, 3, 4)]
     assert find(browser, "#shown").text == f"3 of {len(cells)} cells"
     find(browser, "#query").clear()
     find(browser, "#query").send_keys("radix")
@@ -126,7 +126,7 @@ def test_search_and_toggles_narrow_the_matrix(page: str, open_page: Open, series
 
 def test_a_mismatch_shows_prediction_beside_observation(page: str, open_page: Open) -> None:
     browser = open_page(page)
-    open_cell(browser, "devdax.yaml::devdax-map-dev[ppc64-hash-16M]@3")
+    open_cell(browser, "devdax.yaml::devdax-map-dev[ppc64-hash-16M]@03")
     (row,) = browser.find_elements(By.CSS_SELECTOR, ".values .differs")
     cells = [cell.text for cell in row.find_elements(By.CSS_SELECTOR, "th, td")]
     assert cells[0] == "size_bytes"
@@ -147,7 +147,7 @@ def test_a_mismatch_shows_prediction_beside_observation(page: str, open_page: Op
 
 def test_the_kernel_report_is_marked_and_in_view(page: str, open_page: Open) -> None:
     browser = open_page(page)
-    open_cell(browser, "devdax.yaml::devdax-above-16g[ppc64-hash-mem]@2")
+    open_cell(browser, "devdax.yaml::devdax-above-16g[ppc64-hash-mem]@02")
     report = find(browser, ".console .report")
     first = report.find_element(By.CSS_SELECTOR, ".line")
     assert "BUG: Unable to handle kernel data access on write" in first.text
@@ -166,7 +166,7 @@ def test_text_contrasts_and_fits(
     page: str, open_page: Open, size: tuple[int, int], scheme: str
 ) -> None:
     browser = open_page(page, size, scheme)
-    for cell in (None, "devdax-above-16g[ppc64-hash-mem]@2", "devdax-map-dev[ppc64-hash-16M]@3"):
+    for cell in (None, "devdax-above-16g[ppc64-hash-mem]@02", "devdax-map-dev[ppc64-hash-16M]@03"):
         if cell is not None:
             open_cell(browser, f"devdax.yaml::{cell}")
             find(browser, ".console")
@@ -199,7 +199,7 @@ def test_the_keyboard_goes_everywhere(page: str, open_page: Open) -> None:
         stops += 1
         assert stops < 20, "a mark is one stop away, whatever the number of cells"
     here = browser.switch_to.active_element
-    assert here.get_attribute("title") == "devdax.yaml::devdax-above-16g[ppc64-hash-mem]@1"
+    assert here.get_attribute("title") == "devdax.yaml::devdax-above-16g[ppc64-hash-mem]@01"
     here.send_keys(Keys.ARROW_RIGHT)
     here = browser.switch_to.active_element
     here.send_keys(Keys.ENTER)
@@ -214,7 +214,7 @@ def test_the_keyboard_goes_everywhere(page: str, open_page: Open) -> None:
 
 def test_everything_has_a_name_and_a_role(page: str, open_page: Open) -> None:
     browser = open_page(page)
-    open_cell(browser, "devdax.yaml::devdax-map-dev[ppc64-hash-16M]@3")
+    open_cell(browser, "devdax.yaml::devdax-map-dev[ppc64-hash-16M]@03")
     find(browser, ".console")
     selector = "button, input, #detail a, #detail summary, .finding a, [role=region], table"
     for element in browser.find_elements(By.CSS_SELECTOR, selector):

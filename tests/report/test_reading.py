@@ -37,7 +37,7 @@ def test_a_run_is_read_back_as_it_was_written(series_run: Path) -> None:
     run = read_run(series_run)
     assert run.notes == ()
     cell = next(
-        c for c in run.cells if c.entry.id == "devdax.yaml::devdax-map-dev[ppc64-hash-16M]@3"
+        c for c in run.cells if c.entry.id == "devdax.yaml::devdax-map-dev[ppc64-hash-16M]@03"
     )
     assert (cell.file, cell.parameters, cell.patch) == ("devdax.yaml", "16M", 3)
     assert cell.stem == "devdax.yaml::devdax-map-dev[ppc64-hash-16M]"

@@ -16,8 +16,10 @@ const wordClass = (cell) => (!cell.word ? "" : cell.since === undefined ? `w-${c
 const isNews = (cell) => Boolean(cell.word);
 
 const fullName = (cell) => words(cell.scenario, cell.parameters && `${cell.parameters},`, `on ${cell.target},`,
-  kernels.length > 1 && `${cell.kernel},`, cell.patch && `patch ${cell.patch},`, cell.verdict,
+  kernels.length > 1 && `${cell.kernel},`, cell.patch !== undefined && `${cell.patch ? "patch " : ""}${patchName(cell)},`, cell.verdict,
   cell.word && cell.word !== cell.verdict && `(${cell.word}${cell.since === undefined ? "" : ` since patch ${cell.since}`})`);
+
+const patchName = (cell) => (cell.patch === 0 ? "base" : String(cell.patch ?? "all"));
 
 const unpack = async (number) => {
   const packed = Uint8Array.from(atob(byId(`d${number}`).textContent), (c) => c.charCodeAt(0));

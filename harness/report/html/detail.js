@@ -5,10 +5,10 @@ const renderRule = (id, because) => {
 };
 
 const renderValues = (step) => {
-  const row = ([name, expected, observed, same, rule]) => el("tr", { class: same ? "" : "differs" },
+  const row = ([name, expected, observed, rule, , sameness]) => el("tr", { class: sameness === "same" ? "" : "differs" },
     el("th", { scope: "row" }, name),
     el("td", { "data-head": "predicted" }, expected),
-    el("td", { "data-head": "observed" }, observed, same ? "" : el("span", { class: "flag", text: "differs" })),
+    el("td", { "data-head": "observed" }, observed, sameness === "same" ? "" : el("span", { class: "flag", text: sameness === "intended" ? "as intended by the series" : "differs" })),
     el("td", { "data-head": "rule", class: "rule-id" }, rule));
   const other = ([name, observed]) => el("tr", { class: "other" }, el("th", { scope: "row" }, name),
     el("td", { "data-head": "predicted" }, "not predicted"), el("td", { "data-head": "observed" }, observed), el("td", { class: "rule-id" }));
@@ -25,17 +25,17 @@ const renderCommand = ([command, status, took, stdout, stderr]) => el("details",
   stderr && el("pre", { tabindex: "0", class: "err", text: stderr }));
 
 const renderStep = (step, number, isLast, verdict) => {
-  const wrong = step.values.filter(([, , , same]) => !same);
+  const wrong = step.values.filter((value) => value[5] === "differs");
   const died = isLast && verdict === "kernel-failure";
   const told = wrong.length ? count(wrong.length, "value") + (wrong.length === 1 ? " differs" : " differ")
     : step.values.length ? `${count(step.values.length, "value")} as predicted` : "nothing predicted";
-  const rules = unique(step.values.map(([, , , , rule]) => rule));
+  const rules = unique(step.values.map((value) => value[3]));
   return el("details", { class: words("step", wrong.length && "wrong"), open: wrong.length > 0 && !died },
-    el("summary", {}, el("span", { class: "ordinal", text: number + 1 }), el("b", { text: step.name }), el("span", { class: "told", text: told })),
+    el("summary", {}, el("span", { class: "ordinal", text: number }), el("b", { text: step.name }), el("span", { class: "told", text: told })),
     renderValues(step),
-    wrong.map(([, , , , rule, because]) => renderRule(rule, because)),
+    wrong.map(([, , , rule, because]) => renderRule(rule, because)),
     el("details", { class: "rules" }, el("summary", { text: `${count(rules.length, "rule")} behind the prediction` }),
-      unique(rules).map((rule) => renderRule(rule, (step.values.find((value) => value[4] === rule) || [])[5]))),
+      unique(rules).map((rule) => renderRule(rule, (step.values.find((value) => value[3] === rule) || [])[4]))),
     step.commands.map(renderCommand));
 };
 
@@ -56,19 +56,20 @@ const renderTimeline = (detail) => {
 const renderStrip = (cell) => {
   const strip = cells.filter((other) => other.stem === cell.stem && other.kernel === cell.kernel);
   if (strip.length < 2) return "";
-  return el("nav", { class: "siblings", "aria-label": "The same cell at the other patches" },
+  return el("nav", { class: "siblings", "aria-label": "The same cell at other patches" },
     strip.sort((a, b) => (a.patch || 0) - (b.patch || 0)).map((other) => el("a", {
       class: words("mark", `v-${other.verdict}`, wordClass(other)), href: address({ cell: other.number }),
       "aria-current": other === cell ? "true" : null, "aria-label": fullName(other),
-    }, glyph(), el("span", { class: "label", text: other.patch ?? "all" }))));
+    }, glyph(), el("span", { class: "label", text: patchName(other) }))));
 };
 
-const because = (cell, detail) => {
+const renderFacts = (cell, detail) => {
   const patch = index.patches.find((one) => one.position === cell.patch);
-  const by = cell.patch ? `patch ${cell.patch}/${index.patches.length || cell.patch} ${patch ? patch.subject : ""}` : index.patches.length ? "the whole series" : "";
+  const by = patch ? `${index.per_patch ? "patch " : "patches 1 to "}${cell.patch}/${index.patches.length}: ${patch.subject}` : "";
   return el("dl", { class: "facts" },
     by && [el("dt", { text: "with" }), el("dd", { text: by })],
-    detail.base && [el("dt", { text: "without" }), el("dd", { text: words(detail.base[0], detail.base[1] && `(${detail.base[1]})`) })],
+    detail.comparison.length > 0 && [el("dt", { text: "compared" }), el("dd", {}, detail.comparison.map((line) => el("p", { text: line })))],
+    detail.note && [el("dt", { text: "note" }), el("dd", { text: detail.note })],
     el("dt", { text: "kernel" }), el("dd", { text: cell.release === cell.kernel ? cell.kernel : `${cell.release} (${cell.kernel})` }),
     detail.qemu && [el("dt", { text: "guest" }), el("dd", { text: `${cell.target}, ${detail.qemu}` })],
     detail.retried && [el("dt", { text: "tries" }), el("dd", { text: "two, each in a new guest" })],
@@ -87,7 +88,7 @@ const renderDetail = (cell, detail, close) => {
     el("header", {}, el("button", { type: "button", class: "close", on: { click: close } }, "Close"),
       el("h2", { id: "detail-title", tabindex: "-1" }, cell.scenario, " ", el("small", { text: words(cell.parameters, "on", cell.target) })),
       verdict, renderStrip(cell), (cell.reason || detail.report) && el("p", { class: "reason", text: cell.reason || detail.report })),
-    because(cell, detail),
+    renderFacts(cell, detail),
     ...(failed ? [consoleSection, steps] : [steps, consoleSection]),
     renderTimeline(detail),
     detail.argv.length ? el("details", { class: "command" }, el("summary", { text: "QEMU's command line" }),

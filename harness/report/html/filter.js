@@ -56,13 +56,14 @@ const renderPatches = (changed) => {
     const told = unique(fresh.map((cell) => cell.word)).map((word) =>
       el("span", { class: `tag w-${word.replaceAll(" ", "-")}` }, `${fresh.filter((cell) => cell.word === word).length} ${word}`));
     if (news.length > fresh.length) told.push(`${news.length - fresh.length} as with the patch before`);
+    if (!index.per_patch) return el("li", { class: "patch" }, el("span", { class: "position", text: patch.position }), el("span", { class: "subject", text: patch.subject }));
     const choose = () => { state.patch = state.patch === patch.position ? null : patch.position; changed(); };
     return el("li", {}, el("button", {
       type: "button", class: "patch", "aria-pressed": "false", "data-patch": patch.position, on: { click: choose },
     }, el("span", { class: "position", text: patch.position }), el("span", { class: "subject", text: patch.subject }),
     el("span", { class: "told" }, told.length ? told : own.length ? "nothing new" : "")));
   });
-  byId("patches").append(el("ol", { class: "patches", "aria-label": "Patches; choose one to see its cells only" }, rows));
+  byId("patches").append(el("ol", { class: "patches", "aria-label": index.per_patch ? "Patches; choose one to see its cells only" : "Patches" }, rows));
 };
 
 const showFilters = () => {

@@ -9,13 +9,13 @@ from typing import Any
 from urllib.parse import quote
 
 from harness.records import CommandRecord, Expected, Scalar, StepResult
-from harness.report.findings import Finding
+from harness.report.findings import COMPARED, Finding
 from harness.report.measurements import Measurement
 from harness.report.results import CONSOLE_FILE
 from harness.report.run import Cell, Run
 from harness.report.story import Story, reproduce
-from harness.report.summary import count, join, name_patch
-from harness.report.text import printable, render_value
+from harness.report.summary import join, name_patches
+from harness.report.text import count, printable, render_value
 
 OUTPUT_CHARACTERS = 12_000
 _CELLS_NAMED = 12
@@ -38,6 +38,9 @@ def index_to_json(
             {"position": patch.position, "subject": printable(patch.subject)}
             for patch in (run.series.patches if run.series else ())
         ],
+        "per_patch": all(
+            cell.patch_before + 1 == cell.patch for cell in run.cells if cell.entry.comparison
+        ),
         "rules": {printable(name): list(map(printable, rule)) for name, rule in rules.items()},
     }
 
@@ -68,21 +71,25 @@ def _cell(cell: Cell, finding: Finding | None, measured: Sequence[Measurement]) 
         data["reason"] = printable(entry.reason)
     if measured:
         data["times"] = [
-            [m.step, m.name, m.median_us, m.low_us, m.high_us, m.samples, m.coverage]
-            for m in measured
+            [m.step, m.name, m.median_us, m.low_us, m.high_us, m.samples] for m in measured
+        ]
+    if entry.comparison is not None and entry.comparison.times:
+        data["ratios"] = [
+            [t.step, t.name.removesuffix("_us"), t.median, t.low, t.high, t.pairs, t.claimed]
+            for t in entry.comparison.times
         ]
     return data
 
 
 def finding_to_json(run: Run, finding: Finding) -> dict[str, Any]:
     """One line of the list of findings; a cell that stays so is named once."""
-    series = finding.word in ("regressed", "build-broken", "changed", "fixed") and run.series
+    series = finding.word in COMPARED and run.series is not None
     first = finding.cells[0]
     cells = finding.places
     number = {cell.key: index for index, cell in enumerate(run.cells)}
     return {
         "word": finding.word,
-        "by": name_patch(run, finding.patch, finding.patch_subject) if series else "",
+        "by": name_patches(run, finding) if series else "",
         "what": first.entry.report or first.entry.reason or finding.what,
         "scenarios": join(finding.scenarios[:4]) + (" ..." if len(finding.scenarios) > 4 else ""),
         "targets": join(finding.targets),
@@ -113,7 +120,6 @@ def detail_to_json(story: Story, base: Path) -> dict[str, Any]:
     cell, console = story.cell, story.console
     entry = cell.entry
     details = entry.report_details
-    comparison = entry.comparison
     return {
         "steps": [_step(step) for step in story.steps],
         "problem": story.problem,
@@ -121,9 +127,8 @@ def detail_to_json(story: Story, base: Path) -> dict[str, Any]:
         "retried": entry.retried,
         "report": printable(entry.report) if entry.report else None,
         "lines": [details.first_line, details.last_line] if details else None,
-        "base": [printable(comparison.base.verdict), printable(comparison.base.reason)]
-        if comparison and comparison.base
-        else None,
+        "note": printable(entry.note),
+        "comparison": [printable(line) for line in story.comparison_lines],
         "reproduce": printable(reproduce(cell)),
         "argv": [printable(word) for word in story.emulation.argv] if story.emulation else [],
         "qemu": f"QEMU {story.emulation.version}, {story.emulation.accelerator.upper()}"
@@ -144,10 +149,14 @@ def detail_to_json(story: Story, base: Path) -> dict[str, Any]:
 def _step(step: StepResult) -> dict[str, Any]:
     observed = step.observation.values
     wrong = {mismatch.expected.name for mismatch in step.mismatches}
+    intended = {mismatch.expected.name for mismatch in step.intended}
     predicted = {expected.name for expected in step.prediction.expected}
     return {
         "name": printable(step.step),
-        "values": [_value(expected, observed, wrong) for expected in step.prediction.expected],
+        "values": [
+            [*_value(expected, observed), _sameness(expected.name, wrong, intended)]
+            for expected in step.prediction.expected
+        ],
         "others": [
             [printable(name), render_value(value)]
             for name, value in observed.items()
@@ -157,13 +166,16 @@ def _step(step: StepResult) -> dict[str, Any]:
     }
 
 
-def _value(expected: Expected, observed: Mapping[str, Scalar], wrong: set[str]) -> list[Any]:
+def _sameness(name: str, wrong: set[str], intended: set[str]) -> str:
+    return "differs" if name in wrong else "intended" if name in intended else "same"
+
+
+def _value(expected: Expected, observed: Mapping[str, Scalar]) -> list[str]:
     relation = "" if expected.relation == "==" else f"{expected.relation} "
     return [
         printable(expected.name),
         f"{relation}{render_value(expected.value)}",
         render_value(observed.get(expected.name)),
-        expected.name not in wrong,
         printable(expected.rule.id),
         printable(expected.because),
     ]
