@@ -13,7 +13,7 @@ from tests.report.browser import start_browser
 from tests.report.example import ROOT, write_run
 
 PICTURE = ROOT / "docs" / "images" / "report.png"
-_SIZE = {"width": 1240, "height": 920, "deviceScaleFactor": 1, "mobile": False}
+_SIZE = {"width": 1320, "height": 1000, "deviceScaleFactor": 0.75, "mobile": False}
 _CELL = "devdax.yaml::devdax-above-16g[ppc64-hash-mem]@02"
 _OPEN = """
 const mark = [...document.querySelectorAll(".mark")].find((one) => one.title === arguments[0]);

@@ -12,7 +12,7 @@ const el = (name, properties = {}, ...children) => {
 };
 
 const svg = (name, attributes = {}, ...children) => {
-  const node = document.createElementNS("http://www.w3.org/2000/svg", name);
+  const node = document.createElementNS(byId("svg").namespaceURI, name);
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
   node.append(...children);
   return node;

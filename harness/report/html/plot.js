@@ -26,7 +26,7 @@ const change = (plot) => Math.max(...["get", "put"].map((name) => {
   return found.length ? Math.max(...found) / Math.min(...found) : 0;
 }));
 
-const figure = (plot, value) => (plot.ratio ? `× ${value.toFixed(2)}` : `${value.toLocaleString("en")} µs`);
+const figure = (plot, value) => (plot.ratio ? `x ${value.toFixed(2)}` : `${value.toLocaleString("en")} µs`);
 
 const interval = (plot, point) => `${figure(plot, point.median)}, ${figure(plot, point.low)} to ${figure(plot, point.high)}, `
   + (plot.ratio ? `${count(point.samples, "pair")}${point.claimed ? "" : ": no change to be told from noise"}` : count(point.samples, "repeat"));
