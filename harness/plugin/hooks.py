@@ -13,8 +13,6 @@ from harness.errors import UserError
 from harness.machine.process import orderly_termination
 from harness.plugin.items import CELL_PROPERTY, SETTINGS, USER_ERROR_PROPERTY, CellItem, SeriesItem
 from harness.plugin.settings import RUN_DIRECTORY_INPUT, Settings, add_options
-from harness.report.github import render_github
-from harness.report.material import gather
 from harness.report.results import RunFile
 from harness.report.series_text import render_series_summary
 from harness.report.text import render_summary
@@ -118,6 +116,9 @@ class Recorder:
 
     def _annotate(self, terminalreporter: Any) -> None:
         """GitHub's runner reads annotations from the output of what it runs."""
+        from harness.report.github import render_github
+        from harness.report.material import gather
+
         directory = self.settings.run_directory
         for line in render_github(gather([directory], None, directory)).splitlines():
             terminalreporter.write_line(line)
