@@ -120,10 +120,12 @@ def find(cells: Iterable[Cell], earlier: Mapping[str, str] | None = None) -> tup
         lasting[where] = key
         groups.setdefault(key, []).append(cell)
     order = list(WORDS)
-    ranked = sorted(
-        groups,
-        key=lambda key: (order.index(key[0]) if key[0] in order else len(order), key[1] or 0),
-    )
+
+    def rank(key: tuple[str, int | None, str]) -> tuple[int, int, bool]:
+        crashed = groups[key][0].entry.verdict is Verdict.KERNEL_FAILURE
+        return order.index(key[0]), key[1] or 0, not crashed
+
+    ranked = sorted(groups, key=rank)
     return tuple(_finding(key, groups[key]) for key in ranked)
 
 

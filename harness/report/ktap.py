@@ -23,7 +23,8 @@ def render_ktap(material: Material) -> str:
     lines.append(_diagnostic(f"daxhound {__version__}, {material.run.document.kernel}"))
     lines += [_diagnostic(f"partial: {note}") for note in material.run.notes]
     for number, (name, cells) in enumerate(scenarios.items(), start=1):
-        lines += ["  KTAP version 1", f"  1..{len(cells)}", f"  # Subtest: {_plain(name)}"]
+        # The order that the kernel's kunit.py parse wants.
+        lines += ["  KTAP version 1", f"  # Subtest: {_plain(name)}", f"  1..{len(cells)}"]
         for inner, cell in enumerate(cells, start=1):
             lines += [f"  {line}" for line in _cell_lines(inner, cell)]
         lines.append(f"{_together(cells)} {number} {_plain(name)}{_directive(cells)}")

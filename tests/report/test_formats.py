@@ -92,6 +92,8 @@ def parse_ktap(lines: list[str], depth: int = 0) -> list[Node]:
     """KTAP by its specification, strictly: versions, plans, numbers, indentation."""
     indent = "  " * depth
     assert lines.pop(0) == f"{indent}KTAP version 1"
+    while lines[0].startswith(f"{indent}#"):
+        lines.pop(0)
     plan = re.fullmatch(rf"{indent}1\.\.(\d+)", lines.pop(0))
     assert plan is not None
     nodes: list[Node] = []
