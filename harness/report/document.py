@@ -78,6 +78,7 @@ class CellEntry(_Entry):
     report: str | None = None
     report_details: ReportDetails | None = None
     retried: bool = False
+    cells_before: int = pydantic.Field(default=0, ge=0)
     folder: str
     file: str | None = None
     line: int | None = None

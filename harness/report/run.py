@@ -69,6 +69,15 @@ class Cell:
         inside = match["inside"] if match else ""
         return inside.removeprefix(self.entry.target).removeprefix("-")
 
+    def file_of(self, name: str) -> Path:
+        """A file of the attempt that counts.
+
+        What a used guest showed counts also where a new guest, tried after it, did not.
+        """
+        path = self.directory / name
+        first = path.with_stem(f"{path.stem}-attempt1")
+        return first if self.entry.cells_before and first.exists() else path
+
     @property
     def failing(self) -> bool:
         return self.entry.verdict in (Verdict.MISMATCH, Verdict.KERNEL_FAILURE)
@@ -133,7 +142,7 @@ def read_steps(cell: Cell) -> tuple[tuple[StepResult, ...], str | None]:
     """The steps of a cell in order, and what is wrong with their file, if anything is."""
     steps: list[StepResult] = []
     try:
-        with (cell.directory / STEPS_FILE).open(encoding="utf-8", errors="replace") as file:
+        with cell.file_of(STEPS_FILE).open(encoding="utf-8", errors="replace") as file:
             for number, line in enumerate(file, start=1):
                 try:
                     steps.append(step_from_json(json.loads(line)))

@@ -25,13 +25,14 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Emulation:
-    """How the guest ran, as in qemu.json."""
+    """How the guest ran, as in qemu.json; it was booted for the first of ``cells_before``."""
 
     version: str
     accelerator: str
     argv: tuple[str, ...]
     reached_seconds: Mapping[str, float]
     boot_seconds: float
+    cells_before: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,20 +123,21 @@ def read_story(cell: Cell) -> Story:
     steps, problem = read_steps(cell)
     details = cell.entry.report_details
     place = (details.first_line, details.last_line) if details else None
-    console = read_excerpt(cell.directory / CONSOLE_FILE, place)
+    console = read_excerpt(cell.file_of(CONSOLE_FILE), place)
     return Story(cell, steps, problem, console, read_emulation(cell))
 
 
 def read_emulation(cell: Cell) -> Emulation | None:
     """How the guest ran; None where it never did, or nothing readable says so."""
     try:
-        data = json.loads((cell.directory / QEMU_FILE).read_bytes())
+        data = json.loads(cell.file_of(QEMU_FILE).read_bytes())
         return Emulation(
             str(data["version"]),
             str(data["accelerator"]),
             tuple(map(str, data["argv"])),
             {str(k): float(v) for k, v in data.get("reached_seconds", {}).items()},
             float(data.get("boot_seconds", 0.0)),
+            tuple(map(str, data.get("cells_before", ()))),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -152,7 +154,7 @@ def _phases(story: Story) -> Iterator[Phase]:
 
 
 def _boot(emulation: Emulation | None) -> Iterator[Phase]:
-    if emulation is None:
+    if emulation is None or emulation.cells_before:
         return
     names = {"kernel": "firmware", "ready": "kernel and init", "shell": "shell"}
     before = 0.0

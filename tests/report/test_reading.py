@@ -229,3 +229,20 @@ def test_no_regression_of_clean_runs(clean_run: Path) -> None:
     run = read_run(clean_run)
     assert find(run.cells) == ()
     assert headline(run, ()).startswith("Nothing failed: all that was predicted")
+
+
+def test_of_a_used_guest_the_attempt_counts_that_failed(run: Path) -> None:
+    """A new guest, tried after it, did not show the report: its files are the second ones."""
+    cell = read_run(run).cells[0]
+    for name in ("console", "steps", "qemu"):
+        (path,) = cell.directory.glob(f"{name}.*")
+        path.rename(path.with_stem(f"{name}-attempt1"))
+    (cell.directory / "console.log").write_text("a new guest's\n")
+    place = {"first_line": 1, "last_line": 2}
+    changes = {"cells_before": 2, "report": "x", "report_details": place}
+    edit(run, lambda d: d["cells"][0].update(verdict="kernel-failure", **changes))
+    story = read_story(read_run(run).cells[0])
+    assert story.problem is None
+    assert len(story.report_lines) == 2
+    assert "a new guest" not in story.report_lines[0]
+    assert story.emulation is not None

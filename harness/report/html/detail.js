@@ -63,6 +63,11 @@ const renderStrip = (cell) => {
     }, glyph(), el("span", { class: "label", text: patchName(other) }))));
 };
 
+const otherCell = (id) => {
+  const found = cells.find((cell) => cell.id === id);
+  return found ? el("a", { href: address({ cell: found.number }), text: id }) : id;
+};
+
 const renderFacts = (cell, detail) => {
   const patch = index.patches.find((one) => one.position === cell.patch);
   const by = patch ? `${index.per_patch ? "patch " : "patches 1 to "}${cell.patch}/${index.patches.length}: ${patch.subject}` : "";
@@ -72,6 +77,7 @@ const renderFacts = (cell, detail) => {
     detail.note && [el("dt", { text: "note" }), el("dd", { text: detail.note })],
     el("dt", { text: "kernel" }), el("dd", { text: cell.release === cell.kernel ? cell.kernel : `${cell.release} (${cell.kernel})` }),
     detail.qemu && [el("dt", { text: "guest" }), el("dd", { text: `${cell.target}, ${detail.qemu}` })],
+    detail.before.length > 0 && [el("dt", { text: "shared" }), el("dd", {}, `${count(detail.before.length, "other cell")} ran in this guest before; it was booted for `, otherCell(detail.before[0]))],
     detail.retried && [el("dt", { text: "tries" }), el("dd", { text: "two, each in a new guest" })],
     el("dt", { text: "again" }), el("dd", {}, el("code", { text: detail.reproduce })));
 };

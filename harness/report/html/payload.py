@@ -141,8 +141,11 @@ def detail_to_json(story: Story, base: Path) -> dict[str, Any]:
         }
         if console
         else None,
-        "path": str(cell.directory / CONSOLE_FILE),
-        "link": quote(os.path.relpath(cell.directory / CONSOLE_FILE, base)),
+        "path": str(cell.file_of(CONSOLE_FILE)),
+        "link": quote(os.path.relpath(cell.file_of(CONSOLE_FILE), base)),
+        "before": [printable(name) for name in story.emulation.cells_before]
+        if story.emulation
+        else [],
     }
 
 
