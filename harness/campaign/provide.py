@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
+from harness.errors import KernelFailure
 from harness.image import provide_base_image, provide_overlay
 from harness.kernel.build import BuiltKernel, provide_kernel
 from harness.kernel.spec import KernelSpec, parse_kernel_spec
@@ -24,6 +26,10 @@ class Provisions:
     overlay: Path
 
 
+# A target's name, fragments beyond its own, and the digests of patches.
+_Key: TypeAlias = tuple[str, tuple[str, ...], tuple[str, ...]]
+
+
 class Provider:
     """Provisions by target, configuration and patches, remembered for the length of a run."""
 
@@ -31,16 +37,25 @@ class Provider:
         self.store = store
         self.spec: KernelSpec = parse_kernel_spec(kernel)
         self.progress = progress
-        self._known: dict[tuple[str, tuple[str, ...], tuple[str, ...]], Provisions] = {}
+        self._known: dict[_Key, Provisions | KernelFailure] = {}
 
     def provide(
         self, target: Target, config: tuple[str, ...] = (), patches: Sequence[Patch] = ()
     ) -> Provisions:
-        """Build or find everything. Raises UserError, InfrastructureError, KernelFailure."""
+        """Build or find everything. Raises UserError, InfrastructureError, KernelFailure.
+
+        A kernel that does not build is not built again for the next cell.
+        """
         key = (target.name, config, tuple(patch.digest for patch in patches))
         if key not in self._known:
-            self._known[key] = self._provide(target, config, patches)
-        return self._known[key]
+            try:
+                self._known[key] = self._provide(target, config, patches)
+            except KernelFailure as exc:
+                self._known[key] = exc
+        found = self._known[key]
+        if isinstance(found, KernelFailure):
+            raise found
+        return found
 
     def _provide(
         self, target: Target, config: tuple[str, ...], patches: Sequence[Patch]

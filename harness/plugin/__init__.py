@@ -11,6 +11,7 @@ from harness.plugin.hooks import (
     pytest_collection_modifyitems,
     pytest_configure,
     pytest_configure_node,
+    pytest_report_header,
     pytest_sessionstart,
 )
 from harness.plugin.items import collect_scenarios
@@ -22,5 +23,6 @@ __all__ = [
     "pytest_collection_modifyitems",
     "pytest_configure",
     "pytest_configure_node",
+    "pytest_report_header",
     "pytest_sessionstart",
 ]

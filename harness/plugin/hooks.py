@@ -36,6 +36,18 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(stack.close)
 
 
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """What the reader of a series made of it, before anything is built."""
+    series = config.stash[SETTINGS].series
+    if series is None:
+        return []
+    count = len(series.patches)
+    return [
+        f"series: {series.name}, {count} patch{'' if count == 1 else 'es'}",
+        *(f"series: {note}" for note in series.notes),
+    ]
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """pytest-xdist's default deals cells out singly; neighbours are to share a guest."""

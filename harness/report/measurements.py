@@ -1,7 +1,7 @@
 """gup_test's times of a cell, with the interval that repeats allow to speak of.
 
 From the observation: ``get_us_each`` and ``put_us_each`` (every repeat, microseconds,
-spaces between), or ``get_us`` and ``put_us``, the last repeat alone.
+spaces between).
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from harness.records import StepResult
 class Measurement:
     """The median of ``samples`` times in microseconds, and an interval around it.
 
-    The interval covers the median in 95 of 100 trials; of fewer than six samples it is
-    the range that was seen.
+    The interval covers the median in at least 95 of 100 trials.
     """
 
     step: int
@@ -31,29 +30,25 @@ class Measurement:
 
 
 def measure(steps: Sequence[StepResult]) -> tuple[Measurement, ...]:
-    """Every time that the steps of one cell show; ``step`` is counted from 0."""
+    """The times of one cell's steps that were repeated often enough to have an interval.
+
+    One time says nothing on a host with anything else to do. ``step`` is counted from 0.
+    """
     return tuple(found for index, step in enumerate(steps) for found in _of_step(index, step))
 
 
 def _of_step(index: int, step: StepResult) -> Iterator[Measurement]:
     for name in ("get", "put"):
         samples = _samples(step, name)
-        if samples:
-            low, high = _interval(samples)
+        if len(samples) >= FEWEST_PAIRS:
+            low, high = interval(samples)
             median = statistics.median(samples)
             yield Measurement(index, name, median, low, high, len(samples))
 
 
-def _samples(step: StepResult, name: str) -> list[int]:
+def _samples(step: StepResult, name: str) -> list[float]:
     values = step.observation.values
     each = values.get(f"{name}_us_each")
     if isinstance(each, str):
-        return [int(word) for word in each.split() if word.isdecimal()]
-    last = values.get(f"{name}_us")
-    return [last] if isinstance(last, int) and not isinstance(last, bool) else []
-
-
-def _interval(samples: Sequence[int]) -> tuple[float, float]:
-    if len(samples) < FEWEST_PAIRS:
-        return min(samples), max(samples)
-    return interval([float(sample) for sample in samples])
+        return [float(word) for word in each.split() if word.isdecimal()]
+    return []

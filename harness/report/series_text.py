@@ -36,7 +36,26 @@ def render_series_summary(cells: Iterable[Mapping[str, Any]]) -> str:
         if cell["comparison"]["word"] not in (Word.UNCHANGED, Word.INFRASTRUCTURE):
             lines.append(f"  {cell['comparison']['word']:12} {cell['id']}  {_patch_of(cell)}")
         lines += [f"    {_ratio(r)}" for r in _claimed(cell["comparison"]["times"])]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_expected_changes(compared)])
+
+
+def _expected_changes(compared: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Values that the patches change where each kernel does what its source says.
+
+    The model reads the patched source: it cannot say whether such a change was meant.
+    """
+    seen: Counter[tuple[str, str]] = Counter()
+    for cell in compared:
+        if cell["comparison"]["word"] == Word.UNCHANGED:
+            for found in cell["comparison"]["differences"]:
+                values = f"{render_value(found['base'])} -> {render_value(found['patched'])}"
+                seen[str(found["name"]), values] += 1
+    lines = [
+        f"  {name}: {values} in {count} cell{'' if count == 1 else 's'}"
+        for (name, values), count in seen.most_common(_DIFFERENCES)
+    ]
+    head = "values that the patches change, as the patched source lets expect; was it meant?"
+    return [head, *lines] if lines else []
 
 
 def render_culprit(cell: str, suspects: Sequence[PatchLabel], comparison: Comparison) -> list[str]:

@@ -75,6 +75,6 @@ const renderPlots = () => {
     el("p", { class: "aside" }, el("i", { class: "key get", "aria-hidden": "true" }), "get ", el("i", { class: "key put", "aria-hidden": "true" }),
       plots[0].ratio
         ? "put; the median of pairs of guests and its 95 % interval (sign test); hollow where no change is to be told from noise."
-        : "put; the median of the repeats and its 95 % interval, of fewer than six repeats their range. Compare within a plot only."), grid, more);
+        : "put; the median of six or more repeats and its 95 % interval. Compare within a plot only."), grid, more);
   root.hidden = false;
 };
