@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from harness.observe.boots import BootCounter
 from harness.observe.classes import find_marker
 from harness.observe.classes.panics import CONSEQUENCE, PANIC, REBOOT
 from harness.observe.event import Event
@@ -20,21 +21,27 @@ _REPORTS_KEPT = 64  # a guest that complains without end; its first reports tell
 _CUT_HERE = "[ cut here ]"
 _CUT_LINES = 4  # the complaint comes within so many lines of "cut here"
 _PANIC_LINES = 60  # a panic this close to a report may be its consequence
+_SUBSYSTEM = re.compile(r"[\w :\[\]*-]{0,24}")  # what may stand before a report's first word
+_TIMED_LINES = 20  # a console with so many printk times has them on every printk line
 
 
 class ConsoleReader:
     """Reports of one console, from its first byte to its last.
 
     Where the kernel prints who speaks (CONFIG_PRINTK_CALLER), every speaker has an open
-    report of its own, and their lines do not mix.
+    report of its own, and their lines do not mix. What programs print may talk of
+    reports: where printk times its lines, an untimed report must bring a stack or
+    registers. ``quoted`` asks that of every report: the text is a mail, no console.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, quoted: bool = False) -> None:
+        self._quoted = quoted
+        self._timed_lines = 0
+        self._boots = BootCounter()
         self._cutter = LineCutter()
         self._events: list[Event] = []
         self._open: dict[str | None, Event] = {}
         self._cut_here: dict[str | None, int] = {}
-        self._banner_timed: bool | None = None
 
     @property
     def reports(self) -> tuple[KernelReport, ...]:
@@ -62,23 +69,21 @@ class ConsoleReader:
         """The console ended: so do its last line and open reports. May be called again."""
         for line in self._cutter.close():
             self._take(line)
+        self._note_reboot(self._boots.close())
         for event in tuple(self._open.values()):
             self._end(event)
 
     def _take(self, line: Line) -> None:
+        self._timed_lines += line.timed
+        self._note_reboot(self._boots.take(line))
         event = self._speaking(line)
         if event is not None and event.is_end(line):
             event.add(line)
             self._end(event)
             return
         self._note_cut_here(line, event)
-        if self._is_reboot(line):
-            for other in tuple(self._open.values()):
-                self._end(other)
-            self._start(REBOOT, line, None)
-            return
         found = find_marker(line.text, timed=line.timed)
-        if found is not None:
+        if found is not None and self._is_spoken(line, found[1]):
             self._take_marker(line, *found)
         elif event is not None and event in self._open.values():
             event.add(line)
@@ -134,14 +139,26 @@ class ConsoleReader:
         cut_here = self._cut_here.pop(line.caller, -_CUT_LINES)
         near = line.number - cut_here < _CUT_LINES
         event = Event(report_class, match, line, cut_here if near else line.number)
+        event.doubtful = match is not None and self._needs_proof(line)
         if len(self._events) < _REPORTS_KEPT:
             self._events.append(event)
             self._open[line.caller] = event
         if event.exhausted(line):
             self._end(event)
 
+    def _is_spoken(self, line: Line, match: re.Match[str]) -> bool:
+        """Whether a marker begins what is said, rather than being talked of."""
+        before = line.text[: match.start()]
+        return not self._needs_proof(line) or _SUBSYSTEM.fullmatch(before) is not None
+
+    def _needs_proof(self, line: Line) -> bool:
+        """Whether a program or a person, rather than the kernel, may have said it."""
+        return self._quoted or (not line.timed and self._timed_lines > _TIMED_LINES)
+
     def _end(self, event: Event) -> None:
         event.settle()
+        if event.doubtful and not event.proved:
+            self._events = [other for other in self._events if other is not event]
         self._open = {caller: other for caller, other in self._open.items() if other is not event}
 
     def _note_cut_here(self, line: Line, event: Event | None) -> None:
@@ -151,11 +168,8 @@ class ConsoleReader:
         if event is not None and event.severity != "fatal":
             self._end(event)
 
-    def _is_reboot(self, line: Line) -> bool:
-        """Whether this is a kernel's first line again, printed the way the first one was."""
-        if REBOOT.marker.match(line.text) is None:
-            return False
-        if self._banner_timed is None:
-            self._banner_timed = line.timed
-            return False
-        return self._banner_timed == line.timed
+    def _note_reboot(self, banner: Line | None) -> None:
+        if banner is not None:
+            for event in tuple(self._open.values()):
+                self._end(event)
+            self._start(REBOOT, banner, None)

@@ -59,6 +59,7 @@ class Event:
         self._class = report_class
         self.caller = line.caller
         self._timed = line.timed
+        self.doubtful = False
         self._groups = match.groupdict() if match else {}
         self._stack = Stack()
         self._all_cpus = False
@@ -77,6 +78,11 @@ class Event:
             or self.last_line - self.first_line > _LINES
             or line.number - self.last_line > _SILENT_LINES
         )
+
+    @property
+    def proved(self) -> bool:
+        """Whether anything but its own words shows that it happened: a stack, registers."""
+        return bool(self._stack.names("frame", "counter", "link", "lock"))
 
     def hears(self, line: Line) -> bool:
         """Whether another speaker's line belongs to it: a CPU's that it made speak."""
