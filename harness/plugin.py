@@ -18,6 +18,7 @@ import pytest
 from harness.campaign.cell import CellRunner, RunOptions
 from harness.campaign.provide import Provider
 from harness.errors import UserError
+from harness.ignore import NOTHING_IGNORED, IgnoreList, load_ignore_list
 from harness.kernel.spec import parse_kernel_spec
 from harness.machine.process import orderly_termination
 from harness.progress import Progress, Task
@@ -34,6 +35,7 @@ _CELL = "daxhound.cell"
 _USER_ERROR = "daxhound.user-error"
 
 _known_key = pytest.StashKey[dict[str, Target]]()
+_ignore_key = pytest.StashKey[IgnoreList]()
 _targets_key = pytest.StashKey[dict[str, Target]]()
 _runner_key = pytest.StashKey[CellRunner]()
 _run_directory_key = pytest.StashKey[Path]()
@@ -72,6 +74,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FACTOR",
         help="multiply every deadline, for a slow or busy host (default: 1)",
     )
+    group.addoption(
+        "--ignore-reports",
+        metavar="FILE",
+        type=Path,
+        help="YAML list of known kernel reports, each with a reason (default: none)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -79,6 +87,7 @@ def pytest_configure(config: pytest.Config) -> None:
         targets = load_targets()
         selected = select_targets(config.getoption("--arch") or ["all"], targets)
         parse_kernel_spec(config.getoption("--kernel"))
+        config.stash[_ignore_key] = _ignore_list(config)
     except UserError as exc:
         raise pytest.UsageError(str(exc)) from exc
     config.stash[_known_key] = targets
@@ -87,6 +96,11 @@ def pytest_configure(config: pytest.Config) -> None:
     stack = ExitStack()
     stack.enter_context(orderly_termination())
     config.add_cleanup(stack.close)
+
+
+def _ignore_list(config: pytest.Config) -> IgnoreList:
+    path = config.getoption("--ignore-reports")
+    return load_ignore_list(path) if path else NOTHING_IGNORED
 
 
 def collect_scenarios(file_path: Path, parent: pytest.Collector) -> ScenarioFile | None:
@@ -179,6 +193,7 @@ def _runner(config: pytest.Config) -> CellRunner:
         options = RunOptions(
             transport=config.getoption("--transport"),
             patience=config.getoption("--patience"),
+            ignore=config.stash[_ignore_key],
         )
         config.stash[_runner_key] = CellRunner(provider, options, _run_directory(config))
     return config.stash[_runner_key]

@@ -16,6 +16,7 @@ from harness.deadline import Deadline
 from harness.errors import InfrastructureError, KernelFailure, KernelReported
 from harness.guest.boot import BootRequest, Guest, Transport, boot
 from harness.guest.steps import StepContext, identify_guest, prepare_regions, run_step
+from harness.ignore import NOTHING_IGNORED, IgnoreList
 from harness.model import Machine, Model
 from harness.records import CellResult, KernelReport, Observation, StepResult, Verdict
 from harness.report.results import CellFolder
@@ -31,6 +32,7 @@ class RunOptions:
 
     transport: Transport = "ssh"
     patience: float = 1.0
+    ignore: IgnoreList = NOTHING_IGNORED
 
 
 class CellRunner:
@@ -138,6 +140,7 @@ class _Attempt:
             store_root=provider.store.root,
             transport=self.options.transport,
             scale=self.options.patience,
+            ignore=self.options.ignore,
         )
         started = time.monotonic()
         try:

@@ -20,6 +20,7 @@ from pexpect.socket_pexpect import SocketSpawn
 
 from harness.deadline import Deadline
 from harness.errors import InfrastructureError, KernelReported
+from harness.ignore import NOTHING_IGNORED, IgnoreList
 from harness.observe.console import ConsoleReader
 from harness.records import KernelReport
 
@@ -39,8 +40,9 @@ _AFTER_SECONDS = 0.1  # a panic follows its oops within this
 class Console:
     """One guest's console; a context manager around the connection and its log."""
 
-    def __init__(self, socket_path: Path, log: Path) -> None:
+    def __init__(self, socket_path: Path, log: Path, ignore: IgnoreList = NOTHING_IGNORED) -> None:
         self._reader = ConsoleReader()
+        self._ignore = ignore
         self._log = log.open("ab", buffering=0)
         self._spawn = _connect(socket_path, self._take)
         self._tail = b""
@@ -68,8 +70,8 @@ class Console:
 
     @property
     def reports(self) -> tuple[KernelReport, ...]:
-        """Every report that is complete so far."""
-        return tuple(self._reader.reports)
+        """Every report that is complete so far and is not to be ignored."""
+        return self._ignore.heeded(self._reader.reports)
 
     def fileno(self) -> int:
         """The connection, to be waited for by select or poll; readable at its end too."""
@@ -106,8 +108,8 @@ class Console:
             self._reader.close()
         elif self._reports_seen():
             self._let_report_end()
-        if self._reader.reports:
-            raise KernelReported(self.reports)
+        if reports := self.reports:
+            raise KernelReported(reports)
 
     def drain(self, deadline: Deadline) -> None:
         """Take in what still comes: until the end, the deadline, or a second of silence."""
@@ -133,7 +135,7 @@ class Console:
             self._log.close()
 
     def _reports_seen(self) -> bool:
-        return self._reader.open_report is not None or bool(self._reader.reports)
+        return self._reader.open_report is not None or bool(self.reports)
 
     def _let_report_end(self) -> None:
         deadline = Deadline.after(_REPORT_SECONDS)

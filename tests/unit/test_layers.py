@@ -10,19 +10,21 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 LEAVES = {"errors", "records", "deadline", "units", "progress"}
-READERS = LEAVES | {"yaml_document", "target", "command_line", "kconfig", "scenario"}
+READERS = LEAVES | {"yaml_document", "ignore", "target", "command_line", "kconfig", "scenario"}
 EDGES = READERS | {"observe", "store", "apt", "apt_host", "kernel", "image", "machine", "guest"}
 
 # What each part may import besides itself.
 ALLOWED: dict[str, set[str]] = {
     **{leaf: {"errors", "records"} for leaf in LEAVES},
     "yaml_document": LEAVES,
+    "ignore": LEAVES | {"yaml_document"},
     "target": LEAVES | {"yaml_document"},
     "command_line": LEAVES | {"target"},
     "kconfig": LEAVES,
     "scenario": LEAVES | {"yaml_document", "target"},
     "model": READERS,
     "observe": LEAVES,
+    "triage": READERS | {"observe"},
     "compare": LEAVES,
     "report": LEAVES,
     "store": LEAVES,
@@ -35,7 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     "doctor": READERS | {"apt_host", "machine"},
     "campaign": EDGES | {"model", "compare", "report"},
     "plugin": EDGES | {"campaign", "report", "model"},
-    "cli": EDGES | {"campaign", "report", "model", "doctor"},
+    "cli": EDGES | {"campaign", "report", "model", "doctor", "triage"},
 }
 
 
