@@ -105,7 +105,7 @@ class ConsoleReader:
         if event is None:
             self._start(report_class, line, match)
             return
-        event.join(line, report_class)
+        event.join(line, report_class, match)
         if event not in self._open.values():
             self._open[line.caller] = event
 

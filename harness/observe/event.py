@@ -37,8 +37,7 @@ _BODY = re.compile(
       | -> | other\ info | backing: | AS: | Fault\ in | Failing\ address | Oops
       | Internal\ error | Mem\ abort | ={20} | r\d+\s*: | \[?<?[0-9a-f]{4,}>?\]?:\ | Flags:\ n
       | Control:\ | Register\ r\d | Process\ .*limit | Stack:\ | epc\ : | \ [agst]\d+\s*: | status:
-      | [PL][CR]\ is\ at | backtrace | unreferenced | comm\ " | hex\ dump | \s+\S+\ from\b
-      | \(\w+\)\ from
+      | [PL][CR]\ is\ at | backtrace | unreferenced | comm\ " | hex\ dump | \(?[\w.]+\)?\ from\ \S
     )"""
 )
 
@@ -104,8 +103,11 @@ class Event:
         elif line.timed or not self._timed:  # else a program said it
             self._idle += 1
 
-    def join(self, line: Line, report_class: ReportClass) -> None:
+    def join(self, line: Line, report_class: ReportClass, match: re.Match[str]) -> None:
         """Take in the marker of a report that this one led to, or that says more of it."""
+        if report_class.explains and self._class.kind == "warning":
+            self._class = report_class
+            self._groups = match.groupdict() | self._groups
         if RANK[report_class.severity] > RANK[self.severity]:
             self.severity = report_class.severity
         if report_class is not PANIC:

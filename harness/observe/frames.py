@@ -32,6 +32,10 @@ _FRAME = re.compile(
 # arm's unwinder names the caller second: "[<a>] (callee) from [<b>] (caller+0x1/0x2)".
 _ARM_FRAME = re.compile(r"\s*" + _ADDRESS + r"\(?[\w.]+\)? from " + _ADDRESS + r"\(?" + _NAME)
 
+# A call that never returns (panic) may end its function: the address after it is the next
+# function's first. Entry code is returned to by its first address indeed.
+_PAST_END = re.compile(r"(?!ret_)[\w$.]+\+0x0/")
+
 # What SYSCALL_DEFINE makes of one name: the architecture's wrapper around sys_NAME
 # (arch/*/include/asm/syscall_wrapper.h), and the bodies and helpers of NAME itself.
 _WRAPPER = re.compile(r"__(?:x64|ia32|arm64|riscv|s390x?|powerpc)_(?=(?:compat_)?sys_)")
@@ -60,7 +64,14 @@ def find_link(line: str) -> str | None:
 def find_frame(line: str) -> str | None:
     """The function of one line of a stack trace; None for one that may not belong to it."""
     match = _FRAME.match(line)
-    if match is None:
-        match = _ARM_FRAME.match(line)
-        return plain_name(match["name"]) if match else None
-    return None if "(unreliable)" in match["rest"] else plain_name(match["name"])
+    if match is not None and _PAST_END.match(line, match.start("name")):
+        return None
+    return find_place(line)
+
+
+def find_place(text: str) -> str | None:
+    """The function that text begins with, its very first instruction included."""
+    match = _FRAME.match(text) or _ARM_FRAME.match(text)
+    if match is None or "(unreliable)" in text:
+        return None
+    return plain_name(match["name"])

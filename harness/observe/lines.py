@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_LINE_BYTES = 4096  # a longer line is cut; nothing a kernel prints is
+# A longer line is cut; a printk record is no longer than 1024 (PRINTKRB_RECORD_MAX). Patterns
+# may take the square of a line's length, so that this is what keeps a log's cost linear.
+_LINE_BYTES = 1200
 
 _CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-Z\\-_]|[\x00-\x08\x0b-\x1f\x7f]")
 # printk's time, also in the middle: a user's unfinished line before it is another line's.

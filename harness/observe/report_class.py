@@ -28,7 +28,8 @@ class ReportClass:
     say nothing that belongs to a report until it counts as ended; 0 is a report of one
     line. ``joins_within`` is how many lines after an earlier marker this one is still the
     same report. ``end`` ends it at once. A ``timed`` row needs a line with printk's time:
-    its words are a program's as well.
+    its words are a program's as well. One that ``explains`` is the message of a WARNING,
+    before its line (to 6.18) or behind it, and says better what it is.
     """
 
     kind: str
@@ -44,6 +45,7 @@ class ReportClass:
     skip: re.Pattern[str] | None = None
     detail: re.Pattern[str] | None = None
     timed: bool = False
+    explains: bool = False
 
     def render(self, groups: Mapping[str, str | None], function: str | None) -> str:
         """The title, without any address; ``function`` is the one at fault, if known."""

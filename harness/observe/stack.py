@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.observe.frames import find_counter, find_frame, find_link
+from harness.observe.frames import find_counter, find_frame, find_link, find_place
 
 Kind = Literal["frame", "counter", "link", "lock", "trace", "origin", "became", "user", "panic"]
 
@@ -68,7 +68,7 @@ def _marks(text: str) -> Iterator[Mark]:
     elif (link := find_link(text)) is not None:
         yield Mark("link", link)
     elif (lock := _LOCK.search(text)) is not None:
-        if (name := find_frame(lock["rest"])) is not None:
+        if (name := find_place(lock["rest"])) is not None:
             yield Mark("lock", name)
     elif (frame := find_frame(text)) is not None:
         yield Mark("frame", frame)

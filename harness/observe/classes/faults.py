@@ -64,6 +64,7 @@ FAULTS = (
         "error",
         re.compile(r"pages\[\d+\] is (?P<what>NOT dma-pinned|NOT pinnable but pinned)"),
         joins_within=3,
+        explains=True,
     ),
     ReportClass(
         "vmemmap-leak",
@@ -71,6 +72,7 @@ FAULTS = (
         "error",
         re.compile(r"failed to free all reserved pages"),
         joins_within=3,
+        explains=True,
     ),
     # kernel/panic.c: until 6.18 "CPU: 1 PID: 2 at file:line function", then "file:line at function"
     ReportClass(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from harness.observe.classes.rows import FUNCTION, error
 from harness.observe.locate import in_stack, in_trace, named_then_trace
+from harness.observe.report_class import ReportClass
 
-_ACCESS = (
-    r"^ ?(?P<access>Read|Write)s? (?:of size|at addr)|by task|\b(?P<access2>Read|Write) of size"
-)
+_ACCESS = r"(?P<access>Read|Write) (?:of size|at addr)"
 # mm/kasan/sw_tags.c, hw_tags.c: found in a fault's handler, which is on the stack as well.
 _FAULT = r"(?:kernel_fault|.*tag_check.*|.*mem_abort.*)"
 _FREE = r"slab_\w+|kfree\w*|vunmap\w*|vfree\w*"
@@ -29,7 +30,7 @@ SANITIZERS = (
         rf"BUG: KASAN: (?P<what>[\w -]+?) in {FUNCTION}",
         where=named_then_trace,
         skip=_FAULT,
-        detail=r"(?P<access>Read|Write) (?:of size|at addr)",
+        detail=_ACCESS,
     ),
     error(
         "kasan",
@@ -37,7 +38,7 @@ SANITIZERS = (
         r"BUG: KASAN: (?P<what>[\w-]+)",
         where=in_trace,
         skip=_FAULT,
-        detail=r"(?P<access>Read|Write) (?:of size|at addr)",
+        detail=_ACCESS,
     ),
     error(
         "kfence",
@@ -60,10 +61,12 @@ SANITIZERS = (
         where=in_stack,
         skip=_CIPHER,
     ),
-    error(
+    ReportClass(
         "kcsan",
         "KCSAN: {what} in {function} / {other}",
-        rf"BUG: KCSAN: (?P<what>data-race) in {FUNCTION} / (?P<other>[\w.]+)",
+        "error",
+        re.compile(rf"BUG: KCSAN: (?P<what>data-race) in {FUNCTION} / (?P<other>[\w.]+)"),
+        located=False,
     ),
     error("kcsan", "KCSAN: {what}", rf"BUG: KCSAN: (?P<what>[\w: -]+?) in {FUNCTION}"),
     error(
