@@ -139,6 +139,7 @@ class ConsoleReader:
         cut_here = self._cut_here.pop(line.caller, -_CUT_LINES)
         near = line.number - cut_here < _CUT_LINES
         event = Event(report_class, match, line, cut_here if near else line.number)
+        self._lend_stack(event, line)
         event.doubtful = match is not None and self._needs_proof(line)
         if len(self._events) < _REPORTS_KEPT:
             self._events.append(event)
@@ -154,6 +155,12 @@ class ConsoleReader:
     def _needs_proof(self, line: Line) -> bool:
         """Whether a program or a person, rather than the kernel, may have said it."""
         return self._quoted or (not line.timed and self._timed_lines > _TIMED_LINES)
+
+    def _lend_stack(self, event: Event, line: Line) -> None:
+        """A report cut off by another of the same speaker was in the same place."""
+        cut_off = next((e for e in reversed(self._events) if e.caller == line.caller), None)
+        if cut_off is not None and line.number - cut_off.last_line <= _CUT_LINES:
+            cut_off.borrow_stack(event)
 
     def _end(self, event: Event) -> None:
         event.settle()

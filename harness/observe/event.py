@@ -83,6 +83,11 @@ class Event:
         """Whether anything but its own words shows that it happened: a stack, registers."""
         return bool(self._stack.names("frame", "counter", "link", "lock"))
 
+    def borrow_stack(self, other: Event) -> None:
+        """Take another's stack for its own, where it has come to none."""
+        if not self.proved and self._patience:
+            self._stack = other._stack
+
     def hears(self, line: Line) -> bool:
         """Whether another speaker's line belongs to it: a CPU's that it made speak."""
         return self._all_cpus and (line.caller or "").startswith("C")

@@ -16,8 +16,17 @@ _ARCHES = (
     ("arm64", re.compile(r"\bpstate: |\bESR = 0x|^pc : |^Call trace:", re.M)),
     ("x86_64", re.compile(r"\bRIP: 00|\bRSP: 00|\bCR2: |\bRAX: ")),
 )
-_MMU = re.compile(r"\bMMU=(Hash|Radix)\b")
+# What each says while it boots, for a report that shows no registers.
+_BOOTS = (
+    ("ppc64", re.compile(r"\b(?:hash|radix)-mmu: |\blpar: Using ")),
+    ("s390x", re.compile(r"\bsetup: Linux is running |\bsclp_\w+: ")),
+    ("arm64", re.compile(r"\bBooting Linux on physical CPU 0x\w+ \[0x")),
+    ("x86_64", re.compile(r"\bBIOS-e820: |\bx86/fpu: ")),
+)
+_MMU = re.compile(r"\bMMU=(Hash|Radix)\b|\blpar: Using (hash|radix) MMU|\b(hash|radix)-mmu: ", re.I)
 _PAGE_SIZE = re.compile(r"\bPAGE_SIZE=(\d+)K\b|\bpgtable: (\d+)k pages", re.I)
+# alloc_large_system_hash() in mm/mm_init.c
+_TABLE = re.compile(r"\bhash table entries: \d+ \(order: (\d{1,2}), (\d{4,12}) bytes")
 # print_tainted() and what follows it: lib/dump_stack.c, kernel/hung_task.c.
 _KERNEL = re.compile(
     r"\b(?:Not tainted|Tainted: [\w =,\[\]]*?) ?\(?(\d+\.\d+[\w.+~-]*)"
@@ -51,21 +60,28 @@ def find_reports(data: bytes) -> tuple[Finding, ...]:
 
 
 def _finding(report: KernelReport, whole: str) -> Finding:
-    arch = next((name for name, pattern in _ARCHES if pattern.search(report.text)), None)
-    mmu = _MMU.search(report.text)
     kernel = _KERNEL.search(report.text) or _KERNEL.search(whole)
+    arch = _named(_ARCHES, report.text) or _named(_BOOTS, whole)
+    mmu = _MMU.search(report.text) or _MMU.search(whole)
     return Finding(
         report=report,
         arch=arch,
-        mmu=mmu[1].lower() if mmu else None,
-        page_size=_page_size(report.text, arch),
+        mmu=next(word for word in mmu.groups() if word).lower() if mmu else None,
+        page_size=_page_size(report.text, whole, arch),
         kernel=(kernel[1] or kernel[2]) if kernel else None,
     )
 
 
-def _page_size(text: str, arch: str | None) -> int | None:
-    """As printed; two architectures have but one."""
+def _named(table: tuple[tuple[str, re.Pattern[str]], ...], text: str) -> str | None:
+    return next((name for name, pattern in table if pattern.search(text)), None)
+
+
+def _page_size(text: str, whole: str, arch: str | None) -> int | None:
+    """As printed; else as any table that the kernel allocates while it boots tells it."""
     told = _PAGE_SIZE.search(text)
     if told:
         return int(told[1] or told[2]) << 10
-    return 4096 if arch in ("x86_64", "s390x") else None
+    table = _TABLE.search(whole)
+    if table:
+        return int(table[2]) >> int(table[1])
+    return 4096 if arch in ("x86_64", "s390x") else None  # they have no other

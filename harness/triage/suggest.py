@@ -20,6 +20,8 @@ from harness.yaml_document import Record, load_documents
 HINTS = Path(__file__).with_name("hints.yaml")
 _FRAME = re.compile(r"\b([A-Za-z_][\w.]*)\+0x[0-9a-f]+/0x")
 _MMU_WEIGHT = 3
+_ENOUGH = 2  # two functions, or one that is at fault, or words
+_CHANCE = ("oom",)  # whoever asked for a page just then
 
 
 class Hint(Record):
@@ -53,6 +55,8 @@ def suggest(
     finding: Finding, hints: Iterable[Hint], targets: Mapping[str, Target]
 ) -> Suggestion | None:
     """The best scenario and target for a report; None where nothing points to any."""
+    if finding.report.kind in _CHANCE:
+        return None
     frames = [name.partition(".")[0] for name in _FRAME.findall(finding.report.text)]
     weighed = [(_signs(hint, finding, frames), hint) for hint in hints]
     signs, best = max(weighed, key=lambda pair: pair[0].weight, default=(_Signs(), None))
@@ -75,10 +79,10 @@ def _signs(hint: Hint, finding: Finding, frames: list[str]) -> _Signs:
     named = [name for name in dict.fromkeys(frames) if _matches(name, hint.functions)]
     said = [word for word in hint.words if word in finding.report.text]
     weight = len(named) + 2 * len(said)
-    if not weight:
-        return _Signs()
     if _matches(finding.report.function or "", hint.functions):
         weight += 2
+    if weight < _ENOUGH:
+        return _Signs()
     reasons = []
     if named:
         reasons.append(f"the trace has {', '.join(named)}")

@@ -169,3 +169,12 @@ def test_programs_that_print_in_between_end_no_report() -> None:
     log = log_of(begin) + chatter + log_of("Call Trace:" + frames)
     (report,) = read(log)
     assert report.function == "foo_remove"
+
+
+def test_report_that_another_cuts_off_was_in_the_same_place() -> None:
+    warning = "WARNING: CPU: 1 PID: 77 at kernel/x.c:1 helper_of_stalls+0x1/0x2"
+    stall, _, rest = STALL.strip().partition("Call Trace:")
+    log = f"{stall}------------[ cut here ]------------\n{warning}\nCall Trace:{rest}\n{END}"
+    first, second = read(log_of(log))
+    assert first.title == "INFO: rcu detected stall in foo_ioctl"
+    assert second.title == "WARNING in helper_of_stalls"
