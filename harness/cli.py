@@ -11,17 +11,16 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from harness import __version__, doctor
 from harness.campaign.interactive import canned_command, run_interactive
 from harness.campaign.predict import predict_cells, render_predictions
+from harness.commands import series, triage
 from harness.errors import InfrastructureError, KernelFailure, UserError
 from harness.machine.process import orderly_termination
 from harness.scenario.expand import Cell, expand
 from harness.scenario.find import find_scenario
 from harness.target import Target, load_targets, select_targets
-from harness.triage import find_reports, load_hints, render_json, render_text, suggest
 
 EXIT_OK, EXIT_DIFFERENT, EXIT_HOST, EXIT_USER = 0, 1, 3, 4
 
@@ -87,12 +86,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help="for another program")
     command.set_defaults(run=_predict)
 
-    command = commands.add_parser(
-        "triage", help="kernel reports of a console or a mail, and the scenario to try"
-    )
-    command.add_argument("file", help="a console log or a mail; - for standard input")
-    command.add_argument("--json", action="store_true", help="for another program")
-    command.set_defaults(run=_triage)
+    series.add_commands(commands)
+    triage.add_commands(commands)
     return parser
 
 
@@ -171,23 +166,6 @@ def _predict(options: argparse.Namespace) -> int:
     if not options.json:
         print(f"(facts of {options.kernel} from its version and fragments; nothing was built)")
     return EXIT_OK
-
-
-def _triage(options: argparse.Namespace) -> int:
-    hints, targets = load_hints(), load_targets()
-    findings = find_reports(_read(options.file))
-    answers = [(finding, suggest(finding, hints, targets)) for finding in findings]
-    print(render_json(answers) if options.json else render_text(answers))
-    return EXIT_OK
-
-
-def _read(name: str) -> bytes:
-    if name == "-":
-        return sys.stdin.buffer.read()
-    try:
-        return Path(name).read_bytes()
-    except OSError as exc:
-        raise UserError(f"cannot be read: {exc.strerror}", path=Path(name)) from exc
 
 
 if __name__ == "__main__":

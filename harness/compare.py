@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from harness.records import Expected, Mismatch, Observation, Prediction, Scalar, StepResult
 
 
-def compare(prediction: Prediction, observation: Observation) -> StepResult:
-    """Every predicted value held against what was seen; a value not seen is a mismatch."""
-    mismatches = tuple(
+def compare(
+    prediction: Prediction, observation: Observation, intended: Collection[str] = ()
+) -> StepResult:
+    """Every predicted value held against what was seen; a value not seen is a mismatch.
+
+    ``intended`` names values that a series is meant to change: they are kept apart.
+    """
+    differing = [
         Mismatch(observation.step, expected, observation.values.get(expected.name))
         for expected in prediction.expected
         if not _agrees(expected, observation)
+    ]
+    return StepResult(
+        observation.step,
+        observation,
+        prediction,
+        mismatches=tuple(m for m in differing if m.expected.name not in intended),
+        intended=tuple(m for m in differing if m.expected.name in intended),
     )
-    return StepResult(observation.step, observation, prediction, mismatches)
 
 
 def _agrees(expected: Expected, observation: Observation) -> bool:

@@ -27,6 +27,17 @@ class Verdict(StrEnum):
     INFRASTRUCTURE = "infrastructure"
 
 
+class Word(StrEnum):
+    """What a series did to a cell: the base kernel's result against the patched one's."""
+
+    UNCHANGED = "unchanged"
+    REGRESSED = "regressed"
+    FIXED = "fixed"
+    CHANGED = "changed"
+    BUILD_BROKEN = "build-broken"
+    INFRASTRUCTURE = "infrastructure"
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One thing the kernel, ndctl or QEMU does, and where that is written down."""
@@ -154,12 +165,16 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """A step that was run, held against its prediction."""
+    """A step that was run, held against its prediction.
+
+    ``intended`` are the mismatches that the author of a series announced.
+    """
 
     step: str
     observation: Observation
     prediction: Prediction
     mismatches: tuple[Mismatch, ...]
+    intended: tuple[Mismatch, ...] = ()
 
     @property
     def compared(self) -> int:
@@ -167,8 +182,104 @@ class StepResult:
 
 
 @dataclass(frozen=True, slots=True)
+class PatchLabel:
+    """How far into a series a kernel is: ``position`` 0 is the base, 1 the first patch.
+
+    ``subject`` is that of the last patch applied.
+    """
+
+    position: int
+    subject: str
+
+    @property
+    def suffix(self) -> str:
+        """What tells this kernel's cells from others of the same name."""
+        return f"@{self.position:02}" if self.position else "@base"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One value that two kernels show differently; ``step`` is ``<number>. <kind>``."""
+
+    step: str
+    name: str
+    base: Scalar
+    patched: Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRatio:
+    """A time of the patched kernel over the base's: median of pairs, and its interval.
+
+    The interval covers the median in at least 95 of 100 trials, whatever the times'
+    distribution; ``claimed`` is whether it leaves no room for "no change".
+    """
+
+    step: str
+    name: str
+    median: float
+    low: float
+    high: float
+    pairs: int
+    claimed: bool
+
+
+Direction: TypeAlias = Literal["lower", "higher"]
+
+
+@dataclass(frozen=True, slots=True)
+class Intention:
+    """A value that a series is meant to change, from patch ``position`` on.
+
+    ``scenario`` is a glob; ``targets`` None means all. ``becomes`` is a direction, held
+    against the base, or the value itself. ``where`` is the file and line that says so.
+    """
+
+    position: int
+    scenario: str
+    targets: tuple[str, ...] | None
+    step: str
+    value: str
+    becomes: Direction | Scalar
+    because: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fulfilment:
+    """An intention held against two kernels; ``seen`` says in words what they showed."""
+
+    intention: Intention
+    met: bool
+    seen: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A cell on the patched kernel, held against the same cell on ``base``.
+
+    ``differences`` are what a rule predicts exactly and the two kernels show differently,
+    which is no fault where each does what the model expects of it. ``intended`` are the
+    changes that the series' author announced for this cell.
+    """
+
+    word: Word
+    base: PatchLabel
+    base_verdict: Verdict
+    base_reason: str
+    differences: tuple[Difference, ...] = ()
+    times: tuple[TimeRatio, ...] = ()
+    intended: tuple[Fulfilment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CellResult:
-    """All that is kept of one cell; everything reported later is made from this."""
+    """All that is kept of one cell; everything reported later is made from this.
+
+    ``phase`` is how far it came: ``build``, ``boot``, ``guest``, a step's kind, or
+    ``after the last step``. ``cells_before`` ran in the same guest; ``note`` is what else a
+    reader should know. ``patch`` and ``comparison`` are there in runs of a series.
+    """
 
     id: str
     scenario: str
@@ -181,6 +292,16 @@ class CellResult:
     steps: tuple[StepResult, ...] = ()
     report: KernelReport | None = None
     retried: bool = False
+    phase: str = ""
+    cells_before: tuple[str, ...] = ()
+    note: str = ""
+    patch: PatchLabel | None = None
+    comparison: Comparison | None = None
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether the kernel did what the model said it must."""
+        return self.verdict in (Verdict.OK, Verdict.UNSUPPORTED)
 
     @property
     def compared(self) -> int:

@@ -14,7 +14,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import filelock
@@ -64,6 +64,19 @@ class Store:
         with filelock.FileLock(path):
             yield
 
+    def discard(self, directory: Path, lock: str) -> None:
+        """Remove a directory whose users hold that lock; left alone while one does."""
+        building = self.root / _BUILDING
+        building.mkdir(parents=True, exist_ok=True)
+        with (
+            suppress(filelock.Timeout),
+            filelock.FileLock(self.root / _LOCKS / lock, timeout=0),
+        ):
+            # Whole or gone, also for whoever comes after a kill.
+            doomed = Path(tempfile.mkdtemp(prefix=f"{lock}.", dir=building))
+            directory.rename(doomed / "doomed")
+            shutil.rmtree(doomed, ignore_errors=True)
+
     def _make(self, kind: str, key: str, build: Callable[[Path], None]) -> Path:
         self._remove_leftovers(f"{kind}-{key}")
         entry = self._entry(kind, key)
@@ -73,12 +86,12 @@ class Store:
         try:
             work.chmod(0o755)
             build(work)
-            _flush_file_system(work)
+            flush_file_system(work)
             work.rename(entry)
         except BaseException:
             shutil.rmtree(work, ignore_errors=True)
             raise
-        _flush_directory(entry.parent)
+        flush_directory(entry.parent)
         return entry
 
     def _remove_leftovers(self, held: str) -> None:
@@ -90,11 +103,14 @@ class Store:
             if name == held:
                 shutil.rmtree(leftover, ignore_errors=True)
                 continue
-            try:
-                with filelock.FileLock(self.root / _LOCKS / name, timeout=0):
-                    shutil.rmtree(leftover, ignore_errors=True)
-            except filelock.Timeout:
-                continue
+            self._remove_unless_held(name, leftover)
+
+    def _remove_unless_held(self, name: str, directory: Path) -> None:
+        with (
+            suppress(filelock.Timeout),
+            filelock.FileLock(self.root / _LOCKS / name, timeout=0),
+        ):
+            shutil.rmtree(directory, ignore_errors=True)
 
     @contextmanager
     def _host_errors(self) -> Iterator[None]:
@@ -137,7 +153,7 @@ def _file_digest(path: Path) -> bytes:
         return hashlib.file_digest(file, "sha256").digest()
 
 
-def _flush_file_system(path: Path) -> None:
+def flush_file_system(path: Path) -> None:
     """Write everything below ``path`` to disk: one syncfs, not an fsync for every file.
 
     A kernel source tree has 80,000 files; fsync of each takes minutes on a disk.
@@ -152,7 +168,8 @@ def _flush_file_system(path: Path) -> None:
         os.close(descriptor)
 
 
-def _flush_directory(path: Path) -> None:
+def flush_directory(path: Path) -> None:
+    """Write to disk which names a directory holds."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -1,221 +1,95 @@
-"""One cell from boot to verdict: who is to blame is decided here, by the exception's type."""
+"""One cell from an order to a result: provided for, tried, and tried again where in doubt."""
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from harness.campaign.provide import Provider, Provisions
-from harness.compare import compare
-from harness.deadline import Deadline
-from harness.errors import InfrastructureError, KernelFailure, KernelReported
-from harness.guest.boot import BootRequest, Guest, Transport, boot
-from harness.guest.steps import StepContext, identify_guest, prepare_regions, run_step
-from harness.ignore import NOTHING_IGNORED, IgnoreList
-from harness.model import Machine, Model
-from harness.records import CellResult, KernelReport, Observation, StepResult, Verdict
+from harness.campaign.attempt import Attempt, RunOptions
+from harness.campaign.order import Order
+from harness.campaign.pool import GuestPool
+from harness.campaign.provide import Provider
+from harness.errors import InfrastructureError, KernelFailure
+from harness.records import CellResult, Verdict
 from harness.report.results import CellFolder
-from harness.scenario.expand import Cell
-from harness.scenario.steps import Regions, Step
-
-STEP_SECONDS = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """What a person may turn: ``patience`` multiplies every deadline."""
-
-    transport: Transport = "ssh"
-    patience: float = 1.0
-    ignore: IgnoreList = NOTHING_IGNORED
 
 
 class CellRunner:
-    """Runs cells, each in a guest of its own, and writes down what happens as it happens."""
+    """Runs cells and writes down what happens as it happens; a context manager."""
 
-    def __init__(self, provider: Provider, options: RunOptions, run_directory: Path) -> None:
+    def __init__(
+        self, provider: Provider, options: RunOptions, run_directory: Path, pool: GuestPool
+    ) -> None:
         self.provider = provider
         self.options = options
         self.run_directory = run_directory
+        self.pool = pool
 
-    def run(self, cell: Cell) -> CellResult:
-        """The cell's result; an infrastructure verdict was tried twice, each in a new guest.
+    def run(self, order: Order) -> CellResult:
+        """The cell's result.
 
-        Raises UserError for a kernel or configuration that cannot be had.
+        The host's trouble is tried once more, in a new guest. What a guest showed that had
+        run other cells counts once a new guest shows it as well; a kernel's own report
+        counts wherever it was seen. Raises UserError for a kernel or configuration that
+        cannot be had.
         """
-        folder = CellFolder(self.run_directory, cell.id)
-        result = self._attempt(cell, folder)
+        folder = CellFolder(self.run_directory, order.id)
+        result = self._attempt(order, folder, fresh=False)
         if result.verdict is Verdict.INFRASTRUCTURE:
             folder.attempt(2)
-            result = replace(self._attempt(cell, folder), retried=True)
+            return replace(self._attempt(order, folder, fresh=True), retried=True)
+        if not result.is_expected and result.cells_before:
+            folder.attempt(2)
+            return _confirmed(result, self._attempt(order, folder, fresh=True))
         return result
 
-    def _attempt(self, cell: Cell, folder: CellFolder) -> CellResult:
+    def _attempt(self, order: Order, folder: CellFolder, *, fresh: bool) -> CellResult:
         started = time.monotonic()
+        cell = order.cell
         try:
-            provisions = self.provider.provide(cell.target, cell.config)
+            provisions = self.provider.provide(cell.target, cell.config, order.patches)
         except InfrastructureError as exc:
-            blank = self._blank(cell, Verdict.INFRASTRUCTURE, str(exc))
+            result = self._unbuilt(order, Verdict.INFRASTRUCTURE, str(exc))
         except KernelFailure as exc:
-            blank = self._blank(cell, Verdict.KERNEL_FAILURE, str(exc))
+            result = self._unbuilt(order, Verdict.KERNEL_FAILURE, str(exc))
         else:
-            attempt = _Attempt(cell, provisions, self.options, folder)
-            verdict, reason, report = attempt.judge(self.provider)
-            blank = replace(
-                self._blank(cell, verdict, reason),
+            root = self.provider.store.root
+            attempt = Attempt(order.cell, provisions, self.options, folder, root, order.intentions)
+            verdict, reason, report = attempt.judge(self.pool, fresh=fresh)
+            result = replace(
+                self._unbuilt(order, verdict, reason),
+                phase=attempt.phase,
                 kernel=provisions.kernel.release,
                 guest_seconds=attempt.guest_seconds,
                 steps=tuple(attempt.results),
                 report=report,
+                cells_before=attempt.cells_before,
             )
-        return replace(blank, seconds=time.monotonic() - started)
+        return replace(result, seconds=time.monotonic() - started)
 
-    def _blank(self, cell: Cell, verdict: Verdict, reason: str) -> CellResult:
-        """A result before anything of the guest is known."""
+    def _unbuilt(self, order: Order, verdict: Verdict, reason: str) -> CellResult:
+        """A result before there is a kernel."""
         return CellResult(
-            id=cell.id,
-            scenario=cell.scenario,
-            target=cell.target.name,
+            id=order.id,
+            scenario=order.cell.scenario,
+            target=order.cell.target.name,
             kernel=str(self.provider.spec),
             verdict=verdict,
             reason=reason,
             seconds=0.0,
             guest_seconds=0.0,
+            phase="build",
+            patch=order.prefix.label if order.prefix else None,
         )
 
 
-class _Attempt:
-    """One boot of one cell, and what was learnt before it ended."""
-
-    def __init__(
-        self, cell: Cell, provisions: Provisions, options: RunOptions, folder: CellFolder
-    ) -> None:
-        self.cell = cell
-        self.provisions = provisions
-        self.options = options
-        self.folder = folder
-        self.guest_seconds = 0.0
-        self.phase = "boot"
-        self.results: list[StepResult] = []
-        machine = Machine(cell.target, provisions.kernel.facts, cell.layout)
-        self.model = Model(machine)
-
-    def judge(self, provider: Provider) -> tuple[Verdict, str, KernelReport | None]:
-        """Verdict, reason and kernel report."""
-        try:
-            self._check_kernel()
-            with self._guest(provider) as guest:
-                return self._run_steps(guest)
-        except KernelReported as exc:
-            return Verdict.KERNEL_FAILURE, f"{self.phase}: {exc.reports[0].title}", exc.reports[0]
-        except KernelFailure as exc:
-            return Verdict.KERNEL_FAILURE, f"{self.phase}: {exc}", None
-        except InfrastructureError as exc:
-            return Verdict.INFRASTRUCTURE, f"{self.phase}: {exc}", None
-
-    def _check_kernel(self) -> None:
-        """A scenario about the vmemmap optimisation on a kernel without it tests nothing."""
-        size = self.provisions.kernel.facts.struct_page_bytes
-        if self.cell.needs_vmemmap_optimisation and size & (size - 1):
-            raise InfrastructureError(
-                f"sizeof(struct page) is {size} in this kernel, no power of two: the vmemmap "
-                "optimisation is compiled out (is CONFIG_MEMCG in the configuration?)"
-            )
-
-    @contextmanager
-    def _guest(self, provider: Provider) -> Iterator[Guest]:
-        provisions = self.provisions
-        (self.folder.path / "config").write_bytes(provisions.kernel.config.read_bytes())
-        request = BootRequest(
-            target=self.cell.target,
-            layout=self.cell.layout,
-            kernel=provisions.kernel.image,
-            initrd=(provisions.overlay, provisions.base),
-            console_log=self.folder.console_log,
-            store_root=provider.store.root,
-            transport=self.options.transport,
-            scale=self.options.patience,
-            ignore=self.options.ignore,
-        )
-        started = time.monotonic()
-        try:
-            with boot(request) as guest:
-                self.folder.write("qemu.json", json.dumps(_describe(guest), indent=1))
-                yield guest
-        finally:
-            self.guest_seconds = time.monotonic() - started
-
-    def _run_steps(self, guest: Guest) -> tuple[Verdict, str, KernelReport | None]:
-        self.phase = "guest"
-        self._identify(guest)
-        context = StepContext(
-            target=self.cell.target,
-            page_size=self.cell.target.mmu.page_size,
-            step_deadline_seconds=STEP_SECONDS * self.options.patience,
-        )
-        if self.cell.layout.pmem:
-            prepare_regions(guest.shell, context)
-        unsupported = self.model.unsupported(self.cell.steps)
-        steps: tuple[Step, ...] = self.cell.steps if unsupported is None else (Regions(),)
-        for step in steps:
-            self.phase = step.kind
-            observation = run_step(step, guest.shell, context)
-            mismatch = self._compare(step, observation)
-            guest.watch.check()
-            if mismatch is not None:
-                self._keep_dmesg(guest)
-                return Verdict.MISMATCH, mismatch, None
-        self.phase = "after the last step"
-        self._keep_dmesg(guest)
-        guest.watch.check()
-        if unsupported is not None:
-            return Verdict.UNSUPPORTED, unsupported, None
-        return Verdict.OK, "", None
-
-    def _identify(self, guest: Guest) -> None:
-        """A guest that is not what its target says proves nothing about the kernel."""
-        result = compare(self.model.guest(), identify_guest(guest.shell))
-        self._keep(result)
-        if result.mismatches:
-            wrong = "; ".join(
-                f"{m.expected.name} is {m.observed!r}, not {m.expected.value!r}"
-                for m in result.mismatches
-            )
-            raise InfrastructureError(f"the guest is not {self.cell.target.name}: {wrong}")
-
-    def _compare(self, step: Step, observation: Observation) -> str | None:
-        """The first difference in words, or None; what was seen is on disk first."""
-        result = compare(self.model.predict(step), observation)
-        self._keep(result)
-        if not result.mismatches:
-            return None
-        first = result.mismatches[0]
-        return (
-            f"{result.step}: {first.expected.name} is {first.observed!r}, "
-            f"expected {first.expected.relation} {first.expected.value!r}"
-        )
-
-    def _keep(self, result: StepResult) -> None:
-        self.results.append(result)
-        self.folder.step(result)
-
-    def _keep_dmesg(self, guest: Guest) -> None:
-        deadline = Deadline.after(STEP_SECONDS * self.options.patience)
-        self.folder.write("dmesg.txt", guest.shell.run("dmesg", deadline).stdout)
-
-
-def _describe(guest: Guest) -> dict[str, Any]:
-    """qemu.json: the exact command line, the versions, and what was done to the kernel."""
-    return {
-        "argv": list(guest.argv),
-        "emulator": guest.emulator.banner,
-        "version": ".".join(map(str, guest.emulator.version)),
-        "accelerator": guest.accelerator,
-        "opcode_fixup": asdict(guest.fixup),
-        "boot_seconds": round(guest.boot_seconds, 3),
-    }
+def _confirmed(used: CellResult, new: CellResult) -> CellResult:
+    """A failure in a used guest, in the light of what a new one did."""
+    count = len(used.cells_before)
+    others = f"{count} other cell{'' if count == 1 else 's'}"
+    if not new.is_expected:
+        return replace(new, note=f"seen after {others} in one guest, and then in a new one")
+    if used.verdict is Verdict.KERNEL_FAILURE:
+        return replace(used, note=f"seen after {others} in one guest; a new one did not show it")
+    return replace(new, note=f"after {others} in one guest it was a {used.verdict}: {used.reason}")

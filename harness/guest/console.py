@@ -73,6 +73,12 @@ class Console:
         """Every report that is complete so far and is not to be ignored."""
         return self._ignore.heeded(self._reader.reports)
 
+    def log_to(self, log: Path) -> None:
+        """Keep what comes from now on in another file; what came is in the one before."""
+        self.pump()
+        self._log.close()
+        self._log = log.open("ab", buffering=0)
+
     def fileno(self) -> int:
         """The connection, to be waited for by select or poll; readable at its end too."""
         return self._spawn.fileno()

@@ -1,14 +1,16 @@
 """Kernels built once: from a source, a target and fragments to an image and its facts.
 
 A kernel is stored under a digest of all that goes into it, so a second process, a second
-run and a second target with the same kernel find it there. Objects are not kept.
+run and a second target with the same kernel find it there. So is a patched one, under
+what differs from its base.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +19,16 @@ from harness.kconfig import Request, missing, parse_dotconfig, render
 from harness.kernel.facts import dump_facts, load_facts, read_facts, with_probes
 from harness.kernel.fragments import FRAGMENTS_DIR, load_fragments
 from harness.kernel.make import Make, Toolchain, find_toolchain
+from harness.kernel.nearest_base import find_nearest_base
+from harness.kernel.patched import PatchedSource, RefusedError, patch_source
 from harness.kernel.refusal import explain_refusals
-from harness.kernel.source import Source, provide_source
+from harness.kernel.source import provide_source
+from harness.kernel.source_view import provide_view
 from harness.kernel.spec import KernelSpec
+from harness.kernel.work_area import hold_work_area
 from harness.progress import Progress
 from harness.records import KernelFacts
+from harness.series import Patch
 from harness.store import Store, digest
 from harness.target import KernelBuild, Target
 
@@ -62,8 +69,9 @@ def provide_kernel(
     progress: Progress,
     jobs: int | None = None,
     fragments_dir: Path = FRAGMENTS_DIR,
+    patches: Sequence[Patch] = (),
 ) -> BuiltKernel:
-    """The kernel of a target, built where nobody has built it yet.
+    """The kernel of a target, with the patches on it, built where nobody has built it yet.
 
     ``jobs`` is how many compilers run at a time, as many as there are processors where it
     is not said. Raises UserError for a source or symbol that is not there, KernelFailure
@@ -71,11 +79,12 @@ def provide_kernel(
     """
     requests = load_fragments(fragments, fragments_dir)
     toolchain = find_toolchain(target)
-    source = provide_source(spec, store, progress)
-    build = _Build(source, target.kernel, requests, toolchain, jobs or os.cpu_count() or 1)
+    patched = _patch(spec, patches, store, progress)
+    build = _Build(patched, target.kernel, requests, toolchain, jobs or os.cpu_count() or 1)
     entry = store.find("kernel", build.key) or store.provide(
         "kernel", build.key, lambda into: build.make(into, store, progress)
     )
+    source = provide_view(patched, store)
     built = load_facts((entry / "facts.json").read_text(encoding="utf-8"))
     return BuiltKernel(
         spec=str(spec),
@@ -86,18 +95,30 @@ def provide_kernel(
         system_map=entry / "System.map",
         config=entry / "config",
         modules_builtin=entry / "modules.builtin",
-        facts=with_probes(built, source.path),
-        source=source.path,
+        facts=with_probes(built, source),
+        source=source,
         compiler=toolchain.version,
         opcode_fixup=target.kernel.opcode_fixup,
     )
+
+
+def _patch(
+    spec: KernelSpec, patches: Sequence[Patch], store: Store, progress: Progress
+) -> PatchedSource:
+    base = provide_source(spec, store, progress)
+    try:
+        return patch_source(base, patches)
+    except RefusedError as exc:
+        nearest = find_nearest_base(spec, patches, store)
+        hint = f"--kernel {nearest}, which takes all of it" if nearest else None
+        raise RefusedError(exc.patch, exc.reason, str(spec), hint) from exc
 
 
 @dataclass(frozen=True, slots=True)
 class _Build:
     """All that goes into one kernel."""
 
-    source: Source
+    source: PatchedSource
     kernel: KernelBuild
     requests: tuple[Request, ...]
     toolchain: Toolchain
@@ -105,28 +126,53 @@ class _Build:
 
     @property
     def key(self) -> str:
-        # Sorted: the order in which fragments are named makes no other kernel.
-        config = "".join(sorted(render(self.requests).splitlines(keepends=True)))
-        parts = (self.source.identity, config, self.toolchain.version)
+        parts = (self.source.identity, self._config, self.toolchain.version)
         return digest(_FORMAT, *parts, self.kernel.arch, self.kernel.image)
+
+    @property
+    def title(self) -> str:
+        """What is built, for a person."""
+        patched = " with patches" if self.source.files else ""
+        return f"{self.kernel.arch} kernel {'.'.join(map(str, self.source.version))}{patched}"
 
     def make(self, into: Path, store: Store, progress: Progress) -> None:
         """Configure, build, and keep what is needed of it in ``into``."""
-        objects = into / "objects"
-        objects.mkdir()
         # Outside of the entry, which a failed build takes with it.
         log = store.root / "logs" / f"kernel-{self.key[:16]}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_bytes(b"")
-        make = Make(self.source.path, objects, self.toolchain, log)
-        title = f"building {self.kernel.arch} kernel {'.'.join(map(str, self.source.version))}"
-        with progress.task(title, "objects") as task:
-            self.configure(make)
-            make.run([self.kernel.image], jobs=self.jobs, task=task)
-            self._keep(objects, into)
-        self.source.check_unchanged()
+        with self._place(into, store, progress) as (tree, objects):
+            make = Make(tree, objects, self.toolchain, log)
+            with progress.task(f"building {self.title}", "objects") as task:
+                self.configure(make)
+                make.run([self.kernel.image], jobs=self.jobs, task=task)
+                self._keep(make, into)
         shutil.move(log, into / "build.log")
-        shutil.rmtree(objects)
+
+    @property
+    def _config(self) -> str:
+        # Sorted: the order in which fragments are named makes no other kernel.
+        return "".join(sorted(render(self.requests).splitlines(keepends=True)))
+
+    @contextmanager
+    def _place(self, into: Path, store: Store, progress: Progress) -> Iterator[tuple[Path, Path]]:
+        """The source tree and the object tree to build in.
+
+        A base is built once, so its objects are not kept; those of a patched tree are, for
+        the next patch.
+        """
+        if not self.source.files:
+            objects = into / "objects"
+            objects.mkdir()
+            yield self.source.base.path, objects
+            self.source.base.check_unchanged()
+            shutil.rmtree(objects)
+            return
+        with hold_work_area(store, self.source.base, progress) as area:
+            area.switch(self.source.files)
+            key = digest(self._config, self.toolchain.version, self.kernel.arch)[:24]
+            with area.objects(key) as objects:
+                yield area.tree, objects
 
     def configure(self, make: Make) -> None:
         """Write .config; UserError for every symbol that was asked for and did not take."""
@@ -146,13 +192,14 @@ class _Build:
                 hint="ask for what it depends on as well, or leave its fragment out of the target",
             )
 
-    def _keep(self, objects: Path, into: Path) -> None:
+    def _keep(self, make: Make, into: Path) -> None:
+        objects = make.objects
         image = self._image(objects)
         for path in (image, *(objects / name for name in _KEPT)):
             if path.name not in _names(into):
                 shutil.copy2(path, into / path.name)
         shutil.copy2(objects / ".config", into / "config")
-        facts = dump_facts(read_facts(self.source.path, objects))
+        facts = dump_facts(read_facts(make.source, objects))
         (into / "facts.json").write_text(facts, encoding="utf-8")
 
     def _image(self, objects: Path) -> Path:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import InfrastructureError, UserError
+from harness.git import git
 from harness.kconfig import parse_dotconfig
-from harness.kernel import tree
 from harness.kernel.constants import compile_constants
 from harness.kernel.fragments import load_fragments
 from harness.kernel.probes import probe_source
@@ -157,7 +157,7 @@ def _version(spec: KernelSpec) -> tuple[int, int, int]:
         case DirectorySpec():
             return read_version(spec.path.expanduser(), spec)
         case GitSpec():
-            makefile = tree.git(spec.path.expanduser(), "show", f"{spec.ref}:Makefile").decode()
+            makefile = git(spec.path.expanduser(), "show", f"{spec.ref}:Makefile").decode()
         case TarSpec():
             makefile = _packed_makefile(spec)
     try:

@@ -71,6 +71,8 @@ class Toolchain:
             f"CC={launcher}{self.cross_compile}gcc",
             f"HOSTCC={launcher}gcc",
             "KBUILD_BUILD_TIMESTAMP=@0",
+            # Not counted up in an object tree that is used again: equal kernels are equal.
+            "KBUILD_BUILD_VERSION=1",
             "KBUILD_BUILD_USER=daxhound",
             "KBUILD_BUILD_HOST=daxhound",
             # Set and empty: no "+" after the release for a git tree between two tags.

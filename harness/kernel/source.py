@@ -18,6 +18,7 @@ from typing import Protocol
 
 from harness.apt import Candidate, PrivateApt, Suite
 from harness.errors import InfrastructureError, UserError
+from harness.git import find_commit, git
 from harness.kernel import tree
 from harness.kernel.spec import DebianSpec, DirectorySpec, GitSpec, KernelSpec, TarSpec
 from harness.progress import Progress
@@ -196,12 +197,12 @@ def _commit(spec: GitSpec, store: Store, progress: Progress) -> Source:
     repository = spec.path.expanduser().absolute()
     if not repository.is_dir():
         raise UserError(f"{spec}: no such directory")
-    commit = tree.find_commit(repository, spec.ref)
+    commit = find_commit(repository, spec.ref)
 
     def build(into: Path) -> None:
         with progress.task(f"source {spec} ({commit[:12]})", "files"):
             packed = into / ".source.tar"
-            tree.git(repository, "archive", "--format=tar", f"--output={packed}", commit)
+            git(repository, "archive", "--format=tar", f"--output={packed}", commit)
             _check(_tar("-x", "-f", packed, "-C", into))
             packed.unlink()
             read_version(into, spec)

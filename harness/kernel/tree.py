@@ -11,15 +11,17 @@ import hashlib
 import os
 import stat
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.errors import InfrastructureError, UserError
+from harness.errors import InfrastructureError
+from harness.git import git
 from harness.store import Store, digest
 
 # The kernel's Makefile (outputmakefile) refuses to build elsewhere while one is there.
 _BUILT_IN_TREE = (".config", "include/config", "arch/*/include/generated")
+
+_NAMES_AT_A_TIME = 2000
 
 
 def is_built(tree: Path) -> bool:
@@ -60,59 +62,17 @@ def content_digest(tree: Path, names: tuple[str, ...], seen: str, store: Store) 
 
 
 def copy_files(tree: Path, names: tuple[str, ...], into: Path) -> None:
-    """Copy the files, with their modes and times. Raises InfrastructureError."""
-    options = ("--null", "--verbatim-files-from", "-T", "-")
-    with tempfile.TemporaryFile() as listed, tempfile.TemporaryFile() as complaints:
-        listed.write(b"\0".join(os.fsencode(name) for name in names))
-        listed.seek(0)
-        with subprocess.Popen(
-            ("tar", "-c", "-C", tree, *options),
-            stdin=listed,
-            stdout=subprocess.PIPE,
-            stderr=complaints,
-        ) as pack:
-            unpack = subprocess.run(
-                ("tar", "-x", "-C", into), stdin=pack.stdout, stderr=complaints, check=False
-            )
-        if pack.returncode != 0 or unpack.returncode != 0:
-            complaints.seek(0)
-            words = complaints.read().decode(errors="replace").strip()
+    """Copy the files, with their modes and times; blocks are shared where the disk can.
+
+    Raises InfrastructureError.
+    """
+    command = ("cp", "-a", "--parents", "--reflink=auto", "-t", str(into), "--")
+    for start in range(0, len(names), _NAMES_AT_A_TIME):
+        batch = names[start : start + _NAMES_AT_A_TIME]
+        done = subprocess.run((*command, *batch), cwd=tree, capture_output=True, check=False)
+        if done.returncode != 0:
+            words = done.stderr.decode(errors="replace").strip()
             raise InfrastructureError(f"{tree} cannot be copied: {words}")
-
-
-def find_commit(repository: Path, ref: str) -> str:
-    """The commit that a branch, tag or other name stands for. Raises UserError."""
-    try:
-        name = f"{ref}^{{commit}}"
-        found = git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", name)
-    except UserError as exc:
-        if exc.message.endswith("failed"):
-            raise UserError(
-                f"{ref!r} names no commit in {repository}",
-                hint=f"a branch, a tag or an id that git -C {repository} log knows",
-            ) from exc
-        raise
-    return found.decode().strip()
-
-
-def git(repository: Path, *arguments: str) -> bytes:
-    """Output of one git command that reads; UserError with git's own words where it fails."""
-    # A hook's GIT_DIR or GIT_INDEX_FILE would win over the repository that was named.
-    environment = {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
-    try:
-        done = subprocess.run(
-            ("git", "-C", repository, *arguments),
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=True,
-        )
-    except FileNotFoundError as exc:
-        raise InfrastructureError("git is missing: apt-get install git") from exc
-    except subprocess.CalledProcessError as exc:
-        words = exc.stderr.decode(errors="replace").strip()
-        raise UserError(f"git {arguments[0]} in {repository}: {words or 'failed'}") from exc
-    return done.stdout
 
 
 def _walk(tree: Path) -> Iterator[str]:

@@ -39,7 +39,7 @@ def folder_name(cell_id: str) -> str:
     Ids made of plain characters keep them; any other gets a digest at its end.
     """
     name = cell_id.replace("::", "--")
-    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+\[\]-]{0,199}", name) and "--" not in cell_id:
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+@~\[\]-]{0,199}", name) and "--" not in cell_id:
         return name
     plain = re.sub(r"[^A-Za-z0-9._+\[\]-]+", "_", cell_id)[:180]
     return f"cell_{plain}_{hashlib.sha256(cell_id.encode('utf-8', 'replace')).hexdigest()[:12]}"
@@ -84,6 +84,7 @@ def step_to_json(result: StepResult) -> dict[str, Any]:
         "observation": dict(result.observation.values),
         "prediction": [expected_to_json(item) for item in result.prediction.expected],
         "mismatches": [mismatch.expected.name for mismatch in result.mismatches],
+        "intended": [mismatch.expected.name for mismatch in result.intended],
         "commands": [asdict(command) for command in result.observation.commands],
     }
 
@@ -113,11 +114,34 @@ def cell_to_json(result: CellResult) -> dict[str, Any]:
         "compared": result.compared,
         "observed": sum(len(step.observation.values) for step in result.steps),
         "rules": list(result.rules),
-        "comparison": None,
+        "phase": result.phase,
+        "patch": asdict(result.patch) if result.patch else None,
+        "comparison": _comparison_to_json(result),
         "report": result.report.title if result.report else None,
         "report_details": _report_to_json(result.report) if result.report else None,
         "retried": result.retried,
+        "cells_before": len(result.cells_before),
+        "note": result.note,
         "folder": folder_name(result.id),
+    }
+
+
+def _comparison_to_json(result: CellResult) -> dict[str, Any] | None:
+    comparison = result.comparison
+    if comparison is None:
+        return None
+    return {
+        "word": comparison.word.value,
+        "base": {
+            "patch": comparison.base.position,
+            "verdict": comparison.base_verdict.value,
+            "reason": comparison.base_reason,
+        },
+        "patch": result.patch.position if result.patch else None,
+        "patch_subject": result.patch.subject if result.patch else None,
+        "differences": [asdict(difference) for difference in comparison.differences],
+        "times": [asdict(ratio) for ratio in comparison.times],
+        "intended": [asdict(fulfilment) for fulfilment in comparison.intended],
     }
 
 
@@ -137,7 +161,14 @@ class RunFile:
         self._write()
 
     def record(self, cell: Mapping[str, Any]) -> None:
-        """Add or replace one cell, given as :func:`cell_to_json` makes it."""
+        """Add or replace one cell, given as :func:`cell_to_json` makes it.
+
+        A kernel inside a series is the base of the next comparison as well; the entry that
+        says how it compares itself stays.
+        """
+        known = self._cells.get(str(cell["id"]), {})
+        if known.get("comparison") is not None and cell["comparison"] is None:
+            return
         self._cells[str(cell["id"])] = dict(cell)
         self._write()
 

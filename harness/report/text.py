@@ -16,6 +16,7 @@ _COMPLAINT_LINES = 6
 def render_failure(result: CellResult, *, folder: str, reproduce: str) -> str:
     """A failing cell, top-down: expected, seen, rule, kernel report, where, how again."""
     lines = [f"{result.id}: {result.verdict.value}", f"  {printable(result.reason)}"]
+    lines += [f"  {printable(result.note)}"] if result.note else []
     for step in result.steps:
         for mismatch in step.mismatches:
             lines += ["", *_mismatch_lines(mismatch)]

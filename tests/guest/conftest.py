@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.campaign.provide import Provider
-from harness.plugin import UncapturedProgress
+from harness.plugin.progress import UncapturedProgress
 from harness.store import Store
 
 KERNEL = "debian:6.1"

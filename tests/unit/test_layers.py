@@ -10,7 +10,16 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 LEAVES = {"errors", "records", "deadline", "units", "progress"}
-READERS = LEAVES | {"yaml_document", "ignore", "target", "command_line", "kconfig", "scenario"}
+READERS = LEAVES | {
+    "yaml_document",
+    "ignore",
+    "target",
+    "command_line",
+    "kconfig",
+    "scenario",
+    "git",
+    "series",
+}
 EDGES = READERS | {"observe", "store", "apt", "apt_host", "kernel", "image", "machine", "guest"}
 
 # What each part may import besides itself.
@@ -22,10 +31,14 @@ ALLOWED: dict[str, set[str]] = {
     "command_line": LEAVES | {"target"},
     "kconfig": LEAVES,
     "scenario": LEAVES | {"yaml_document", "target"},
+    "git": LEAVES,
+    "series": LEAVES | {"git", "yaml_document"},
     "model": READERS,
     "observe": LEAVES,
     "triage": READERS | {"observe"},
     "compare": LEAVES,
+    "contrast": LEAVES,
+    "pairs": LEAVES,
     "report": LEAVES,
     "store": LEAVES,
     "apt_host": LEAVES,
@@ -35,9 +48,10 @@ ALLOWED: dict[str, set[str]] = {
     "machine": READERS | {"store", "observe"},
     "guest": READERS | {"store", "machine", "image", "observe"},
     "doctor": READERS | {"apt_host", "machine"},
-    "campaign": EDGES | {"model", "compare", "report"},
-    "plugin": EDGES | {"campaign", "report", "model"},
-    "cli": EDGES | {"campaign", "report", "model", "doctor", "triage"},
+    "campaign": EDGES | {"model", "compare", "contrast", "pairs", "report"},
+    "plugin": EDGES | {"campaign", "report", "pairs"},
+    "commands": EDGES | {"campaign", "report", "triage"},
+    "cli": EDGES | {"campaign", "report", "doctor", "commands"},
 }
 
 

@@ -290,7 +290,7 @@ def test_time_grows_with_length_only(hostile: bytes) -> None:
     assert time.process_time() - started < 10
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.binary(max_size=3000), st.lists(st.integers(0, 3000), max_size=8))
 def test_any_bytes_cut_anywhere_are_read_alike(data: bytes, cuts: list[int]) -> None:
     reader = ConsoleReader()

@@ -16,6 +16,7 @@ from harness.guest.steps.gup import run_gup_test
 from harness.guest.steps.identity import identify_guest
 from harness.guest.steps.namespaces import create_namespace
 from harness.guest.steps.regions import destroy_namespaces, prepare_regions, show_regions
+from harness.guest.steps.tidy import Housekeeping
 from harness.records import Observation
 from harness.scenario.steps import (
     CreateNamespace,
@@ -27,7 +28,14 @@ from harness.scenario.steps import (
     WriteRead,
 )
 
-__all__ = ["RUNNERS", "StepContext", "identify_guest", "prepare_regions", "run_step"]
+__all__ = [
+    "RUNNERS",
+    "Housekeeping",
+    "StepContext",
+    "identify_guest",
+    "prepare_regions",
+    "run_step",
+]
 
 RUNNERS: dict[type[Step], Callable[[Any, Shell, StepContext], Observation]] = {
     Regions: show_regions,

@@ -1,0 +1,185 @@
+"""One try at one cell: a guest, its steps, a verdict.
+
+Who is to blame is decided here, by the exception's type.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.campaign.pool import GuestPool, PooledGuest, Wanted
+from harness.campaign.provide import Provisions
+from harness.compare import compare
+from harness.deadline import Deadline
+from harness.errors import InfrastructureError, KernelFailure, KernelReported
+from harness.guest.boot import BootRequest, Guest, Transport
+from harness.guest.steps import StepContext, run_step
+from harness.ignore import NOTHING_IGNORED, IgnoreList
+from harness.model import Machine, Model
+from harness.records import Intention, KernelReport, Observation, StepResult, Verdict
+from harness.report.results import CellFolder
+from harness.scenario.expand import Cell
+from harness.scenario.steps import Regions, Step
+
+STEP_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What a person may turn: ``patience`` multiplies every deadline.
+
+    ``ignore`` are the kernel reports that are known already.
+    """
+
+    transport: Transport = "ssh"
+    patience: float = 1.0
+    ignore: IgnoreList = NOTHING_IGNORED
+
+
+class Attempt:
+    """One lease of a guest for one cell, and what was learnt before it ended.
+
+    ``cells_before`` are those that the same guest had run already.
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        provisions: Provisions,
+        options: RunOptions,
+        folder: CellFolder,
+        store_root: Path,
+        intentions: tuple[Intention, ...] = (),
+    ) -> None:
+        self.cell = cell
+        self.intentions = intentions
+        self.provisions = provisions
+        self.options = options
+        self.folder = folder
+        self.store_root = store_root
+        self.guest_seconds = 0.0
+        self.phase = "boot"
+        self.cells_before: tuple[str, ...] = ()
+        self.results: list[StepResult] = []
+        machine = Machine(cell.target, provisions.kernel.facts, cell.layout)
+        self.model = Model(machine)
+        self.context = StepContext(
+            target=cell.target,
+            page_size=cell.target.mmu.page_size,
+            step_deadline_seconds=STEP_SECONDS * options.patience,
+        )
+
+    def judge(self, pool: GuestPool, *, fresh: bool) -> tuple[Verdict, str, KernelReport | None]:
+        """Verdict, reason and kernel report."""
+        try:
+            self._check_kernel()
+            with self._guest(pool, fresh) as pooled:
+                outcome = self._run_steps(pooled.guest)
+                pooled.sound = outcome[0] in (Verdict.OK, Verdict.UNSUPPORTED)
+                reached, self.phase = self.phase, "clean-up"
+            self.phase = reached
+        except KernelReported as exc:
+            return Verdict.KERNEL_FAILURE, f"{self.phase}: {exc.reports[0].title}", exc.reports[0]
+        except KernelFailure as exc:
+            return Verdict.KERNEL_FAILURE, f"{self.phase}: {exc}", None
+        except InfrastructureError as exc:
+            return Verdict.INFRASTRUCTURE, f"{self.phase}: {exc}", None
+        return outcome
+
+    def _check_kernel(self) -> None:
+        """A scenario about the vmemmap optimisation on a kernel without it tests nothing."""
+        size = self.provisions.kernel.facts.struct_page_bytes
+        if self.cell.needs_vmemmap_optimisation and size & (size - 1):
+            raise InfrastructureError(
+                f"sizeof(struct page) is {size} in this kernel, no power of two: the vmemmap "
+                "optimisation is compiled out (is CONFIG_MEMCG in the configuration?)"
+            )
+
+    @contextmanager
+    def _guest(self, pool: GuestPool, fresh: bool) -> Iterator[PooledGuest]:
+        config = self.provisions.kernel.config.read_bytes()
+        (self.folder.path / "config").write_bytes(config)
+        started = time.monotonic()
+        try:
+            with pool.lease(self._wanted(), self.cell.id, fresh=fresh) as pooled:
+                self.cells_before = tuple(pooled.cells)
+                self.folder.write("qemu.json", json.dumps(_describe(pooled), indent=1))
+                self.phase = "guest"
+                self._keep(pooled.identity)
+                yield pooled
+        finally:
+            self.guest_seconds = time.monotonic() - started
+
+    def _wanted(self) -> Wanted:
+        provisions = self.provisions
+        request = BootRequest(
+            target=self.cell.target,
+            layout=self.cell.layout,
+            kernel=provisions.kernel.image,
+            initrd=(provisions.overlay, provisions.base),
+            console_log=self.folder.console_log,
+            store_root=self.store_root,
+            transport=self.options.transport,
+            scale=self.options.patience,
+            ignore=self.options.ignore,
+        )
+        return Wanted(request, self.context, self.model.guest())
+
+    def _run_steps(self, guest: Guest) -> tuple[Verdict, str, KernelReport | None]:
+        unsupported = self.model.unsupported(self.cell.steps)
+        steps: tuple[Step, ...] = self.cell.steps if unsupported is None else (Regions(),)
+        for step in steps:
+            self.phase = step.kind
+            observation = run_step(step, guest.shell, self.context)
+            mismatch = self._compare(step, observation)
+            guest.watch.check()
+            if mismatch is not None:
+                self._keep_dmesg(guest)
+                return Verdict.MISMATCH, mismatch, None
+        self.phase = "after the last step"
+        self._keep_dmesg(guest)
+        guest.watch.check()
+        if unsupported is not None:
+            return Verdict.UNSUPPORTED, unsupported, None
+        return Verdict.OK, "", None
+
+    def _compare(self, step: Step, observation: Observation) -> str | None:
+        """The first difference in words, or None; what was seen is on disk first."""
+        intended = {i.value for i in self.intentions if i.step == step.kind}
+        result = compare(self.model.predict(step), observation, intended)
+        self._keep(result)
+        if not result.mismatches:
+            return None
+        first = result.mismatches[0]
+        return (
+            f"{result.step}: {first.expected.name} is {first.observed!r}, "
+            f"expected {first.expected.relation} {first.expected.value!r}"
+        )
+
+    def _keep(self, result: StepResult) -> None:
+        self.results.append(result)
+        self.folder.step(result)
+
+    def _keep_dmesg(self, guest: Guest) -> None:
+        deadline = Deadline.after(STEP_SECONDS * self.options.patience)
+        self.folder.write("dmesg.txt", guest.shell.run("dmesg", deadline).stdout)
+
+
+def _describe(pooled: PooledGuest) -> dict[str, Any]:
+    """qemu.json: the exact command line, the versions, and what was done to the kernel."""
+    guest = pooled.guest
+    return {
+        "argv": list(guest.argv),
+        "emulator": guest.emulator.banner,
+        "version": ".".join(map(str, guest.emulator.version)),
+        "accelerator": guest.accelerator,
+        "opcode_fixup": asdict(guest.fixup),
+        "boot_seconds": round(guest.boot_seconds, 3),
+        "cells_before": pooled.cells,
+    }

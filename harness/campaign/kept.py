@@ -1,0 +1,95 @@
+"""Results that stand: a cell is run once on each kernel of a series, whoever asks again.
+
+Kept under a digest of all that a result depends on, the harness itself included. A host's
+trouble is no result and is never kept.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pydantic
+
+from harness.campaign.cell import CellRunner
+from harness.campaign.order import Order
+from harness.campaign.provide import Provisions
+from harness.errors import InfrastructureError, KernelFailure
+from harness.machine.versions import find_emulator
+from harness.records import CellResult, Verdict
+from harness.report.results import folder_name
+from harness.store import digest
+
+_KIND = "result"
+_FILE = "result.json"
+_HARNESS = Path(__file__).resolve().parents[1]
+_RESULT = pydantic.TypeAdapter(CellResult)
+
+
+class KeptRunner:
+    """Runs a cell where it has no result yet; else its files are this run's as well.
+
+    ``fresh`` runs every cell again, and what comes out is not kept.
+    """
+
+    def __init__(self, runner: CellRunner, *, fresh: bool = False) -> None:
+        self.runner = runner
+        self.fresh = fresh
+
+    def run(self, order: Order) -> CellResult:
+        """The result of one run. Raises what ``CellRunner.run`` raises."""
+        key = None if self.fresh else self._key(order)
+        if key is None:
+            return self.runner.run(order)
+        store = self.runner.provider.store
+        entry = store.find(_KIND, key)
+        if entry is not None:
+            shutil.copytree(entry, self._folder(order), dirs_exist_ok=True)
+            kept = _RESULT.validate_json((entry / _FILE).read_bytes())
+            return replace(kept, id=order.id, patch=order.prefix.label if order.prefix else None)
+        result = self.runner.run(order)
+        if result.verdict is not Verdict.INFRASTRUCTURE:
+            store.provide(_KIND, key, self._keeper(order, result))
+        return result
+
+    def _key(self, order: Order) -> str | None:
+        """None for a kernel that cannot be had: that is found out anew each time."""
+        cell = order.cell
+        try:
+            provisions = self.runner.provider.provide(cell.target, cell.config, order.patches)
+            emulator = find_emulator(cell.target.qemu.binary)
+        except (InfrastructureError, KernelFailure):
+            return None
+        # Where the scenario stands, and what it is said to be for, changes no result.
+        told = replace(cell, path=Path(cell.path.name), summary="")
+        return digest(
+            *(repr(told), repr(self.runner.options), str(order.repeat)),
+            repr([replace(intention, where="") for intention in order.intentions]),
+            *_identities(provisions),
+            emulator.banner,
+            _harness_digest(),
+        )
+
+    def _folder(self, order: Order) -> Path:
+        return self.runner.run_directory / folder_name(order.id)
+
+    def _keeper(self, order: Order, result: CellResult) -> Callable[[Path], None]:
+        def build(into: Path) -> None:
+            shutil.copytree(self._folder(order), into, dirs_exist_ok=True)
+            (into / _FILE).write_bytes(_RESULT.dump_json(result, fallback=dict, warnings=False))
+
+        return build
+
+
+def _identities(provisions: Provisions) -> tuple[str, ...]:
+    """The kernel's key, and those of the images, which name their folders."""
+    return (provisions.kernel.key, provisions.base.parent.name, provisions.overlay.parent.name)
+
+
+@cache
+def _harness_digest() -> str:
+    """Of the code that runs and judges; a change of it makes every result a new one."""
+    return digest(*sorted(_HARNESS.rglob("*.py")))

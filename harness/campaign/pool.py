@@ -1,0 +1,125 @@
+"""One guest for many cells: those of one kernel, image and layout, one after the other.
+
+A cell gets a guest that is new, or one that was seen to be as good as new after the cell
+before. A guest in which a cell failed, or that keeps anything of a cell, is ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from harness.compare import compare
+from harness.errors import InfrastructureError
+from harness.guest.boot import BootRequest, Guest, boot
+from harness.guest.steps import Housekeeping, StepContext, identify_guest, prepare_regions
+from harness.records import Prediction, StepResult
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The guest that a cell needs; any that was booted alike, its log apart, will do.
+
+    ``identity`` is what the guest must show to be what its target says.
+    """
+
+    boot: BootRequest
+    context: StepContext
+    identity: Prediction
+
+    @property
+    def key(self) -> BootRequest:
+        return replace(self.boot, console_log=Path())
+
+
+@dataclass(slots=True)
+class PooledGuest:
+    """A living guest: ``identity`` is what it said it is, ``cells`` those it ran before.
+
+    ``sound`` is to be cleared by whoever saw something fail in it.
+    """
+
+    guest: Guest
+    context: StepContext
+    identity: StepResult
+    housekeeping: Housekeeping
+    end: ExitStack
+    cells: list[str] = field(default_factory=list)
+    sound: bool = True
+
+    @classmethod
+    def boot(cls, wanted: Wanted) -> PooledGuest:
+        """A new guest. Raises InfrastructureError for one that is not what its target says."""
+        with ExitStack() as stack:
+            guest = stack.enter_context(boot(wanted.boot))
+            identity = compare(wanted.identity, identify_guest(guest.shell))
+            if identity.mismatches:
+                wrong = "; ".join(
+                    f"{m.expected.name} is {m.observed!r}, not {m.expected.value!r}"
+                    for m in identity.mismatches
+                )
+                raise InfrastructureError(f"the guest is not {wanted.boot.target.name}: {wrong}")
+            if wanted.boot.layout.pmem:
+                prepare_regions(guest.shell, wanted.context)
+            housekeeping = Housekeeping(guest.shell, wanted.context.deadline())
+            end = stack.pop_all()
+        return cls(guest, wanted.context, identity, housekeeping, end)
+
+    def is_in_order(self) -> bool:
+        """Whether nothing of its cells is left, what can be taken away taken away.
+
+        Raises KernelFailure where the kernel does not survive it.
+        """
+        try:
+            left = self.housekeeping.tidy(self.context.deadline())
+        except InfrastructureError:
+            return False
+        self.guest.watch.check()
+        return left is None
+
+
+class GuestPool:
+    """Guests that wait for their next cell, ``capacity`` at the most; 0 keeps none."""
+
+    def __init__(self, capacity: int = 1) -> None:
+        self.capacity = capacity
+        self._idle: list[tuple[BootRequest, PooledGuest]] = []  # the longest idle first
+
+    def close(self) -> None:
+        """End every guest that waits."""
+        while self._idle:
+            _, pooled = self._idle.pop()
+            pooled.end.close()
+
+    @contextmanager
+    def lease(self, wanted: Wanted, cell: str, *, fresh: bool = False) -> Iterator[PooledGuest]:
+        """A guest for one cell, kept for the next one where it comes back in order.
+
+        ``fresh`` takes none that ran a cell before. Raises what ``PooledGuest.boot`` and
+        ``PooledGuest.is_in_order`` raise.
+        """
+        pooled = None if fresh else self._take(wanted)
+        if pooled is None:
+            self._make_room()
+            pooled = PooledGuest.boot(wanted)
+        else:
+            pooled.guest.console.log_to(wanted.boot.console_log)
+        with pooled.end:
+            yield pooled
+            pooled.cells.append(cell)
+            if self.capacity and pooled.sound and pooled.is_in_order():
+                self._idle.append((wanted.key, replace(pooled, end=pooled.end.pop_all())))
+
+    def _take(self, wanted: Wanted) -> PooledGuest | None:
+        for entry in self._idle:
+            if entry[0] == wanted.key:
+                self._idle.remove(entry)
+                return entry[1]
+        return None
+
+    def _make_room(self) -> None:
+        while self._idle and len(self._idle) >= self.capacity:
+            _, pooled = self._idle.pop(0)
+            pooled.end.close()

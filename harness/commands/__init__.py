@@ -1,0 +1,1 @@
+"""Groups of ``daxhound`` subcommands, each wired in one module."""

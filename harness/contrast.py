@@ -1,0 +1,126 @@
+"""One cell on two kernels: what the patches between them did to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.records import (
+    CellResult,
+    Comparison,
+    Difference,
+    Fulfilment,
+    Intention,
+    PatchLabel,
+    Scalar,
+    StepResult,
+    TimeRatio,
+    Verdict,
+    Word,
+)
+
+BASE = PatchLabel(0, "")
+
+
+def contrast(
+    base: CellResult,
+    patched: CellResult,
+    times: tuple[TimeRatio, ...] = (),
+    intentions: tuple[Intention, ...] = (),
+) -> Comparison:
+    """The patched kernel's result in the light of the base's.
+
+    A finding is the same one where the verdict is the same and so is the report's
+    fingerprint or, without a report, every value that differs from its prediction. A
+    change that was announced and did not come is a regression.
+    """
+    intended = tuple(_fulfilment(intention, base, patched, times) for intention in intentions)
+    word = _word(base, patched)
+    if word in (Word.UNCHANGED, Word.CHANGED) and not all(found.met for found in intended):
+        word = Word.REGRESSED
+    return Comparison(
+        word=word,
+        base=base.patch or BASE,
+        base_verdict=base.verdict,
+        base_reason=base.reason,
+        differences=tuple(_differences(base, patched)),
+        times=times,
+        intended=intended,
+    )
+
+
+def _fulfilment(
+    intention: Intention, base: CellResult, patched: CellResult, times: tuple[TimeRatio, ...]
+) -> Fulfilment:
+    if intention.value.endswith("_us") and intention.becomes in ("lower", "higher"):
+        return _time_fulfilment(intention, times)
+    seen = [
+        (before.observation.values.get(intention.value), after.observation.values[intention.value])
+        for before, after in zip(base.steps, patched.steps, strict=False)
+        if after.step == intention.step and intention.value in after.observation.values
+    ]
+    met = bool(seen) and all(_became(intention, *pair) for pair in seen)
+    words = "; ".join(f"{before} -> {after}" for before, after in seen)
+    return Fulfilment(intention, met, words or "not shown by any step")
+
+
+def _became(intention: Intention, before: Scalar, after: Scalar) -> bool:
+    if intention.becomes not in ("lower", "higher"):
+        return after == intention.becomes
+    if not isinstance(before, int) or not isinstance(after, int):
+        return False
+    return after < before if intention.becomes == "lower" else after > before
+
+
+def _time_fulfilment(intention: Intention, times: tuple[TimeRatio, ...]) -> Fulfilment:
+    """One pair of times tells nothing; only a claimed ratio does."""
+    found = [r for r in times if r.name == intention.value and r.step.endswith(intention.step)]
+    met = bool(found) and all(
+        ratio.claimed and (ratio.median < 1) == (intention.becomes == "lower") for ratio in found
+    )
+    words = "; ".join(f"x {r.median:.2f} [{r.low:.2f}, {r.high:.2f}]" for r in found)
+    return Fulfilment(intention, met, words or "no times were compared: --timings PAIRS")
+
+
+def _word(base: CellResult, patched: CellResult) -> Word:
+    if Verdict.INFRASTRUCTURE in (base.verdict, patched.verdict):
+        return Word.INFRASTRUCTURE
+    if patched.phase == "build" and base.phase != "build":
+        return Word.BUILD_BROKEN
+    match base.is_expected, patched.is_expected:
+        case True, True:
+            return Word.UNCHANGED if base.verdict == patched.verdict else Word.CHANGED
+        case True, False:
+            return Word.REGRESSED
+        case False, True:
+            return Word.FIXED
+        case _:
+            return Word.UNCHANGED if _finding(base) == _finding(patched) else Word.CHANGED
+
+
+def _finding(result: CellResult) -> tuple[object, ...]:
+    if result.phase == "build":
+        return (result.phase,)
+    if result.report is not None:
+        return result.verdict, result.phase, result.report.fingerprint
+    wrong = tuple(
+        (number, mismatch.expected.name, mismatch.observed, mismatch.expected.value)
+        for number, step in enumerate(result.steps)
+        for mismatch in step.mismatches
+    )
+    return result.verdict, result.phase, wrong or result.reason
+
+
+def _differences(base: CellResult, patched: CellResult) -> Iterator[Difference]:
+    for number, (before, after) in enumerate(zip(base.steps, patched.steps, strict=False)):
+        if before.step != after.step:
+            return
+        seen = before.observation.values, after.observation.values
+        for name in _exact(before) | _exact(after):
+            values = seen[0].get(name), seen[1].get(name)
+            if values[0] != values[1]:
+                yield Difference(f"{number}. {before.step}", name, *values)
+
+
+def _exact(step: StepResult) -> dict[str, None]:
+    """Names of the values that one number or word is predicted for; others have noise."""
+    return {e.name: None for e in step.prediction.expected if e.relation == "=="}

@@ -1,0 +1,50 @@
+"""git, asked about a repository that belongs to someone else: only commands that read."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from harness.errors import InfrastructureError, UserError
+
+
+def git(repository: Path, *arguments: str, seconds: float | None = None) -> bytes:
+    """Output of one git command that reads; UserError with git's own words where it fails.
+
+    ``seconds`` is how long it may take, where that is limited.
+    """
+    # A hook's GIT_DIR or GIT_INDEX_FILE would win over the repository that was named.
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
+    try:
+        done = subprocess.run(
+            ("git", "-C", repository, *arguments),
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
+            timeout=seconds,
+        )
+    except FileNotFoundError as exc:
+        raise InfrastructureError("git is missing: apt-get install git") from exc
+    except subprocess.TimeoutExpired as exc:
+        raise UserError(f"git {arguments[0]} in {repository} took more than {seconds} s") from exc
+    except subprocess.CalledProcessError as exc:
+        words = exc.stderr.decode(errors="replace").strip()
+        raise UserError(f"git {arguments[0]} in {repository}: {words or 'failed'}") from exc
+    return done.stdout
+
+
+def find_commit(repository: Path, ref: str) -> str:
+    """The commit that a branch, tag or other name stands for. Raises UserError."""
+    try:
+        name = f"{ref}^{{commit}}"
+        found = git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", name)
+    except UserError as exc:
+        if exc.message.endswith("failed"):
+            raise UserError(
+                f"{ref!r} names no commit in {repository}",
+                hint=f"a branch, a tag or an id that git -C {repository} log knows",
+            ) from exc
+        raise
+    return found.decode().strip()

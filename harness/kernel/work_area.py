@@ -1,0 +1,166 @@
+"""Where patched kernels are built: a copy of the base that stays, and its object trees.
+
+Switching from one patched tree to another rewrites only the files that differ, so that
+make builds only what depends on them. Whoever holds the area has it for itself.
+
+Killed in the middle of switching, the next holder compares every file that was ever
+written and puts it right. Killed in the middle of make, the object tree is thrown away:
+a compiler that was killed can leave half an object that looks finished.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import KernelFailure, UserError
+from harness.kernel import tree
+from harness.kernel.patched import Files
+from harness.kernel.plain_file import read_file, remove_file, write_file
+from harness.kernel.source import Source
+from harness.progress import Progress
+from harness.store import Store, digest, flush_directory, flush_file_system
+
+# A tree is 1.5 GB, an object tree about 0.4 GB.
+_KEPT_AREAS = 3
+_KEPT_OBJECT_TREES = 8
+
+
+@contextmanager
+def hold_work_area(store: Store, base: Source, progress: Progress) -> Iterator[WorkArea]:
+    """The area of a base, made where it is new, for as long as the caller needs it.
+
+    Raises UserError where the base is somebody's own and is being edited.
+    """
+    key = digest(base.identity)[:24]
+    root = store.root / "work" / key
+    with store.lock(_lock(key)):
+        if not (root / "complete").exists():
+            _discard_oldest(store, keep=_KEPT_AREAS - 1)
+            _copy_base(base, root, progress)
+        (root / "used").touch()
+        yield WorkArea(root, base)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkArea:
+    """One tree, and an object tree for each thing that is built of it."""
+
+    root: Path
+    base: Source
+
+    @property
+    def tree(self) -> Path:
+        """The source tree; on the same path always, since objects remember it."""
+        return self.root / "tree"
+
+    def switch(self, files: Files) -> int:
+        """Make the tree the base with these differences; how many files were written.
+
+        Raises UserError where the base was edited meanwhile.
+        """
+        paths = sorted(self._ever_written() | set(files))
+        self._remember(paths)
+        self._distrust_the_future()
+        wanted = {p: files[p] if p in files else read_file(self.base.path, p) for p in paths}
+        found = {path: read_file(self.tree, path) for path in paths}
+        stale = [path for path in paths if found[path] != wanted[path]]
+        # All old files before any new one: a folder may become a file.
+        for path in stale:
+            if found[path] is not None:
+                remove_file(self.tree, path)
+        for path in stale:
+            if (file := wanted[path]) is not None:
+                write_file(self.tree, path, file)
+        self.base.check_unchanged()
+        return len(stale)
+
+    @contextmanager
+    def objects(self, key: str) -> Iterator[Path]:
+        """The object tree of that key, as the last build left it or empty."""
+        folder, marker = self.root / "objects" / key, self._marker(key)
+        if not marker.exists():
+            self._make_room(keep=_KEPT_OBJECT_TREES - 1)
+        folder.mkdir(parents=True, exist_ok=True)
+        marker.unlink(missing_ok=True)
+        flush_directory(marker.parent)
+        try:
+            yield folder
+        except (KernelFailure, UserError):
+            # make came to its own end, and takes a failed object away itself.
+            self._trust(key)
+            raise
+        self._trust(key)
+
+    def _trust(self, key: str) -> None:
+        flush_file_system(self.root)
+        self._marker(key).touch()
+
+    def _marker(self, key: str) -> Path:
+        return self.root / "objects" / f"{key}.finished"
+
+    def _ever_written(self) -> set[str]:
+        try:
+            return set(json.loads((self.root / "written.json").read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return set()
+
+    def _remember(self, paths: list[str]) -> None:
+        """On disk before the first of them is written."""
+        new = self.root / "written.json.new"
+        with new.open("w", encoding="utf-8") as file:
+            json.dump(paths, file)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self.root / "written.json")
+        flush_directory(self.root)
+
+    def _distrust_the_future(self) -> None:
+        """A clock that was set back makes changed files older than objects: make sees nothing."""
+        clock = self.root / "clock"
+        clock.touch()
+        now = clock.stat().st_mtime_ns
+        for marker in self._markers():
+            if marker.stat().st_mtime_ns >= now:
+                marker.unlink()
+
+    def _make_room(self, keep: int) -> None:
+        """Remove all object trees but the newest of those that are to be trusted."""
+        for marker in self._markers()[keep:]:
+            marker.unlink()
+        for folder in self.root.glob("objects/*/"):
+            if not self._marker(folder.name).exists():
+                shutil.rmtree(folder)
+
+    def _markers(self) -> list[Path]:
+        return _newest_first(self.root.glob("objects/*.finished"))
+
+
+def _copy_base(base: Source, root: Path, progress: Progress) -> None:
+    shutil.rmtree(root, ignore_errors=True)
+    (root / "tree").mkdir(parents=True)
+    (root / "used").touch()
+    version = ".".join(map(str, base.version))
+    with progress.task(f"source {version}: copying it, to build patched kernels of", "files"):
+        tree.copy_files(base.path, tree.list_files(base.path), root / "tree")
+        base.check_unchanged()
+        flush_file_system(root)
+    (root / "complete").touch()
+
+
+def _discard_oldest(store: Store, keep: int) -> None:
+    for marker in _newest_first(store.root.glob("work/*/used"))[keep:]:
+        store.discard(marker.parent, _lock(marker.parent.name))
+
+
+def _newest_first(markers: Iterator[Path]) -> list[Path]:
+    return sorted(markers, key=lambda marker: marker.stat().st_mtime_ns, reverse=True)
+
+
+def _lock(key: str) -> str:
+    return f"work-{key}"

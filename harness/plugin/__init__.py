@@ -1,0 +1,26 @@
+"""The pytest face: options in, one item a cell, outcomes out.
+
+Options are there in every pytest run; scenario files are collected only below a folder
+whose conftest.py takes :func:`collect_scenarios`. Under pytest-xdist the workers run
+cells and the controller alone writes run.json.
+"""
+
+from harness.plugin.hooks import (
+    pytest_addoption,
+    pytest_cmdline_main,
+    pytest_collection_modifyitems,
+    pytest_configure,
+    pytest_configure_node,
+    pytest_sessionstart,
+)
+from harness.plugin.items import collect_scenarios
+
+__all__ = [
+    "collect_scenarios",
+    "pytest_addoption",
+    "pytest_cmdline_main",
+    "pytest_collection_modifyitems",
+    "pytest_configure",
+    "pytest_configure_node",
+    "pytest_sessionstart",
+]

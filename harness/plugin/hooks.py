@@ -1,0 +1,117 @@
+"""What pytest calls: options, order of items, run.json, the summary, exit codes."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from harness.errors import UserError
+from harness.machine.process import orderly_termination
+from harness.plugin.items import CELL_PROPERTY, SETTINGS, USER_ERROR_PROPERTY, CellItem, SeriesItem
+from harness.plugin.settings import RUN_DIRECTORY_INPUT, Settings, add_options
+from harness.report.results import RunFile
+from harness.report.series_text import render_series_summary
+from harness.report.text import render_summary
+
+USER_ERROR_EXIT = 4
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    try:
+        config.stash[SETTINGS] = Settings.read(config)
+    except UserError as exc:
+        raise pytest.UsageError(str(exc)) from exc
+    # SIGTERM unwinds as Ctrl-C does, so that every guest is ended on the way out.
+    stack = ExitStack()
+    stack.enter_context(orderly_termination())
+    stack.callback(config.stash[SETTINGS].close)
+    config.add_cleanup(stack.close)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """pytest-xdist's default deals cells out singly; neighbours are to share a guest."""
+    if config.getoption("numprocesses", None) and config.getoption("dist", None) == "no":
+        config.option.dist = "worksteal"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Cells of one kernel stand together, and in them those that one guest can run.
+
+    Kernels of a series come in the order of its patches: each is built on the last.
+    """
+    groups: dict[tuple[object, ...], int] = {}
+    for item in items:
+        groups.setdefault(_guest_of(item), len(groups))
+    items.sort(key=lambda item: (_position(item), groups[_guest_of(item)]))
+
+
+def _position(item: pytest.Item) -> int:
+    return item.after if isinstance(item, SeriesItem) else 0
+
+
+def _guest_of(item: pytest.Item) -> tuple[object, ...]:
+    """Equal for cells that one guest can run; other tests stay where they are."""
+    if not isinstance(item, CellItem):
+        return ()
+    cell = item.cell
+    return cell.target.name, cell.config, cell.layout
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """pytest-xdist: a worker is about to start."""
+    node.workerinput[RUN_DIRECTORY_INPUT] = str(node.config.stash[SETTINGS].run_directory)
+
+
+class Recorder:
+    """The controller's plugin that keeps run.json up to date as cells finish."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.run_file: RunFile | None = None
+        self.user_error = False
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when != "call":
+            return
+        for name, value in report.user_properties:
+            self.user_error |= name == USER_ERROR_PROPERTY
+            if name == CELL_PROPERTY:
+                self._record(json.loads(str(value)))
+
+    def _record(self, cell: dict[str, Any]) -> None:
+        if self.run_file is None:
+            self.run_file = RunFile(self.settings.run_directory, self.settings.describe())
+        self.run_file.record(cell)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        self.user_error |= report.failed and report.nodeid.endswith((".yaml", ".yml"))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self.user_error:
+            session.exitstatus = USER_ERROR_EXIT
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        if self.run_file is None:
+            return
+        terminalreporter.section("daxhound")
+        terminalreporter.write_line(render_summary(self.run_file.cells))
+        if self.settings.series is not None:
+            terminalreporter.write_line(render_series_summary(self.run_file.cells))
+        terminalreporter.write_line(f"results: {self.run_file.path}")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if not hasattr(session.config, "workerinput"):
+        recorder = Recorder(session.config.stash[SETTINGS])
+        session.config.pluginmanager.register(recorder, "daxhound-recorder")

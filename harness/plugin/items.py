@@ -1,0 +1,136 @@
+"""Scenario files as test files, cells as test items, verdicts as outcomes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.campaign.order import Order, prefix
+from harness.errors import UserError
+from harness.plugin.settings import Settings
+from harness.records import CellResult, Verdict, Word
+from harness.report.results import cell_to_json, folder_name
+from harness.report.series_text import render_comparison
+from harness.report.text import render_failure
+from harness.scenario.expand import Cell, check_targets, expand
+from harness.scenario.schema import load_scenarios
+
+SETTINGS = pytest.StashKey[Settings]()
+CELL_PROPERTY = "daxhound.cell"
+USER_ERROR_PROPERTY = "daxhound.user-error"
+
+# What a series may do to a cell without failing it.
+_HARMLESS = (Word.UNCHANGED, Word.FIXED)
+
+
+def collect_scenarios(file_path: Path, parent: pytest.Collector) -> ScenarioFile | None:
+    """``pytest_collect_file`` of a folder of scenarios."""
+    if file_path.suffix in (".yaml", ".yml"):
+        return ScenarioFile.from_parent(parent, path=file_path)
+    return None
+
+
+class ScenarioFile(pytest.File):
+    """One YAML file of scenarios."""
+
+    def collect(self) -> Iterator[CellItem]:
+        settings = self.config.stash[SETTINGS]
+        for scenario in load_scenarios(self.path):
+            check_targets(scenario, settings.known)
+            for cell in expand(scenario, settings.targets):
+                yield from self._items(cell, settings)
+
+    def _items(self, cell: Cell, settings: Settings) -> Iterator[CellItem]:
+        series = settings.series
+        if series is None:
+            yield CellItem.from_parent(self, name=cell.name, cell=cell)
+            return
+        for before, after in settings.pairs(series):
+            name = cell.name + prefix(series, after).label.suffix
+            yield SeriesItem.from_parent(self, name=name, cell=cell, before=before, after=after)
+
+    def repr_failure(  # type: ignore[override]  # as Collector has it
+        self, excinfo: pytest.ExceptionInfo[BaseException]
+    ) -> str:
+        if isinstance(excinfo.value, UserError):
+            return str(excinfo.value)
+        return str(super().repr_failure(excinfo))
+
+
+class CellFailed(Exception):
+    """A cell that is neither ok nor unsupported; its text is the whole story."""
+
+
+class CellItem(pytest.Item):
+    """One cell on one kernel."""
+
+    def __init__(self, *, cell: Cell, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.cell = cell
+
+    @property
+    def settings(self) -> Settings:
+        return self.config.stash[SETTINGS]
+
+    def runtest(self) -> None:
+        result = self.settings.runner.run(Order(self.cell))
+        self.record(result)
+        if result.verdict is Verdict.UNSUPPORTED:
+            pytest.skip(f"unsupported: {result.reason}")
+        if result.verdict is not Verdict.OK:
+            raise CellFailed(self.story(result))
+
+    def record(self, result: CellResult) -> None:
+        """Have the controller write the result down."""
+        self.user_properties.append((CELL_PROPERTY, json.dumps(cell_to_json(result))))
+
+    def story(self, result: CellResult) -> str:
+        """What a person needs to know of a failure."""
+        folder = self.settings.run_directory / folder_name(result.id)
+        words = [f"pytest '{self.nodeid}'", f"--arch {result.target}"]
+        words += [f"--kernel {self.settings.kernel}"]
+        if self.settings.series is not None:
+            words += [f"--series {self.settings.series.source}"]
+            words += ["--per-patch"] * bool(self.config.getoption("--per-patch"))
+        story = render_failure(result, folder=str(folder), reproduce=" ".join(words))
+        if result.comparison is None:
+            return story
+        return "\n".join([*render_comparison(result.comparison, result.patch), story])
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
+        if isinstance(excinfo.value, CellFailed):
+            return str(excinfo.value)
+        if isinstance(excinfo.value, UserError):
+            self.user_properties.append((USER_ERROR_PROPERTY, "yes"))
+            return str(excinfo.value)
+        return str(super().repr_failure(excinfo, style))
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, 0, self.name
+
+
+class SeriesItem(CellItem):
+    """One cell on two kernels of a series, ``before`` and ``after`` so many patches."""
+
+    def __init__(self, *, before: int, after: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.before = before
+        self.after = after
+
+    def runtest(self) -> None:
+        both = self.settings.series_runner.run(self.cell, self.before, self.after)
+        for result in (both.base, both.patched):
+            self.record(result)
+        patched = both.patched
+        assert patched.comparison is not None  # run() compares
+        if patched.comparison.word not in _HARMLESS:
+            unsound = both.base if both.base.verdict is Verdict.INFRASTRUCTURE else patched
+            raise CellFailed(self.story(unsound))
+        if patched.verdict is Verdict.UNSUPPORTED:
+            pytest.skip(f"unsupported: {patched.reason}")
+        if not patched.is_expected:
+            pytest.xfail(f"{both.base.id} fails alike: {patched.reason}")

@@ -1,0 +1,229 @@
+"""What was asked for on the command line, read once, and what is made of it when needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.errors import UserError
+from harness.ignore import NOTHING_IGNORED, IgnoreList, load_ignore_list
+from harness.kernel.spec import parse_kernel_spec
+from harness.pairs import FEWEST_PAIRS
+from harness.plugin.progress import UncapturedProgress
+from harness.records import Intention
+from harness.report.results import new_run_directory
+from harness.scenario.steps import STEPS
+from harness.series import Series, load_intentions, load_series
+from harness.store import Store
+from harness.target import Target, load_targets, select_targets
+
+# Whatever runs guests is imported once one is to be run: collecting must not wait for it.
+if TYPE_CHECKING:
+    from harness.campaign.cell import CellRunner
+    from harness.campaign.pool import GuestPool
+    from harness.campaign.series import SeriesRunner
+
+# How the controller of pytest-xdist tells its workers where results go.
+RUN_DIRECTORY_INPUT = "daxhound_run_directory"
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Every option of a run."""
+    group = parser.getgroup("daxhound", "kernel scenarios on QEMU guests")
+    group.addoption(
+        "--arch",
+        action="append",
+        metavar="TARGET",
+        help="target, several with commas, or all (default: all); see daxhound targets",
+    )
+    group.addoption(
+        "--kernel",
+        default="debian:6.1",
+        metavar="SPEC",
+        help="debian:6.1 (default), debian:6.12, debian:7.2, dir:PATH, tar:PATH, git:PATH@REF",
+    )
+    group.addoption(
+        "--series",
+        metavar="PATCHES",
+        help="run each cell without and with these patches: a .patch file, an mbox, a "
+        "directory, git:PATH@A..B",
+    )
+    group.addoption(
+        "--per-patch",
+        action="store_true",
+        help="with --series: each patch on top of the last, against the kernel before it",
+    )
+    group.addoption(
+        "--timings",
+        type=int,
+        default=0,
+        metavar="PAIRS",
+        help="with --series: compare times as well, in so many pairs of guests (at least "
+        f"{FEWEST_PAIRS}; default: none)",
+    )
+    group.addoption(
+        "--expect",
+        type=Path,
+        metavar="FILE",
+        help="with --series: what it is meant to change (default: the .expect.yaml beside it)",
+    )
+    group.addoption(
+        "--fresh",
+        action="store_true",
+        help="a new guest for every cell, and no result of an earlier run of a series",
+    )
+    group.addoption(
+        "--results",
+        metavar="DIR",
+        type=Path,
+        help="folder for run.json and the cells' folders (default: results/<time>)",
+    )
+    group.addoption(
+        "--transport",
+        choices=["ssh", "serial"],
+        default="ssh",
+        help="how steps reach the guest (default: ssh)",
+    )
+    group.addoption(
+        "--patience",
+        type=float,
+        default=1.0,
+        metavar="FACTOR",
+        help="multiply every deadline, for a slow or busy host (default: 1)",
+    )
+    group.addoption(
+        "--ignore-reports",
+        metavar="FILE",
+        type=Path,
+        help="YAML list of known kernel reports, each with a reason (default: none)",
+    )
+
+
+@dataclass
+class Settings:
+    """One pytest run's choices; ``series`` is None without ``--series``.
+
+    ``targets`` are those asked for, ``known`` all that have a data file.
+    """
+
+    config: pytest.Config
+    known: dict[str, Target]
+    targets: dict[str, Target]
+    series: Series | None
+    intentions: tuple[Intention, ...] = ()
+    ignore: IgnoreList = NOTHING_IGNORED
+
+    @classmethod
+    def read(cls, config: pytest.Config) -> Settings:
+        """Raises UserError for options that cannot be meant."""
+        parse_kernel_spec(config.getoption("--kernel"))
+        known = load_targets()
+        selected = select_targets(config.getoption("--arch") or ["all"], known)
+        series = _series(config)
+        ignored: Path | None = config.getoption("--ignore-reports")
+        return cls(
+            config=config,
+            known=known,
+            targets={target.name: target for target in selected},
+            series=series,
+            ignore=load_ignore_list(ignored) if ignored else NOTHING_IGNORED,
+            intentions=(
+                load_intentions(series, STEPS, config.getoption("--expect")) if series else ()
+            ),
+        )
+
+    @property
+    def kernel(self) -> str:
+        return str(self.config.getoption("--kernel"))
+
+    @cached_property
+    def run_directory(self) -> Path:
+        """The controller's folder; its workers are told of it."""
+        worker = getattr(self.config, "workerinput", None)
+        if worker is not None:
+            return Path(worker[RUN_DIRECTORY_INPUT])
+        asked: Path | None = self.config.getoption("--results")
+        if asked is None:
+            return new_run_directory(self.config.invocation_params.dir / "results")
+        asked.mkdir(parents=True, exist_ok=True)
+        return asked.resolve()
+
+    @cached_property
+    def runner(self) -> CellRunner:
+        """Runs cells, each in a guest of its own."""
+        from harness.campaign.attempt import RunOptions
+        from harness.campaign.cell import CellRunner
+        from harness.campaign.provide import Provider
+
+        provider = Provider(Store.default(), self.kernel, UncapturedProgress(self.config))
+        options = RunOptions(
+            transport=self.config.getoption("--transport"),
+            patience=self.config.getoption("--patience"),
+            ignore=self.ignore,
+        )
+        return CellRunner(provider, options, self.run_directory, self.pool)
+
+    @cached_property
+    def pool(self) -> GuestPool:
+        """Guests between two cells; closed by :meth:`close`. A series takes turns on two."""
+        from harness.campaign.pool import GuestPool
+
+        fresh: bool = self.config.getoption("--fresh")
+        return GuestPool(0 if fresh else 1 if self.series is None else 2)
+
+    @cached_property
+    def series_runner(self) -> SeriesRunner:
+        """Runs cells with and without patches. Needs ``series``."""
+        if self.series is None:
+            raise ValueError("no series was given")
+        from harness.campaign.kept import KeptRunner
+        from harness.campaign.series import SeriesRunner
+
+        kept = KeptRunner(self.runner, fresh=self.config.getoption("--fresh"))
+        timings: int = self.config.getoption("--timings")
+        return SeriesRunner(kept, self.series, timings, self.intentions)
+
+    def close(self) -> None:
+        """End what still waits for a cell."""
+        if "pool" in self.__dict__:
+            self.pool.close()
+
+    def pairs(self, series: Series) -> tuple[tuple[int, int], ...]:
+        """The kernels that each cell is held against each other on, by patches applied."""
+        tip = len(series.patches)
+        if self.config.getoption("--per-patch"):
+            return tuple((position - 1, position) for position in range(1, tip + 1))
+        return ((0, tip),)
+
+    def describe(self) -> dict[str, Any]:
+        """The run's own entries in run.json."""
+        series = self.series and {
+            "name": self.series.name,
+            "patches": [
+                {"position": patch.position, "subject": patch.subject}
+                for patch in self.series.patches
+            ],
+        }
+        return {"kernel": self.kernel, "series": series}
+
+
+def _series(config: pytest.Config) -> Series | None:
+    name: str | None = config.getoption("--series")
+    timings: int = config.getoption("--timings")
+    if name is None:
+        for option in ("--per-patch", "--timings", "--expect"):
+            if config.getoption(option):
+                raise UserError(f"{option} says nothing without --series", hint="--series PATCHES")
+        return None
+    if timings and timings < FEWEST_PAIRS:
+        raise UserError(
+            f"--timings {timings}: too few pairs to tell a change from noise",
+            hint=f"--timings {FEWEST_PAIRS}",
+        )
+    if name == "-":
+        raise UserError("--series -: pytest keeps standard input", hint="daxhound series -")
+    return load_series(name)

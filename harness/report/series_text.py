@@ -1,0 +1,91 @@
+"""Sentences about a series: what it did to one cell, to all cells, and which patch did it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from harness.records import Comparison, Difference, Fulfilment, PatchLabel, TimeRatio, Word
+from harness.report.text import printable, render_value
+
+_DIFFERENCES = 8
+
+
+def render_comparison(comparison: Comparison, patch: PatchLabel | None) -> list[str]:
+    """What became of the cell between two kernels, in lines without indentation."""
+    lines = [f"{comparison.word.value} {_between(comparison.base, patch)}"]
+    base = comparison.base_verdict.value
+    reason = f": {printable(comparison.base_reason)}" if comparison.base_reason else ""
+    lines.append(f"  before: {base}{reason}")
+    shown = comparison.differences[:_DIFFERENCES]
+    lines += [f"  {_difference(difference)}" for difference in shown]
+    if more := len(comparison.differences) - len(shown):
+        lines.append(f"  and {more} more values")
+    lines += [f"  {_ratio(ratio)}" for ratio in comparison.times]
+    return lines + [f"  {_fulfilment(fulfilment)}" for fulfilment in comparison.intended]
+
+
+def render_series_summary(cells: Iterable[Mapping[str, Any]]) -> str:
+    """How many cells a series left alone, broke and mended; each broken one with its patch."""
+    compared = [cell for cell in cells if cell["comparison"]]
+    words = Counter(str(cell["comparison"]["word"]) for cell in compared)
+    counts = ", ".join(f"{words[w.value]} {w.value}" for w in Word if words[w.value])
+    lines = [f"series: {counts or 'nothing compared'}"]
+    for cell in compared:
+        if cell["comparison"]["word"] not in (Word.UNCHANGED, Word.INFRASTRUCTURE):
+            lines.append(f"  {cell['comparison']['word']:12} {cell['id']}  {_patch_of(cell)}")
+        lines += [f"    {_ratio(r)}" for r in _claimed(cell["comparison"]["times"])]
+    return "\n".join(lines)
+
+
+def render_culprit(cell: str, suspects: Sequence[PatchLabel], comparison: Comparison) -> list[str]:
+    """Which patch broke a cell."""
+    if len(suspects) == 1:
+        patch = suspects[0]
+        lines = [f"{cell}: broken by patch {patch.position}: {printable(patch.subject)}"]
+    else:
+        lines = [f"{cell}: broken by one of these patches, the last of which shows it:"]
+        lines += [f"  {patch.position}: {printable(patch.subject)}" for patch in suspects]
+    return lines + [f"  {line}" for line in render_comparison(comparison, suspects[-1])]
+
+
+def _between(base: PatchLabel, patch: PatchLabel | None) -> str:
+    position = patch.position if patch else 0
+    if position - base.position == 1:
+        return f"by patch {position}: {printable(patch.subject if patch else '')}"
+    since = "the base" if base.position == 0 else f"patch {base.position}"
+    return f"between {since} and patch {position}"
+
+
+def _difference(difference: Difference) -> str:
+    values = f"{render_value(difference.base)} -> {render_value(difference.patched)}"
+    return f"step {difference.step}: {difference.name}: {values}"
+
+
+def _fulfilment(fulfilment: Fulfilment) -> str:
+    wanted = fulfilment.intention
+    met = "as intended" if fulfilment.met else "NOT as intended"
+    becomes = f"{wanted.value} of {wanted.step} becomes {wanted.becomes}"
+    words = f"{becomes} ({printable(wanted.because)}; {printable(wanted.where)})"
+    return f"{met}: {words}: {printable(fulfilment.seen)}"
+
+
+def _claimed(times: Iterable[Mapping[str, Any]]) -> list[TimeRatio]:
+    ratios = [TimeRatio(**ratio) for ratio in times]
+    return [ratio for ratio in ratios if ratio.claimed]
+
+
+def _ratio(ratio: TimeRatio) -> str:
+    sure = "changed" if ratio.claimed else "no change to be told from noise"
+    return (
+        f"step {ratio.step}: {ratio.name}: x {ratio.median:.2f} "
+        f"[{ratio.low:.2f}, {ratio.high:.2f}] in {ratio.pairs} pairs: {sure}"
+    )
+
+
+def _patch_of(cell: Mapping[str, Any]) -> str:
+    comparison = cell["comparison"]
+    if comparison["patch"] - comparison["base"]["patch"] == 1:
+        return f"patch {comparison['patch']}: {printable(str(comparison['patch_subject']))}"
+    return ""

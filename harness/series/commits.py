@@ -1,0 +1,73 @@
+"""Commits of a git repository as a series: ``git:PATH@A..B``; only read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import UserError
+from harness.git import find_commit, git
+from harness.series.text import Text
+
+_NAME = re.compile(r"git:(?P<path>.+?)@(?P<range>[^{].*)")
+_MOST = 2000
+# Plumbing: no setting of the user's changes what it prints.
+_DIFF = ("diff-tree", "-p", "--root", "--no-commit-id", "--full-index", "--no-renames")
+_PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/")
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One commit: its diff stands in ``text``."""
+
+    subject: str
+    author: str
+    text: Text
+
+
+def read_commits(name: str) -> tuple[str, tuple[Commit, ...]]:
+    """The range itself, and its commits, oldest first. Raises UserError."""
+    found = _NAME.fullmatch(name)
+    ends = re.fullmatch(r"(.+?)\.\.(\.?)(.*)", found["range"]) if found else None
+    if found is None or ends is None:
+        path = found["path"] if found else name.removeprefix("git:") or "PATH"
+        last = found["range"] if found else "HEAD"
+        raise UserError(
+            f"{name}: a series is a range of commits", hint=f"git:{path}@{last}~1..{last}"
+        )
+    if ends[2]:
+        raise UserError(f"{name}: three dots are no range", hint=name.replace("...", ".."))
+    repository = Path(found["path"]).expanduser().absolute()
+    if not repository.is_dir():
+        raise UserError(f"{name}: no such directory: {repository}")
+    first, last = (find_commit(repository, ref) for ref in (ends[1], ends[3] or "HEAD"))
+    commits = tuple(_commit(repository, id_) for id_ in _listed(repository, first, last, name))
+    return found["range"], commits
+
+
+def _listed(repository: Path, first: str, last: str, name: str) -> Iterator[str]:
+    options = ("--reverse", "--topo-order", "--parents", f"--max-count={_MOST + 1}")
+    lines = git(repository, "rev-list", *options, f"{first}..{last}").decode().splitlines()
+    if not lines:
+        behind = int(git(repository, "rev-list", "--count", f"{last}..{first}"))
+        hint = "the two ends the other way round" if behind else "an older commit to start from"
+        raise UserError(f"{name} holds no commit", hint=hint)
+    if len(lines) > _MOST:
+        raise UserError(f"{name} holds more than {_MOST} commits")
+    for line in lines:
+        commit, *parents = line.split()
+        if len(parents) > 1:
+            raise UserError(
+                f"{name} holds a merge, {commit[:12]}: a series is a line of commits",
+                hint="a range of a branch that was rebased",
+            )
+        yield commit
+
+
+def _commit(repository: Path, commit: str) -> Commit:
+    told = git(repository, "show", "-s", "--no-color", "--format=%an <%ae>%n%s", commit)
+    author, _, subject = told.decode(errors="replace").strip().partition("\n")
+    diff = git(repository, *_DIFF, *_PLAIN, commit)
+    return Commit(subject, author, Text(diff, Path(f"{repository}@{commit[:12]}")))

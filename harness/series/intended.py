@@ -1,0 +1,76 @@
+"""What a series is meant to change, as its author says: a small YAML file beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pydantic
+
+from harness.errors import nearest
+from harness.records import Direction, Intention, Scalar
+from harness.series.patch import Series
+from harness.yaml_document import Document, Record, load_documents
+
+SUFFIX = ".expect.yaml"
+
+
+class _Entry(Record):
+    patch: Annotated[int, pydantic.Field(ge=1)] = 1
+    scenario: str = "*"
+    targets: Literal["all"] | tuple[str, ...] = "all"
+    step: str
+    value: str
+    becomes: Direction | Scalar
+    because: str
+
+
+class _File(Record):
+    intended: tuple[_Entry, ...]
+
+
+def load_intentions(
+    series: Series, steps: Collection[str], named: Path | None = None
+) -> tuple[Intention, ...]:
+    """The file that is named, or else the one beside the series; none where there is none.
+
+    ``v7.mbox`` has ``v7.expect.yaml``, a folder has ``expect.yaml`` inside. ``steps`` are
+    the kinds of steps that there are. Raises UserError with file and line.
+    """
+    path = named or _beside(Path(series.source).expanduser())
+    if named is None and not path.is_file():
+        return ()
+    (document, *_) = load_documents(path) or [Document(path, {}, {})]
+    entries = document.read(_File).intended
+    for number, entry in enumerate(entries):
+        if entry.patch > len(series.patches):
+            raise document.error(
+                ("intended", number, "patch"),
+                f"the series has {len(series.patches)} patches",
+                f"1 to {len(series.patches)}",
+            )
+        if entry.step not in steps:
+            at = ("intended", number, "step")
+            raise document.error(at, f"no such step: {entry.step!r}", nearest(entry.step, steps))
+    return tuple(
+        _intention(entry, f"{path}:{document.line(('intended', number))}")
+        for number, entry in enumerate(entries)
+    )
+
+
+def _intention(entry: _Entry, where: str) -> Intention:
+    return Intention(
+        position=entry.patch,
+        scenario=entry.scenario,
+        targets=None if entry.targets == "all" else tuple(entry.targets),
+        step=entry.step,
+        value=entry.value,
+        becomes=entry.becomes,
+        because=entry.because,
+        where=where,
+    )
+
+
+def _beside(source: Path) -> Path:
+    return source / SUFFIX.removeprefix(".") if source.is_dir() else source.with_suffix(SUFFIX)

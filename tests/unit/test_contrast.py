@@ -1,0 +1,139 @@
+"""Two results of one cell make one word, and the values that differ."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from harness.compare import compare
+from harness.contrast import contrast
+from harness.records import (
+    CellResult,
+    Difference,
+    Direction,
+    Expected,
+    Intention,
+    KernelReport,
+    Observation,
+    Prediction,
+    Rule,
+    Scalar,
+    StepResult,
+    TimeRatio,
+    Verdict,
+    Word,
+)
+
+RULE = Rule("test.rule", "a statement", "a source")
+EXPECTED = (Expected("size", 4096, RULE), Expected("pages", 9, RULE, "<="))
+
+
+def step(**values: Scalar) -> StepResult:
+    return compare(Prediction("probe", EXPECTED), Observation("probe", values))
+
+
+def result(verdict: Verdict, *steps: StepResult, **others: object) -> CellResult:
+    blank = CellResult("c", "s", "t", "k", verdict, "", 1.0, 1.0, steps=steps, phase="probe")
+    return replace(blank, **others)  # type: ignore[arg-type]
+
+
+def crash(fingerprint: str) -> CellResult:
+    report = KernelReport("oops", "oops in f", "f", "fatal", 1, 2, fingerprint, "text")
+    return result(Verdict.KERNEL_FAILURE, report=report)
+
+
+GOOD = result(Verdict.OK, step(size=4096, pages=3))
+WRONG = result(Verdict.MISMATCH, step(size=8192, pages=3))
+WRONG_OTHERWISE = result(Verdict.MISMATCH, step(size=12288, pages=3))
+UNSUPPORTED = result(Verdict.UNSUPPORTED)
+HOST = result(Verdict.INFRASTRUCTURE)
+UNBUILT = result(Verdict.KERNEL_FAILURE, phase="build", reason="x.c:1: error")
+UNBUILT_OTHERWISE = result(Verdict.KERNEL_FAILURE, phase="build", reason="y.c:2: error")
+
+
+@pytest.mark.parametrize(
+    ("base", "patched", "word"),
+    [
+        (GOOD, GOOD, Word.UNCHANGED),
+        (GOOD, WRONG, Word.REGRESSED),
+        (GOOD, crash("a"), Word.REGRESSED),
+        (UNSUPPORTED, crash("a"), Word.REGRESSED),
+        (WRONG, GOOD, Word.FIXED),
+        (UNBUILT, GOOD, Word.FIXED),
+        (WRONG, WRONG, Word.UNCHANGED),
+        (WRONG, WRONG_OTHERWISE, Word.CHANGED),
+        (WRONG, crash("a"), Word.CHANGED),
+        (crash("a"), crash("a"), Word.UNCHANGED),
+        (crash("a"), crash("b"), Word.CHANGED),
+        (GOOD, UNSUPPORTED, Word.CHANGED),
+        (GOOD, UNBUILT, Word.BUILD_BROKEN),
+        (WRONG, UNBUILT, Word.BUILD_BROKEN),
+        (UNBUILT, UNBUILT_OTHERWISE, Word.UNCHANGED),
+        (HOST, GOOD, Word.INFRASTRUCTURE),
+        (GOOD, HOST, Word.INFRASTRUCTURE),
+        (HOST, UNBUILT, Word.INFRASTRUCTURE),
+    ],
+)
+def test_words(base: CellResult, patched: CellResult, word: Word) -> None:
+    assert contrast(base, patched).word is word
+
+
+def test_what_differs_is_what_one_value_is_predicted_for() -> None:
+    patched = result(Verdict.MISMATCH, step(size=8192, pages=7, get_us=99))
+    found = contrast(GOOD, patched).differences
+    assert found == (Difference("0. probe", "size", 4096, 8192),)
+
+
+def test_steps_are_compared_as_far_as_both_came() -> None:
+    longer = result(Verdict.OK, step(size=4096, pages=3), step(size=1, pages=3))
+    assert contrast(longer, GOOD).differences == ()
+
+
+def intend(value: str, becomes: Direction | Scalar) -> tuple[Intention, ...]:
+    return (Intention(1, "*", None, "probe", value, becomes, "a reason", "v7.expect.yaml:2"),)
+
+
+HIGHER = result(Verdict.OK, step(size=4096, pages=5))
+
+
+@pytest.mark.parametrize(
+    ("value", "becomes", "word"),
+    [
+        ("pages", "higher", Word.UNCHANGED),
+        ("pages", 5, Word.UNCHANGED),
+        ("pages", "lower", Word.REGRESSED),
+        ("pages", 6, Word.REGRESSED),
+        ("size", "higher", Word.REGRESSED),
+        ("nothing", "higher", Word.REGRESSED),
+    ],
+)
+def test_a_change_that_was_announced_has_to_come(
+    value: str, becomes: Direction | Scalar, word: Word
+) -> None:
+    found = contrast(GOOD, HIGHER, intentions=intend(value, becomes))
+    assert found.word is word
+    assert [fulfilment.met for fulfilment in found.intended] == [word is Word.UNCHANGED]
+
+
+def test_what_is_intended_is_no_mismatch_of_its_step() -> None:
+    found = compare(Prediction("probe", EXPECTED), Observation("probe", {"size": 1}), {"size"})
+    assert [m.expected.name for m in found.intended] == ["size"]
+    assert [m.expected.name for m in found.mismatches] == ["pages"]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "claimed", "met"), [(0.4, True, True), (0.9, False, False), (1.5, True, False)]
+)
+def test_a_time_is_only_lower_where_its_ratio_is_claimed(
+    ratio: float, claimed: bool, met: bool
+) -> None:
+    times = (TimeRatio("0. probe", "put_us", ratio, ratio, ratio, 6, claimed),)
+    found = contrast(GOOD, GOOD, times, intend("put_us", "lower"))
+    assert [fulfilment.met for fulfilment in found.intended] == [met]
+
+
+def test_a_time_that_nobody_took_is_not_lower() -> None:
+    found = contrast(GOOD, GOOD, intentions=intend("put_us", "lower"))
+    assert found.word is Word.REGRESSED
+    assert "--timings" in found.intended[0].seen

@@ -1,0 +1,165 @@
+"""Results that stand: taken from the store where nothing that they depend on has changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.campaign import kept
+from harness.campaign.attempt import RunOptions
+from harness.campaign.kept import KeptRunner
+from harness.campaign.order import Order, Prefix
+from harness.errors import KernelFailure
+from harness.records import (
+    CellResult,
+    CommandRecord,
+    Expected,
+    KernelReport,
+    Mismatch,
+    Observation,
+    PatchLabel,
+    Prediction,
+    Rule,
+    StepResult,
+    Verdict,
+)
+from harness.report.results import CellFolder
+from harness.scenario.expand import Cell, expand
+from harness.scenario.find import find_scenario
+from harness.store import Store
+from harness.target import load_targets
+
+EXPECTED = Expected("size", 4096, Rule("a.rule", "a statement", "a source"))
+OBSERVATION = Observation(
+    "probe",
+    {"size": 8192, "ok": True, "name": "x", "nothing": None},
+    (CommandRecord("ls", 1, "out", "\x1b[31m", 0.5),),
+)
+STEP = StepResult(
+    "probe", OBSERVATION, Prediction("probe", (EXPECTED,)), (Mismatch("probe", EXPECTED, 8192),)
+)
+REPORT = KernelReport("oops", "oops in f", "f", "fatal", 3, 9, "0123", "text\n")
+FAILED = CellResult(
+    "", "s", "t", "6.1.192", Verdict.KERNEL_FAILURE, "why", 2.0, 1.0, (STEP,), REPORT, phase="x"
+)
+
+
+@dataclass
+class Runner:
+    """Runs nothing: gives one result, and writes what a run would write."""
+
+    provider: Any
+    run_directory: Path
+    result: CellResult = FAILED
+    options: RunOptions = field(default_factory=RunOptions)
+    runs: int = 0
+
+    def run(self, order: Order) -> CellResult:
+        self.runs += 1
+        CellFolder(self.run_directory, order.id).write("console.log", f"run {self.runs}")
+        label = order.prefix.label if order.prefix else None
+        return replace(self.result, id=order.id, patch=label)
+
+
+def provider(store: Store, kernel: str = "key") -> Any:
+    image = Path("/store/guest-image/one/base.cpio")
+    provisions = SimpleNamespace(kernel=SimpleNamespace(key=kernel), base=image, overlay=image)
+    return SimpleNamespace(store=store, provide=lambda *_: provisions)
+
+
+@pytest.fixture(autouse=True)
+def emulator(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "find_emulator", lambda _: SimpleNamespace(banner="QEMU 10.0.2"))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def cell() -> Cell:
+    targets = {"s390x": load_targets()["s390x"]}
+    return next(iter(expand(find_scenario("gup-anon"), targets)))
+
+
+def order(cell: Cell, position: int = 0, repeat: int = 1) -> Order:
+    return Order(cell, Prefix(PatchLabel(position, "a change"), ()), repeat)
+
+
+def test_another_run_gets_the_result_and_its_files(
+    store: Store, cell: Cell, tmp_path: Path
+) -> None:
+    first = Runner(provider(store), tmp_path / "first")
+    second = Runner(provider(store), tmp_path / "second")
+    made = KeptRunner(first).run(order(cell))  # type: ignore[arg-type]
+    found = KeptRunner(second).run(order(cell))  # type: ignore[arg-type]
+    assert (first.runs, second.runs) == (1, 0)
+    assert found == made
+    (folder,) = (tmp_path / "second").iterdir()
+    assert (folder / "console.log").read_text() == "run 1"
+
+
+def test_a_kernel_met_again_elsewhere_in_a_series_has_its_result(
+    store: Store, cell: Cell, tmp_path: Path
+) -> None:
+    """A patch and its revert make the base's kernel, and the label is the asker's."""
+    runner = Runner(provider(store), tmp_path / "run")
+    kept_runner = KeptRunner(runner)  # type: ignore[arg-type]
+    kept_runner.run(order(cell))
+    found = kept_runner.run(order(cell, position=2))
+    assert runner.runs == 1
+    assert found.patch == PatchLabel(2, "a change")
+    assert found.id.endswith("@02")
+
+
+@pytest.mark.parametrize("what", ["kernel", "options", "repeat", "cell"])
+def test_whatever_a_result_depends_on_makes_it_another(
+    store: Store, cell: Cell, tmp_path: Path, what: str
+) -> None:
+    runner = Runner(provider(store), tmp_path / "run")
+    KeptRunner(runner).run(order(cell))  # type: ignore[arg-type]
+    asked = order(cell)
+    match what:
+        case "kernel":
+            runner.provider = provider(store, "another")
+        case "options":
+            runner.options = RunOptions(transport="serial")
+        case "repeat":
+            asked = order(cell, repeat=2)
+        case "cell":
+            asked = order(replace(cell, steps=cell.steps * 2))
+    KeptRunner(runner).run(asked)  # type: ignore[arg-type]
+    assert runner.runs == 2
+
+
+def test_the_hosts_trouble_is_not_kept(store: Store, cell: Cell, tmp_path: Path) -> None:
+    trouble = replace(FAILED, verdict=Verdict.INFRASTRUCTURE)
+    runner = Runner(provider(store), tmp_path / "run", result=trouble)
+    for _ in range(2):
+        KeptRunner(runner).run(order(cell))  # type: ignore[arg-type]
+    assert runner.runs == 2
+
+
+def test_a_fresh_run_takes_and_keeps_nothing(store: Store, cell: Cell, tmp_path: Path) -> None:
+    runner = Runner(provider(store), tmp_path / "run")
+    for _ in range(2):
+        KeptRunner(runner, fresh=True).run(order(cell))  # type: ignore[arg-type]
+    KeptRunner(runner).run(order(cell))  # type: ignore[arg-type]
+    assert runner.runs == 3
+
+
+def test_a_kernel_that_does_not_build_is_tried_anew(
+    store: Store, cell: Cell, tmp_path: Path
+) -> None:
+    def refuse(*_: object) -> None:
+        raise KernelFailure("x.c:1: error")
+
+    runner = Runner(SimpleNamespace(store=store, provide=refuse), tmp_path / "run")
+    for _ in range(2):
+        KeptRunner(runner).run(order(cell))  # type: ignore[arg-type]
+    assert runner.runs == 2

@@ -1,0 +1,281 @@
+"""Patched kernels, with the real make and compiler on a tree of a few lines."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.deadline import Deadline
+from harness.errors import KernelFailure, UserError
+from harness.kernel.build import BuiltKernel, provide_kernel
+from harness.kernel.spec import DirectorySpec, GitSpec, KernelSpec
+from harness.progress import Silence
+from harness.series import Patch, load_series
+from harness.store import Store
+from harness.target import Target, load_targets
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+MAKEFILE = """\
+VERSION = 6
+PATCHLEVEL = 1
+SUBLEVEL = 99
+
+SOURCES := init/main.c mm/gup.c mm/leaf.c $(wildcard $(CURDIR)/mm/added.c)
+OBJECTS := $(patsubst $(CURDIR)/%,%,$(SOURCES:%.c=%.o))
+
+allnoconfig:
+	mkdir -p $(O)/include/config $(O)/init $(O)/mm $(O)/arch/x86/boot
+	cp $(KCONFIG_ALLCONFIG) $(O)/.config
+bzImage: $(OBJECTS:%=$(O)/%)
+	echo 6.1.99 > $(O)/include/config/kernel.release
+	cd $(O) && cp init/main.o vmlinux && touch System.map modules.builtin modules.builtin.modinfo
+	cat $(OBJECTS:%.o=$(CURDIR)/%.c) $(CURDIR)/include/linux/mm.h > $(O)/arch/x86/boot/bzImage
+$(O)/%.o: $(CURDIR)/%.c $(CURDIR)/include/linux/mmzone.h
+	@echo $* >> $(COMPILED)
+	cd $(O) && $(CC) -I$(CURDIR)/include -c -o $*.o $<
+	printf 'cmd_$*.o := %s %s -c -o $*.o %s\\n' '$(CC)' -I$(CURDIR)/include $< > \\
+		$(O)/$(*D)/.$(*F).o.cmd
+"""
+
+TREE = {
+    "Makefile": MAKEFILE,
+    "Kconfig": 'config SMP\n\tbool "many"\n',
+    "init/main.c": "int main;\n",
+    "mm/gup.c": "int gup;\n",
+    "mm/leaf.c": "int leaf;\n",
+    "mm/huge_memory.c": "int huge;\n",
+    "include/linux/mm.h": "struct page { unsigned long w[8]; };\n#define PAGE_SHIFT 12\n",
+    "include/linux/mmzone.h": "extern int zone;\n",
+}
+WHOLE = ["init/main", "mm/gup", "mm/leaf"]
+
+
+class World:
+    """A kernel tree of somebody's, the store, and patches to that tree."""
+
+    def __init__(self, root: Path, target: Target) -> None:
+        self.root = root
+        self.target = target
+        self.tree = root / "linux"
+        for name, text in TREE.items():
+            (self.tree / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.tree / name).write_text(text)
+
+    def patch(self, path: str, old: str, new: str) -> Patch:
+        """Replaces a file of one line."""
+        there = f"@@ -{int(bool(old))},{int(bool(old))} +1 @@\n"
+        text = f"--- a/{path}\n+++ b/{path}\n" + there + (f"-{old}\n" if old else "") + f"+{new}\n"
+        file = self.root / "one.patch"
+        file.write_text(text)
+        return load_series(str(file)).patches[0]
+
+    def provide(self, *patches: Patch, spec: KernelSpec | None = None) -> BuiltKernel:
+        return provide_kernel(
+            spec or DirectorySpec(self.tree),
+            self.target,
+            ("base",),
+            Store(self.root / "store"),
+            Silence(),
+            jobs=1,
+            fragments_dir=self.root / "kconfigs",
+            patches=patches,
+        )
+
+    def compiled(self) -> list[str]:
+        """What was compiled since it was last asked."""
+        log = self.root / "compiled"
+        found = sorted(log.read_text().split()) if log.exists() else []
+        log.unlink(missing_ok=True)
+        return found
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    (tmp_path / "kconfigs").mkdir()
+    (tmp_path / "kconfigs/base.config").write_text("CONFIG_SMP=y\n")
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("flex", "bison", "bc"):
+        (tools / name).write_text("#!/bin/sh\n")
+        (tools / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    monkeypatch.setenv("CCACHE_DISABLE", "1")
+    monkeypatch.setenv("COMPILED", str(tmp_path / "compiled"))
+    target = load_targets()["x86_64"]
+    native = target.kernel.model_copy(update={"cross_compile": ""})
+    return World(tmp_path, target.model_copy(update={"kernel": native}))
+
+
+def snapshot(root: Path) -> dict[str, tuple[bytes, int]]:
+    files = (path for path in root.rglob("*") if path.is_file())
+    return {str(p.relative_to(root)): (p.read_bytes(), p.stat().st_ctime_ns) for p in files}
+
+
+def test_each_patch_builds_only_what_it_changes(world: World) -> None:
+    before = snapshot(world.tree)
+    one = world.patch("mm/gup.c", "int gup;", "int pin;")
+    two = world.patch("mm/leaf.c", "int leaf;", "int twig;")
+    three = world.patch("mm/added.c", "", "int added;")
+    first = world.provide(one)
+    assert world.compiled() == WHOLE
+    second = world.provide(one, two)
+    assert world.compiled() == ["mm/leaf"]
+    third = world.provide(one, two, three)
+    assert world.compiled() == ["mm/added"]
+    images = [kernel.image.read_text() for kernel in (first, second, third)]
+    header = TREE["include/linux/mm.h"]
+    assert images == [
+        "int main;\nint pin;\nint leaf;\n" + header,
+        "int main;\nint pin;\nint twig;\n" + header,
+        "int main;\nint pin;\nint twig;\nint added;\n" + header,
+    ]
+    assert world.provide(one) == first
+    assert world.provide(one, two) == second
+    assert world.compiled() == []
+    assert world.provide(two).image.read_text() == "int main;\nint gup;\nint twig;\n" + header
+    assert world.compiled() == ["mm/gup"]
+    world.provide(world.patch("include/linux/mmzone.h", "extern int zone;", "extern int zones;"))
+    assert world.compiled() == WHOLE
+    assert snapshot(world.tree) == before
+
+
+def test_equal_content_is_found_without_building(world: World) -> None:
+    base = world.provide()
+    world.compiled()
+    one = world.patch("mm/gup.c", "int gup;", "int pin;")
+    back = world.patch("mm/gup.c", "int pin;", "int gup;")
+    detour = world.patch("mm/gup.c", "int gup;", "int get;")
+    again = world.patch("mm/gup.c", "int get;", "int pin;")
+    assert world.provide(one, back) == base
+    assert world.compiled() == []
+    first = world.provide(one)
+    assert world.compiled() == WHOLE
+    assert world.provide(detour, again) == first
+    assert world.compiled() == []
+    assert first.key != base.key
+
+
+def test_a_base_is_built_beside_and_its_objects_are_not_kept(world: World) -> None:
+    world.provide()
+    assert not (world.root / "store/work").exists()
+
+
+def test_the_source_of_a_kernel_outlives_the_tree_it_was_built_of(world: World) -> None:
+    rework = world.patch("mm/huge_memory.c", "int huge;", "int vmf_insert_folio_pmd;")
+    other = world.patch("mm/huge_memory.c", "int huge;", "int tiny;")
+    base, first, second = world.provide(), world.provide(rework), world.provide(other)
+    assert [kernel.facts.probes["dax_refcount_rework"] for kernel in (base, first, second)] == [
+        False,
+        True,
+        False,
+    ]
+    texts = [(k.source / "mm/huge_memory.c").read_text() for k in (base, first, second)]
+    assert texts == ["int huge;\n", "int vmf_insert_folio_pmd;\n", "int tiny;\n"]
+    shutil.rmtree(world.root / "store/work")
+    found = world.provide(rework)
+    assert found == first
+    assert found.facts.probes["dax_refcount_rework"] is True
+    assert (found.source / "mm/gup.c").read_text() == TREE["mm/gup.c"]
+
+
+def test_a_patch_that_does_not_compile_is_the_finding_and_costs_no_objects(world: World) -> None:
+    one = world.patch("mm/gup.c", "int gup;", "int pin;")
+    broken = world.patch("mm/leaf.c", "int leaf;", "int leaf = unknown;")
+    mended = world.patch("mm/leaf.c", "int leaf = unknown;", "int leaf = 1;")
+    world.provide(one)
+    world.compiled()
+    with pytest.raises(KernelFailure, match=r"leaf\.c:1:12: error: ") as caught:
+        world.provide(one, broken)
+    (log,) = (world.root / "store/logs").iterdir()
+    assert str(log) in str(caught.value)
+    assert "error: " in log.read_text()
+    world.compiled()
+    assert "leaf = 1" in world.provide(one, broken, mended).image.read_text()
+    assert world.compiled() == ["mm/leaf"]
+
+
+def test_a_killed_build_leaves_nothing_that_is_trusted(world: World) -> None:
+    """The object is there, newer than its source, and half written."""
+    one = world.patch("mm/gup.c", "int gup;", "int pin;")
+    two = world.patch("mm/leaf.c", "int leaf;", "int twig;")
+    world.provide(one)
+    (world.root / "two.patch").write_bytes(two.diff)
+    (world.root / "one.patch").write_bytes(one.diff)
+    slow = world.root / "bin/gcc"
+    started = world.root / "started"
+    real = shutil.which("gcc")
+    half = f"echo half > mm/leaf.o; touch {started}; sleep 60"
+    slow.write_text(f'#!/bin/sh\ncase "$*" in *leaf.c*) {half};; esac\nexec {real} "$@"\n')
+    slow.chmod(0o755)
+    program = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(world.root)],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )
+    deadline = Deadline.after(30)
+    while not started.exists():
+        assert program.poll() is None
+        assert not deadline.expired
+        time.sleep(0.02)
+    program.send_signal(signal.SIGKILL)
+    program.wait()
+    slow.unlink()
+    world.compiled()
+    kernel = world.provide(one, two)
+    assert kernel.image.read_text().startswith("int main;\nint pin;\nint twig;\n")
+    assert world.compiled() == WHOLE
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from harness.kernel.build import provide_kernel
+from harness.kernel.spec import DirectorySpec
+from harness.progress import Silence
+from harness.series import load_series
+from harness.store import Store
+from harness.target import load_targets
+
+root = Path(sys.argv[1])
+target = load_targets()["x86_64"]
+native = target.kernel.model_copy(update={"cross_compile": ""})
+target = target.model_copy(update={"kernel": native})
+patches = [load_series(str(root / name)).patches[0] for name in ("one.patch", "two.patch")]
+store = Store(root / "store")
+spec, own = DirectorySpec(root / "linux"), root / "kconfigs"
+provide_kernel(spec, target, ("base",), store, Silence(), 1, own, patches)
+"""
+
+
+def test_a_patch_that_does_not_apply_names_base_hunk_and_a_base_that_would_do(
+    world: World,
+) -> None:
+    def git(*arguments: str) -> None:
+        who = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+        subprocess.run(("git", "-C", world.tree, *who, *arguments), check=True, capture_output=True)
+
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "old")
+    git("tag", "v6.1")
+    (world.tree / "mm/gup.c").write_text("int moved_on;\n")
+    git("commit", "-qam", "new")
+    patch = world.patch("mm/gup.c", "int gup;", "int pin;")
+    with pytest.raises(UserError) as caught:
+        world.provide(patch, spec=GitSpec(world.tree, "HEAD"))
+    text = str(caught.value)
+    assert (
+        f"{world.root}/one.patch:1: patch 1 (one) does not apply to git:{world.tree}@HEAD" in text
+    )
+    assert "mm/gup.c, hunk 1 of 1 (@@ -1,1 +1 @@)" in text
+    hint = (caught.value.hint or "").partition(",")[0]
+    assert hint.startswith(f"--kernel git:{world.tree}@")
+    nearest = GitSpec(world.tree, hint.rpartition("@")[2])
+    assert "int pin;" in world.provide(patch, spec=nearest).image.read_text()

@@ -1,0 +1,257 @@
+"""The work area: switched file by file, trusted only where the last user came to an end."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from harness.errors import InfrastructureError, KernelFailure, UserError
+from harness.kernel import plain_file, tree, work_area
+from harness.kernel.plain_file import File
+from harness.kernel.source import Source
+from harness.kernel.work_area import WorkArea, hold_work_area
+from harness.progress import Silence
+from harness.store import Store
+
+FILES = {"Makefile": "VERSION = 6\n", "mm/gup.c": "gup\n", "mm/pin.c": "pin\n", "fs/dax.c": "dax\n"}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Source:
+    return make_base(tmp_path / "linux", "base 1")
+
+
+def make_base(root: Path, identity: str) -> Source:
+    for name, text in FILES.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return Source(root, (6, 1, 0), identity)
+
+
+def files(**texts: str | None) -> dict[str, File | None]:
+    return {
+        name.replace("__", "/").replace("_", "."): None
+        if text is None
+        else File(text.encode(), False)
+        for name, text in texts.items()
+    }
+
+
+def read(root: Path) -> dict[str, str]:
+    return {str(p.relative_to(root)): p.read_text() for p in root.rglob("*") if p.is_file()}
+
+
+def times(root: Path) -> Mapping[str, int]:
+    return {str(p.relative_to(root)): p.stat().st_ctime_ns for p in root.rglob("*") if p.is_file()}
+
+
+def test_switching_writes_only_what_differs(store: Store, base: Source) -> None:
+    untouched = times(base.path)
+    with hold_work_area(store, base, Silence()) as area:
+        assert area.switch(files(mm__gup_c="GUP\n", mm__new_c="new\n", fs__dax_c=None)) == 3
+        assert read(area.tree) == {
+            "Makefile": "VERSION = 6\n", "mm/gup.c": "GUP\n", "mm/new.c": "new\n",
+            "mm/pin.c": "pin\n",
+        }  # fmt: skip
+        assert not (area.tree / "fs").exists()
+        before = times(area.tree)
+        assert area.switch(files(mm__gup_c="GUP\n", mm__new_c="newer\n", fs__dax_c=None)) == 1
+        after = times(area.tree)
+        assert {name for name in after if after[name] != before[name]} == {"mm/new.c"}
+        assert area.switch({}) == 3
+        assert read(area.tree) == FILES
+    assert read(base.path) == FILES
+    assert times(base.path) == untouched
+
+
+def test_a_file_becomes_a_folder_and_back(store: Store, base: Source) -> None:
+    with hold_work_area(store, base, Silence()) as area:
+        area.switch(files(fs__dax_c=None, fs="now a file\n"))
+        assert (area.tree / "fs").read_text() == "now a file\n"
+        area.switch({})
+        assert read(area.tree) == FILES
+
+
+def test_the_mode_is_part_of_a_file(store: Store, base: Source) -> None:
+    with hold_work_area(store, base, Silence()) as area:
+        area.switch({"mm/gup.c": File(b"gup\n", True)})
+        assert os.access(area.tree / "mm/gup.c", os.X_OK)
+        assert area.switch({}) == 1
+        assert not os.access(area.tree / "mm/gup.c", os.X_OK)
+
+
+def test_the_area_is_made_once_and_stays_on_its_path(store: Store, base: Source) -> None:
+    with hold_work_area(store, base, Silence()) as area:
+        area.switch(files(mm__gup_c="GUP\n"))
+        path = area.tree
+    with hold_work_area(store, base, Silence()) as area:
+        assert area.tree == path
+        assert area.switch(files(mm__gup_c="GUP\n")) == 0
+
+
+@pytest.mark.parametrize("writes", [0, 1, 2])
+def test_a_switch_that_was_cut_short_is_put_right(
+    store: Store, base: Source, monkeypatch: pytest.MonkeyPatch, writes: int
+) -> None:
+    wanted = files(mm__gup_c="GUP\n", mm__new_c="new\n", mm__pin_c="PIN\n")
+    done: list[str] = []
+
+    def write(tree: Path, path: str, file: File) -> None:
+        if len(done) == writes:
+            raise KeyboardInterrupt
+        done.append(path)
+        plain_file.write_file(tree, path, file)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(work_area, "write_file", write)
+        with pytest.raises(KeyboardInterrupt), hold_work_area(store, base, Silence()) as area:
+            area.switch(wanted)
+    with hold_work_area(store, base, Silence()) as area:
+        area.switch(files(fs__dax_c="DAX\n"))
+        assert read(area.tree) == {**FILES, "fs/dax.c": "DAX\n"}
+
+
+def test_a_copy_that_was_cut_short_is_made_again(
+    store: Store, base: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy_files = tree.copy_files
+
+    def copy(source: Path, names: tuple[str, ...], into: Path) -> None:
+        copy_files(source, names[:1], into)
+        raise InfrastructureError("cut")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tree, "copy_files", copy)
+        with pytest.raises(InfrastructureError), hold_work_area(store, base, Silence()):
+            pass
+    with hold_work_area(store, base, Silence()) as area:
+        assert read(area.tree) == FILES
+
+
+def build(area: WorkArea, key: str, name: str = "gup.o") -> set[str]:
+    """What an object tree held before another object was put there."""
+    with area.objects(key) as folder:
+        found = {path.name for path in folder.iterdir()}
+        (folder / name).write_text(name)
+    return found
+
+
+def test_objects_stay_for_each_key(store: Store, base: Source) -> None:
+    with hold_work_area(store, base, Silence()) as area:
+        assert build(area, "x86") == set()
+        assert build(area, "arm64", "pin.o") == set()
+        assert build(area, "x86") == {"gup.o"}
+    with hold_work_area(store, base, Silence()) as area:
+        assert build(area, "arm64") == {"pin.o"}
+
+
+@pytest.mark.parametrize(
+    ("trouble", "stays"),
+    [
+        (KernelFailure("does not compile"), True),
+        (UserError("no such symbol"), True),
+        (InfrastructureError("disk full"), False),
+        (KeyboardInterrupt(), False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_objects_are_trusted_where_make_came_to_its_end(
+    store: Store, base: Source, trouble: BaseException, stays: bool
+) -> None:
+    with hold_work_area(store, base, Silence()) as area:
+        build(area, "x86")
+
+        def fail() -> None:
+            with area.objects("x86"):
+                raise trouble
+
+        with pytest.raises(type(trouble)):
+            fail()
+        assert build(area, "x86") == ({"gup.o"} if stays else set())
+
+
+def test_objects_of_a_killed_make_are_thrown_away(store: Store, base: Source) -> None:
+    """As kill -9 leaves it: nothing of this program runs any more."""
+    if (child := os.fork()) == 0:
+        with hold_work_area(store, base, Silence()) as area:
+            build(area, "x86")
+            with area.objects("x86") as folder:
+                (folder / "half.o").write_text("ha")
+                os._exit(0)
+    os.waitpid(child, 0)
+    with hold_work_area(store, base, Silence()) as area:
+        assert build(area, "x86") == set()
+
+
+def test_objects_from_the_future_are_thrown_away(store: Store, base: Source) -> None:
+    """make would take a changed file for older than them."""
+    with hold_work_area(store, base, Silence()) as area:
+        build(area, "x86")
+        (marker,) = area.root.glob("objects/*.finished")
+        later = time.time() + 3600
+        os.utime(marker, (later, later))
+        area.switch(files(mm__gup_c="GUP\n"))
+        assert build(area, "x86") == set()
+
+
+def test_an_edited_base_makes_no_area(store: Store, base: Source) -> None:
+    seen = tree.fingerprint(base.path, tree.list_files(base.path))
+    mine = Source(base.path, base.version, base.identity, fingerprint=seen)
+    (base.path / "mm/gup.c").write_text("edited\n")
+    with pytest.raises(UserError, match="was changed"), hold_work_area(store, mine, Silence()):
+        pass
+
+
+def test_a_base_edited_while_switching_is_seen_and_put_right(store: Store, base: Source) -> None:
+    seen = tree.fingerprint(base.path, tree.list_files(base.path))
+    mine = Source(base.path, base.version, base.identity, fingerprint=seen)
+    with hold_work_area(store, mine, Silence()) as area:
+        area.switch(files(mm__gup_c="GUP\n"))
+        (base.path / "mm/gup.c").write_text("edited\n")
+        with pytest.raises(UserError, match="was changed"):
+            area.switch({})
+    (base.path / "mm/gup.c").write_text(FILES["mm/gup.c"])
+    with hold_work_area(store, base, Silence()) as area:
+        area.switch({})
+        assert read(area.tree) == FILES
+
+
+def test_old_areas_and_objects_make_room(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work_area, "_KEPT_AREAS", 2)
+    monkeypatch.setattr(work_area, "_KEPT_OBJECT_TREES", 2)
+    bases = [make_base(tmp_path / f"linux{n}", f"base {n}") for n in range(3)]
+    for number in (0, 1, 0, 2):
+        time.sleep(0.02)
+        with hold_work_area(store, bases[number], Silence()) as area:
+            build(area, "x86")
+    left = {area.name for area in (store.root / "work").iterdir()}
+    assert len(left) == 2
+    with hold_work_area(store, bases[0], Silence()) as area:
+        assert area.root.name in left
+        assert build(area, "x86") == {"gup.o"}
+        for key in ("arm64", "s390"):
+            time.sleep(0.02)
+            build(area, key)
+        assert {path.name for path in area.root.glob("objects/*/")} == {"arm64", "s390"}
+
+
+def test_an_area_in_use_is_not_discarded(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work_area, "_KEPT_AREAS", 1)
+    first, second = (make_base(tmp_path / f"linux{n}", f"base {n}") for n in range(2))
+    with hold_work_area(store, first, Silence()) as area:
+        with hold_work_area(store, second, Silence()):
+            pass
+        assert read(area.tree) == FILES
