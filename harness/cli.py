@@ -15,7 +15,7 @@ from dataclasses import asdict
 from harness import __version__, doctor
 from harness.campaign.interactive import canned_command, run_interactive
 from harness.campaign.predict import predict_cells, render_predictions
-from harness.commands import series, triage
+from harness.commands import report, series, triage
 from harness.errors import InfrastructureError, KernelFailure, UserError
 from harness.machine.process import orderly_termination
 from harness.scenario.expand import Cell, expand
@@ -87,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_predict)
 
     series.add_commands(commands)
+    report.add_command(commands)
     triage.add_commands(commands)
     return parser
 

@@ -181,5 +181,8 @@ def _describe(pooled: PooledGuest) -> dict[str, Any]:
         "accelerator": guest.accelerator,
         "opcode_fixup": asdict(guest.fixup),
         "boot_seconds": round(guest.boot_seconds, 3),
+        "reached_seconds": {
+            state.value: round(seconds, 3) for state, seconds in guest.reached_seconds.items()
+        },
         "cells_before": pooled.cells,
     }

@@ -49,10 +49,7 @@ def _to_json(cell: CellPrediction) -> dict[str, Any]:
     steps = [
         {
             "step": step.step,
-            "expected": [
-                {**expected_to_json(expected), "source": expected.rule.source}
-                for expected in step.expected
-            ],
+            "expected": [expected_to_json(expected) for expected in step.expected],
         }
         for step in cell.steps
     ]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -81,7 +81,8 @@ class BootRequest:
 class Guest:
     """A guest that runs commands, and all that a result must say of how it was started.
 
-    ``boot_seconds`` is from the first instruction to the first shell connection.
+    ``boot_seconds`` is from the first instruction to the first shell connection, and
+    ``reached_seconds`` tells when each state on that way was seen.
     """
 
     shell: SshShell | SerialShell
@@ -91,6 +92,7 @@ class Guest:
     accelerator: Accelerator
     fixup: Fixup
     boot_seconds: float
+    reached_seconds: Mapping[State, float]
 
     @property
     def console(self) -> Console:
@@ -135,6 +137,7 @@ class _Starting:
     watch: GuestWatch
     state: State = State.OFF
     started: float = 0.0
+    reached_seconds: dict[State, float] = field(default_factory=dict)
 
     def run_to_ready(self, deadline: Deadline) -> None:
         """Let the guest run until its init says that it is ready."""
@@ -142,10 +145,10 @@ class _Starting:
         self.state = State.STARTING
         self.watch.process.qmp.cont()
         said = self._wait_for(_BANNER + rb"|" + READY, deadline)
-        self.state = State.KERNEL
+        self._reach(State.KERNEL)
         if said != READY:
             self._wait_for(READY, deadline)
-        self.state = State.READY
+        self._reach(State.READY)
 
     def open_shell(
         self, deadline: Deadline
@@ -156,7 +159,7 @@ class _Starting:
         return open_ssh(self.watch, port, self.keys, deadline)
 
     def guest(self, shell: SshShell | SerialShell) -> Guest:
-        self.state = State.SHELL
+        self._reach(State.SHELL)
         return Guest(
             shell=shell,
             watch=self.watch,
@@ -164,8 +167,13 @@ class _Starting:
             emulator=self.emulator,
             accelerator=self.accelerator,
             fixup=self.fixup,
-            boot_seconds=time.monotonic() - self.started,
+            boot_seconds=self.reached_seconds[State.SHELL],
+            reached_seconds=dict(self.reached_seconds),
         )
+
+    def _reach(self, state: State) -> None:
+        self.state = state
+        self.reached_seconds[state] = time.monotonic() - self.started
 
     def _wait_for(self, pattern: bytes, deadline: Deadline) -> bytes:
         found = self.watch.console.wait_for(pattern, deadline)

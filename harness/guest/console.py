@@ -10,6 +10,7 @@ from __future__ import annotations
 import select
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
@@ -43,6 +44,7 @@ class Console:
     def __init__(self, socket_path: Path, log: Path, ignore: IgnoreList = NOTHING_IGNORED) -> None:
         self._reader = ConsoleReader()
         self._ignore = ignore
+        self._lines_before = 0
         self._log = log.open("ab", buffering=0)
         self._spawn = _connect(socket_path, self._take)
         self._tail = b""
@@ -70,14 +72,22 @@ class Console:
 
     @property
     def reports(self) -> tuple[KernelReport, ...]:
-        """Every report that is complete so far and is not to be ignored."""
-        return self._ignore.heeded(self._reader.reports)
+        """Every report that is complete and not to be ignored, by the lines of the present log."""
+        return tuple(
+            replace(
+                report,
+                first_line=max(1, report.first_line - self._lines_before),
+                last_line=max(1, report.last_line - self._lines_before),
+            )
+            for report in self._ignore.heeded(self._reader.reports)
+        )
 
     def log_to(self, log: Path) -> None:
         """Keep what comes from now on in another file; what came is in the one before."""
         self.pump()
         self._log.close()
         self._log = log.open("ab", buffering=0)
+        self._lines_before = self._reader.lines
 
     def fileno(self) -> int:
         """The connection, to be waited for by select or poll; readable at its end too."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import ExitStack
 from typing import Any
 
@@ -96,7 +97,9 @@ class Recorder:
         self.user_error |= report.failed and report.nodeid.endswith((".yaml", ".yml"))
 
     @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        if self.run_file is not None and exitstatus != pytest.ExitCode.INTERRUPTED:
+            self.run_file.finish()
         if self.user_error:
             session.exitstatus = USER_ERROR_EXIT
 
@@ -108,6 +111,17 @@ class Recorder:
         if self.settings.series is not None:
             terminalreporter.write_line(render_series_summary(self.run_file.cells))
         terminalreporter.write_line(f"results: {self.run_file.path}")
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            self._annotate(terminalreporter)
+
+    def _annotate(self, terminalreporter: Any) -> None:
+        """GitHub's runner reads annotations from the output of what it runs."""
+        from harness.report.github import render_github
+        from harness.report.material import gather
+
+        directory = self.settings.run_directory
+        for line in render_github(gather([directory], None, directory)).splitlines():
+            terminalreporter.write_line(line)
 
 
 @pytest.hookimpl(trylast=True)

@@ -86,17 +86,24 @@ class CellItem(pytest.Item):
 
     def record(self, result: CellResult) -> None:
         """Have the controller write the result down."""
-        self.user_properties.append((CELL_PROPERTY, json.dumps(cell_to_json(result))))
+        where = {"file": self.nodeid.split("::")[0], "line": self.cell.line}
+        entry = {**cell_to_json(result), **where, "reproduce": self.reproduce}
+        self.user_properties.append((CELL_PROPERTY, json.dumps(entry)))
 
-    def story(self, result: CellResult) -> str:
-        """What a person needs to know of a failure."""
-        folder = self.settings.run_directory / folder_name(result.id)
-        words = [f"pytest '{self.nodeid}'", f"--arch {result.target}"]
+    @property
+    def reproduce(self) -> str:
+        """The command that runs the cell again."""
+        words = [f"pytest '{self.nodeid}'", f"--arch {self.cell.target.name}"]
         words += [f"--kernel {self.settings.kernel}"]
         if self.settings.series is not None:
             words += [f"--series {self.settings.series.source}"]
             words += ["--per-patch"] * bool(self.config.getoption("--per-patch"))
-        story = render_failure(result, folder=str(folder), reproduce=" ".join(words))
+        return " ".join(words)
+
+    def story(self, result: CellResult) -> str:
+        """What a person needs to know of a failure."""
+        folder = self.settings.run_directory / folder_name(result.id)
+        story = render_failure(result, folder=str(folder), reproduce=self.reproduce)
         if result.comparison is None:
             return story
         return "\n".join([*render_comparison(result.comparison, result.patch), story])

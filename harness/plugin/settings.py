@@ -204,7 +204,11 @@ class Settings:
         series = self.series and {
             "name": self.series.name,
             "patches": [
-                {"position": patch.position, "subject": patch.subject}
+                {
+                    "position": patch.position,
+                    "subject": patch.subject,
+                    "sha256": patch.digest,
+                }
                 for patch in self.series.patches
             ],
         }

@@ -9,15 +9,29 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from harness.records import CellResult, Expected, KernelReport, StepResult
+from harness.records import (
+    CellResult,
+    CommandRecord,
+    Expected,
+    KernelReport,
+    Mismatch,
+    Observation,
+    Prediction,
+    Rule,
+    StepResult,
+)
 
-SCHEMA = 1
+SCHEMA: Final = 1
+RUN_FILE = "run.json"
+STEPS_FILE = "steps.jsonl"
+CONSOLE_FILE = "console.log"
+QEMU_FILE = "qemu.json"
 
 
 def new_run_directory(base: Path) -> Path:
@@ -56,20 +70,20 @@ class CellFolder:
     def attempt(self, number: int) -> None:
         """Begin an attempt; what an earlier one left is kept with its number."""
         if number == 1:
-            (self.path / "steps.jsonl").write_bytes(b"")
+            (self.path / STEPS_FILE).write_bytes(b"")
             return
-        for name in ("steps.jsonl", "console.log", "qemu.json", "dmesg.txt"):
+        for name in (STEPS_FILE, CONSOLE_FILE, QEMU_FILE, "dmesg.txt"):
             path = self.path / name
             if path.exists():
                 path.rename(path.with_stem(f"{path.stem}-attempt{number - 1}"))
 
     @property
     def console_log(self) -> Path:
-        return self.path / "console.log"
+        return self.path / CONSOLE_FILE
 
     def step(self, result: StepResult) -> None:
         """Append one step: commands, output, observation, prediction, verdict."""
-        with (self.path / "steps.jsonl").open("a", encoding="utf-8") as file:
+        with (self.path / STEPS_FILE).open("a", encoding="utf-8") as file:
             file.write(json.dumps(step_to_json(result)) + "\n")
 
     def write(self, name: str, text: str) -> None:
@@ -90,14 +104,47 @@ def step_to_json(result: StepResult) -> dict[str, Any]:
 
 
 def expected_to_json(expected: Expected) -> dict[str, Any]:
-    """One predicted value, its rule by id."""
+    """One predicted value with its rule, so that a folder explains itself later as well."""
     return {
         "name": expected.name,
         "relation": expected.relation,
         "value": expected.value,
         "rule": expected.rule.id,
+        "statement": expected.rule.statement,
+        "source": expected.rule.source,
         "because": expected.because,
     }
+
+
+def step_from_json(data: Mapping[str, Any]) -> StepResult:
+    """The inverse of :func:`step_to_json`. Raises KeyError, TypeError or ValueError."""
+    expected = tuple(_expected_from_json(item) for item in data["prediction"])
+    observation = Observation(
+        str(data["step"]),
+        dict(data["observation"]),
+        tuple(CommandRecord(**command) for command in data["commands"]),
+    )
+
+    def differing(names: Iterable[str]) -> tuple[Mismatch, ...]:
+        chosen = set(names)
+        return tuple(
+            Mismatch(observation.step, item, observation.values.get(item.name))
+            for item in expected
+            if item.name in chosen
+        )
+
+    return StepResult(
+        observation.step,
+        observation,
+        Prediction(observation.step, expected),
+        differing(data["mismatches"]),
+        differing(data.get("intended", ())),
+    )
+
+
+def _expected_from_json(data: Mapping[str, Any]) -> Expected:
+    rule = Rule(data["rule"], data.get("statement", ""), data.get("source", ""))
+    return Expected(data["name"], data["value"], rule, data["relation"], data["because"])
 
 
 def cell_to_json(result: CellResult) -> dict[str, Any]:
@@ -155,21 +202,26 @@ class RunFile:
     """``run.json``, replaced whole each time a cell finishes."""
 
     def __init__(self, run_directory: Path, facts: Mapping[str, Any]) -> None:
-        self.path = run_directory / "run.json"
-        self._facts = dict(facts)
+        self.path = run_directory / RUN_FILE
+        self._facts = {**facts, "started": _now(), "finished": None}
         self._cells: dict[str, dict[str, Any]] = {}
         self._write()
 
-    def record(self, cell: Mapping[str, Any]) -> None:
-        """Add or replace one cell, given as :func:`cell_to_json` makes it.
+    def record(self, *cells: Mapping[str, Any]) -> None:
+        """Add or replace cells, given as :func:`cell_to_json` makes them.
 
         A kernel inside a series is the base of the next comparison as well; the entry that
         says how it compares itself stays.
         """
-        known = self._cells.get(str(cell["id"]), {})
-        if known.get("comparison") is not None and cell["comparison"] is None:
-            return
-        self._cells[str(cell["id"])] = dict(cell)
+        for cell in cells:
+            known = self._cells.get(str(cell["id"]), {})
+            if known.get("comparison") is None or cell["comparison"] is not None:
+                self._cells[str(cell["id"])] = dict(cell)
+        self._write()
+
+    def finish(self) -> None:
+        """Say that the run came to its end; without it a reader knows that it was killed."""
+        self._facts["finished"] = _now()
         self._write()
 
     @property
@@ -181,3 +233,7 @@ class RunFile:
         temporary = self.path.with_suffix(".json.new")
         temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         temporary.replace(self.path)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -19,7 +19,7 @@ def render_failure(result: CellResult, *, folder: str, reproduce: str) -> str:
     lines += [f"  {printable(result.note)}"] if result.note else []
     for step in result.steps:
         for mismatch in step.mismatches:
-            lines += ["", *_mismatch_lines(mismatch)]
+            lines += ["", *(f"  {line}" for line in mismatch_lines(mismatch))]
         if step.mismatches:
             lines += [f"    guest:    {line}" for line in _last_words(step.observation)]
     if result.report is not None:
@@ -37,18 +37,19 @@ def _last_words(observation: Observation) -> list[str]:
     return [printable(line) for line in said if line.strip()][-_COMPLAINT_LINES:]
 
 
-def _mismatch_lines(mismatch: Mismatch) -> list[str]:
+def mismatch_lines(mismatch: Mismatch) -> list[str]:
+    """A value that differs: expected, observed, how that was reached, and where it is written."""
     expected = mismatch.expected
     relation = "" if expected.relation == "==" else f"{expected.relation} "
     lines = [
-        f"  step {mismatch.step}: {expected.name}",
-        f"    expected: {relation}{render_value(expected.value)}",
-        f"    observed: {render_value(mismatch.observed)}",
-        f"    rule:     {expected.rule.id}: {expected.rule.statement}",
-        f"    source:   {expected.rule.source}",
+        f"step {mismatch.step}: {expected.name}",
+        f"  expected: {relation}{render_value(expected.value)}",
+        f"  observed: {render_value(mismatch.observed)}",
+        f"  rule:     {expected.rule.id}: {expected.rule.statement}",
+        f"  source:   {expected.rule.source}",
     ]
     if expected.because:
-        lines.insert(4, f"    because:  {expected.because}")
+        lines.insert(4, f"  because:  {expected.because}")
     return lines
 
 
@@ -65,6 +66,12 @@ def render_value(value: Scalar) -> str:
 def printable(text: str) -> str:
     """Text from a guest with everything that a terminal might obey made visible."""
     return "".join(c if c.isprintable() or c == "\t" else f"\\x{ord(c):02x}" for c in text)
+
+
+def count(number: int, what: str) -> str:
+    """``1 cell``, ``2,000 cells``."""
+    plural = "" if number == 1 else "es" if what.endswith("ch") else "s"
+    return f"{number:,} {what}{plural}"
 
 
 def render_summary(cells: Iterable[Mapping[str, Any]]) -> str:

@@ -28,12 +28,13 @@ class Cell:
     """Scenario, parameters and target: one pytest item once a kernel is given.
 
     ``name`` is the item's name, ``devdax-map-mem[ppc64-hash-16M]``; ``id`` has the file
-    before it.
+    before it; ``line`` is where the scenario begins in it.
     """
 
     scenario: str
     summary: str
     path: Path
+    line: int
     name: str
     target: Target
     config: tuple[str, ...]
@@ -90,6 +91,7 @@ def _cell(scenario: Scenario, target: Target, parameters: dict[str, Template]) -
         scenario=body.scenario,
         summary=body.summary,
         path=scenario.path,
+        line=scenario.document.line(("scenario",)) or 1,
         name=f"{body.scenario}[{_label(scenario, target, reader)}]",
         target=target,
         config=body.config,

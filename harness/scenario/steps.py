@@ -87,7 +87,8 @@ class GupTest(Step):
     run), ``results`` (result lines), ``truncated_bytes`` (what gup_test prints after
     "truncated", None where it prints nothing), ``pinned_pages`` and ``unpinned_pages``
     (base pages over all repeats, from /proc/vmstat), ``huge_page_bytes`` (hugetlb),
-    ``thp_faults`` (thp), and the times ``get_us`` and ``put_us`` of the last repeat.
+    ``thp_faults`` (thp), the times ``get_us`` and ``put_us`` of the last repeat in
+    microseconds, and ``get_us_each`` and ``put_us_each`` of every one, spaces between.
     """
 
     kind: ClassVar[str] = "gup-test"

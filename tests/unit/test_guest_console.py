@@ -160,3 +160,19 @@ def test_quiet_console_passes_the_check_at_once(machine: Machine, console: Conso
 def test_no_console_is_an_infrastructure_error(tmp_path: Path) -> None:
     with pytest.raises(InfrastructureError, match="console"):
         Console(tmp_path / "nothing", tmp_path / "console.log")
+
+
+def test_a_report_is_found_in_the_log_that_it_is_in(
+    machine: Machine, console: Console, tmp_path: Path
+) -> None:
+    machine.say(b"[    1.0] one\r\n[    1.1] two\r\n[    1.2] thr")
+    assert console.wait_for(b"thr", soon())
+    second = tmp_path / "second.log"
+    console.log_to(second)
+    machine.say(b"ee\r\n" + PANIC + PANIC_END)
+    with pytest.raises(KernelReported) as caught:
+        console.wait_for(b"never", soon())
+    (report,) = caught.value.reports
+    lines = second.read_bytes().splitlines()
+    assert (report.first_line, report.last_line) == (2, 3)
+    assert lines[report.first_line - 1] == PANIC.strip()

@@ -39,7 +39,7 @@ ALLOWED: dict[str, set[str]] = {
     "compare": LEAVES,
     "contrast": LEAVES,
     "pairs": LEAVES,
-    "report": LEAVES,
+    "report": LEAVES | {"pairs"},
     "store": LEAVES,
     "apt_host": LEAVES,
     "apt": LEAVES | {"store", "yaml_document", "apt_host"},

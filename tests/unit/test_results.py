@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 from hypothesis import given
@@ -19,7 +20,14 @@ from harness.records import (
     Rule,
     Verdict,
 )
-from harness.report.results import CellFolder, RunFile, cell_to_json, folder_name, new_run_directory
+from harness.report.results import (
+    CellFolder,
+    RunFile,
+    cell_to_json,
+    folder_name,
+    new_run_directory,
+    step_from_json,
+)
 from harness.report.text import printable, render_failure, render_summary
 
 RULE = Rule("ns.size", "what is left is usable", "drivers/nvdimm/pfn_devs.c nd_pfn_init")
@@ -51,7 +59,14 @@ RESULT = CellResult(
 def test_run_json_is_whole_after_every_cell(tmp_path: Path) -> None:
     run = RunFile(tmp_path, {"kernel": "debian:6.1", "series": None})
     document = json.loads((tmp_path / "run.json").read_text())
-    assert document == {"schema": 1, "kernel": "debian:6.1", "series": None, "cells": []}
+    assert document.pop("started") <= datetime.now(UTC).isoformat()
+    assert document == {
+        "schema": 1,
+        "kernel": "debian:6.1",
+        "series": None,
+        "finished": None,
+        "cells": [],
+    }
     run.record(cell_to_json(RESULT))
     run.record(cell_to_json(RESULT))
     (cell,) = json.loads((tmp_path / "run.json").read_text())["cells"]
@@ -59,6 +74,9 @@ def test_run_json_is_whole_after_every_cell(tmp_path: Path) -> None:
     assert cell["compared"] == 1
     assert cell["rules"] == ["ns.size"]
     assert cell["report"] == REPORT.title
+    assert json.loads((tmp_path / "run.json").read_text())["finished"] is None
+    run.finish()
+    assert json.loads((tmp_path / "run.json").read_text())["finished"] is not None
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
 
 
@@ -69,6 +87,7 @@ def test_steps_are_on_disk_at_once_and_attempts_are_kept(tmp_path: Path) -> None
     assert json.loads(line)["mismatches"] == ["size_bytes"]
     folder.attempt(2)
     folder.step(STEP)
+    assert step_from_json(json.loads(line)) == STEP
     names = sorted(path.name for path in folder.path.iterdir())
     assert names == ["steps-attempt1.jsonl", "steps.jsonl"]
 

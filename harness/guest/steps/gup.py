@@ -142,6 +142,8 @@ def _values(step: GupTest, run: GupRun, output: ScriptOutput) -> dict[str, Scala
         "unpinned_pages": _counted(output, "nr_foll_pin_released"),
         "get_us": last.get_us if last else None,
         "put_us": last.put_us if last else None,
+        "get_us_each": _each([result.get_us for result in run.results]),
+        "put_us_each": _each([result.put_us for result in run.results]),
     }
     if step.memory == "hugetlb":
         huge = parse_attributes(output.section("hugetlb")).get("huge_page_bytes")
@@ -149,6 +151,11 @@ def _values(step: GupTest, run: GupRun, output: ScriptOutput) -> dict[str, Scala
     if step.memory == "thp":
         values["thp_faults"] = _counted(output, "thp_fault_alloc")
     return values
+
+
+def _each(times: list[int | None]) -> str | None:
+    """Every time, spaces between; None for the tests that measure none."""
+    return " ".join(str(time) for time in times if time is not None) or None
 
 
 def _counted(output: ScriptOutput, counter: str) -> int:

@@ -1,0 +1,52 @@
+"""``daxhound report``: what is made of results folders, for people and for programs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UserError
+from harness.report.combine import merge
+from harness.report.formats import FORMATS
+from harness.report.material import gather, write_file
+
+if TYPE_CHECKING:
+    _Commands = argparse._SubParsersAction[Any]
+
+
+def add_command(commands: _Commands) -> None:
+    """The subcommand."""
+    command = commands.add_parser("report", help="results as HTML, text, JUnit, KTAP or KCIDB")
+    command.add_argument("directories", nargs="+", type=Path, metavar="DIR", help="results folders")
+    command.add_argument("--format", choices=FORMATS, default="html", help="default: html")
+    command.add_argument("--against", type=Path, metavar="DIR", help="hold it against this run")
+    command.add_argument("--merge", action="store_true", help="one results folder, -o, of all")
+    where = "default: DIR/report.html, other formats to standard output"
+    command.add_argument("-o", "--output", type=Path, metavar="PATH", help=where)
+    command.set_defaults(run=run_report)
+
+
+def run_report(options: argparse.Namespace) -> int:
+    """Write or print; always 0, whatever was found."""
+    output: Path | None = options.output
+    if options.merge:
+        print(_merge(options.directories, output))
+        return 0
+    if output is None and options.format == "html":
+        output = options.directories[0] / "report.html"
+    base = output.parent if output else Path()
+    text = FORMATS[options.format](gather(options.directories, options.against, base))
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        write_file(output, text)
+        print(output)
+    return 0
+
+
+def _merge(directories: list[Path], output: Path | None) -> str:
+    if output is None:
+        raise UserError("--merge needs -o", hint="-o with a folder that does not exist yet")
+    return f"{output}: {len(merge(directories, output).cells)} cells"

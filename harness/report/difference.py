@@ -1,0 +1,43 @@
+"""A run against an earlier one: what fails anew, what no longer does, what still does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.records import Verdict
+from harness.report.findings import what_of
+from harness.report.run import Cell, Run
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """``words`` by id, for the cells that have something to tell; ids of cells now missing."""
+
+    earlier: Run
+    words: Mapping[str, str]
+    not_run: tuple[str, ...]
+
+
+def compare_runs(run: Run, earlier: Run) -> Difference:
+    """Cells are matched by id, whatever kernel they ran on."""
+    before = {cell.entry.id: cell for cell in earlier.cells}
+    words = {cell.entry.id: _word(cell, before.get(cell.entry.id)) for cell in run.cells}
+    now = {cell.entry.id for cell in run.cells}
+    return Difference(
+        earlier,
+        {name: word for name, word in words.items() if word},
+        tuple(name for name in before if name not in now),
+    )
+
+
+def _word(cell: Cell, before: Cell | None) -> str:
+    if cell.entry.verdict is Verdict.INFRASTRUCTURE:
+        return "infrastructure"
+    if not cell.failing:
+        return "fixed" if before is not None and before.failing else ""
+    if before is None or before.entry.verdict is Verdict.INFRASTRUCTURE:
+        return "failing"  # nothing is known of before
+    if not before.failing:
+        return "new failure"
+    return "still failing" if what_of(cell) == what_of(before) else "fails otherwise"

@@ -1,0 +1,163 @@
+"""run.json as a document: what is believed of it, and what is said of one that is no such thing.
+
+Fields that are not known here are kept as they are: they are a later daxhound's to read.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic
+
+from harness.errors import UserError
+from harness.records import Difference, Fulfilment, TimeRatio, Verdict, Word
+from harness.report.results import RUN_FILE, SCHEMA
+
+
+class _Entry(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="allow", frozen=True)
+
+
+class Base(_Entry):
+    """What the cell came to on the kernel before; ``patch`` 0 is that without the series."""
+
+    patch: int = 0
+    verdict: Verdict
+    reason: str = ""
+
+
+class ComparisonEntry(_Entry):
+    """A cell held against the same cell with fewer patches, ``base.patch`` of them."""
+
+    word: Word
+    base: Base | None = None
+    patch: int | None = None
+    patch_subject: str | None = None
+    differences: tuple[Difference, ...] = ()
+    times: tuple[TimeRatio, ...] = ()
+    intended: tuple[Fulfilment, ...] = ()
+
+
+class PatchEntry(_Entry):
+    """How far into the series a cell's kernel was; ``position`` 0 is the base."""
+
+    position: int = pydantic.Field(ge=0)
+    subject: str = ""
+
+
+class ReportDetails(_Entry):
+    """A kernel report's place in console.log; lines are counted from 1, both included."""
+
+    kind: str = ""
+    severity: Literal["fatal", "error", "warning"] = "error"
+    function: str | None = None
+    first_line: int = pydantic.Field(default=1, ge=1)
+    last_line: int = pydantic.Field(default=1, ge=1)
+    fingerprint: str = ""
+
+
+class CellEntry(_Entry):
+    """One cell of run.json; times are seconds."""
+
+    id: str = pydantic.Field(min_length=1)
+    scenario: str
+    target: str
+    kernel: str
+    verdict: Verdict
+    reason: str = ""
+    seconds: float = pydantic.Field(default=0.0, ge=0, allow_inf_nan=False)
+    guest_seconds: float = pydantic.Field(default=0.0, ge=0, allow_inf_nan=False)
+    compared: int = pydantic.Field(default=0, ge=0)
+    rules: tuple[str, ...] = ()
+    patch: PatchEntry | None = None
+    comparison: ComparisonEntry | None = None
+    phase: str = ""
+    note: str = ""
+    report: str | None = None
+    report_details: ReportDetails | None = None
+    retried: bool = False
+    cells_before: int = pydantic.Field(default=0, ge=0)
+    folder: str
+    file: str | None = None
+    line: int | None = None
+    reproduce: str | None = None
+    kernel_spec: str | None = None
+
+    @pydantic.field_validator("folder")
+    @classmethod
+    def _inside(cls, folder: str) -> str:
+        if folder in ("", ".", "..") or "/" in folder or "\0" in folder:
+            raise ValueError("a folder's name, not a path")
+        return folder
+
+
+class Patch(_Entry):
+    """One patch of a series; ``position`` is counted from 1."""
+
+    position: int
+    subject: str = ""
+    sha256: str | None = None
+
+
+class Series(_Entry):
+    """The series that was tested, in order."""
+
+    name: str = ""
+    patches: tuple[Patch, ...] = ()
+
+
+class RunDocument(_Entry):
+    """run.json."""
+
+    schema_number: Literal[1] = pydantic.Field(alias="schema")
+    kernel: str
+    series: Series | None = None
+    started: str | None = None
+    finished: str | None = None
+    cells: tuple[CellEntry, ...]
+
+    @pydantic.field_validator("series", mode="before")
+    @classmethod
+    def _named(cls, series: Any) -> Any:
+        return {"name": series} if isinstance(series, str) else series
+
+
+def read_document(directory: Path) -> RunDocument:
+    """run.json of a results folder. Raises UserError with the file and the field."""
+    path = directory / RUN_FILE
+    try:
+        data = json.loads(path.read_bytes())
+    except FileNotFoundError as exc:
+        hint = "the folder that pytest --results named, or one of results/"
+        what = (
+            "no results folder: there is no run.json in it"
+            if directory.exists()
+            else "no such folder"
+        )
+        raise UserError(what, path=directory, hint=hint) from exc
+    except OSError as exc:
+        raise UserError(f"cannot be read: {exc.strerror}", path=path) from exc
+    except json.JSONDecodeError as exc:
+        raise UserError(f"not JSON, or cut short: {exc.msg}", path=path, line=exc.lineno) from exc
+    except (UnicodeDecodeError, RecursionError) as exc:
+        raise UserError(f"not JSON: {exc}", path=path) from exc
+    return _validate(path, data)
+
+
+def _validate(path: Path, data: Any) -> RunDocument:
+    if isinstance(data, dict) and data.get("schema") != SCHEMA:
+        found = data.get("schema", "missing")
+        raise UserError(
+            f"schema {found!r} is not known here",
+            path=path,
+            field="schema",
+            hint=f"the daxhound that wrote it (this one reads schema {SCHEMA})",
+        )
+    try:
+        return RunDocument.model_validate(data)
+    except pydantic.ValidationError as exc:
+        first = exc.errors(include_url=False)[0]
+        field = ".".join(map(str, first["loc"])) or None
+        raise UserError(first["msg"].removeprefix("Value error, "), path=path, field=field) from exc

@@ -1,0 +1,97 @@
+"""A run in one sentence and a few figures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from harness.records import Verdict
+from harness.report.findings import Finding
+from harness.report.run import Run
+from harness.report.text import count
+
+
+def headline(run: Run, findings: Sequence[Finding]) -> str:
+    """What a person should know after five seconds."""
+    for words, tell in (
+        (("regressed", "build-broken"), _regressed),
+        (("new failure", "fails otherwise"), _new),
+        (("changed", "failing", "still failing", "failing before"), _failing),
+    ):
+        chosen = [finding for finding in findings if finding.word in words]
+        if chosen:
+            return tell(run, chosen)
+    return _nothing(run)
+
+
+def name_patches(run: Run, finding: Finding) -> str:
+    """What brought a finding: ``patch 3/5 "subject"``, several patches, or the series."""
+    patches = run.series.patches if run.series else ()
+    last = max((patch.position for patch in patches), default=0)
+    first, position = finding.cells[0].patch_before + 1, finding.patch or last
+    if first == position:
+        return name_patch(run, position, finding.patch_subject)
+    if first == 1 and position == last:
+        return f'the series "{run.series.name}"' if run.series else "the series"
+    return f"patches {first} to {position} of {last}"
+
+
+def name_patch(run: Run, position: int, subject: str | None = None) -> str:
+    """``patch 3/5 "subject"``."""
+    known = {patch.position: patch.subject for patch in (run.series.patches if run.series else ())}
+    subject = subject or known.get(position, "")
+    return f"patch {position}/{max(known, default=position)}" + (f' "{subject}"' if subject else "")
+
+
+def verdict_counts(run: Run) -> dict[Verdict, int]:
+    """How many cells came to each verdict, in the order of the vocabulary."""
+    found = Counter(cell.entry.verdict for cell in run.cells)
+    return {verdict: found[verdict] for verdict in Verdict if found[verdict]}
+
+
+def _stems(findings: Sequence[Finding]) -> int:
+    return len({(cell.stem, cell.kernel_spec) for f in findings for cell in f.places})
+
+
+def _targets(findings: Sequence[Finding]) -> str:
+    return join(sorted({target for finding in findings for target in finding.targets}))
+
+
+def join(names: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _regressed(run: Run, findings: Sequence[Finding]) -> str:
+    what = f"{count(_stems(findings), 'cell')} on {_targets(findings)}"
+    culprits = sorted({finding.patch or 0 for finding in findings})
+    if len(culprits) == 1:
+        by = name_patches(run, findings[0])
+        return f"{by[0].upper()}{by[1:]} regresses {what}"
+    total = max(patch.position for patch in run.series.patches) if run.series else len(culprits)
+    return f"Patches {join([str(patch) for patch in culprits])} of {total} regress {what}"
+
+
+def _new(_run: Run, findings: Sequence[Finding]) -> str:
+    return f"{count(_stems(findings), 'new failure')} on {_targets(findings)}"
+
+
+def _failing(_run: Run, findings: Sequence[Finding]) -> str:
+    cells = _stems(findings)
+    ways = len({finding.what for finding in findings})
+    how = "" if cells == 1 else f" in {count(ways, 'way')}"
+    verb = "fails" if cells == 1 else "fail"
+    return f"{count(cells, 'cell')} {verb}{how} on {_targets(findings)}"
+
+
+def _nothing(run: Run) -> str:
+    counts = verdict_counts(run)
+    unknown = counts.get(Verdict.INFRASTRUCTURE, 0)
+    if not run.cells:
+        return "No cell has finished"
+    if unknown:
+        return f"Nothing failed, but {count(unknown, 'cell')} could not be run: the host failed"
+    word = "regressed" if run.series else "failed"
+    return f"Nothing {word}: all that was predicted of {count(len(run.cells), 'cell')} was seen"

@@ -1,0 +1,248 @@
+"""Results folders as they come: whole, killed, cut short, from elsewhere, hostile."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cli import main
+from harness.errors import UserError
+from harness.report.combine import combine, merge
+from harness.report.difference import compare_runs
+from harness.report.findings import find
+from harness.report.run import read_run, read_steps
+from harness.report.story import read_story
+from harness.report.summary import headline
+from tests.report.example import write_run
+
+
+def edit(directory: Path, change: Any) -> None:
+    """Change run.json: ``change`` gets the document."""
+    path = directory / "run.json"
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+
+
+@pytest.fixture
+def run(clean_run: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(clean_run, tmp_path / "run"))
+
+
+def test_a_run_is_read_back_as_it_was_written(series_run: Path) -> None:
+    run = read_run(series_run)
+    assert run.notes == ()
+    cell = next(
+        c for c in run.cells if c.entry.id == "devdax.yaml::devdax-map-dev[ppc64-hash-16M]@03"
+    )
+    assert (cell.file, cell.parameters, cell.patch) == ("devdax.yaml", "16M", 3)
+    assert cell.stem == "devdax.yaml::devdax-map-dev[ppc64-hash-16M]"
+    story = read_story(cell)
+    assert story.problem is None
+    assert [step.step for step in story.steps] == ["regions", "create-namespace"]
+    (mismatch,) = story.steps[-1].mismatches
+    assert mismatch.expected.name == "size_bytes"
+    assert mismatch.expected.rule.statement
+    assert mismatch.expected.rule.source
+    assert [phase.name for phase in story.phases][:4] == [
+        "provide kernel and image",
+        "firmware",
+        "kernel and init",
+        "shell",
+    ]
+    assert sum(phase.seconds for phase in story.phases) == pytest.approx(cell.entry.seconds)
+
+
+def test_the_report_is_cut_out_of_the_console(series_run: Path) -> None:
+    cells = read_run(series_run).cells
+    story = read_story(next(c for c in cells if c.entry.verdict == "kernel-failure"))
+    assert "BUG: Unable to handle kernel data access on write" in story.report_lines[0]
+    assert any("Call Trace:" in line for line in story.report_lines)
+    assert "| BUG: Unable to handle" in story.text.replace("[    1.371249] ", "")
+
+
+def test_a_killed_run_is_partial_and_says_so(tmp_path: Path) -> None:
+    directory = write_run(tmp_path / "run", ["gup.yaml"], (None,), finish=False)
+    begun = directory / "gup.yaml_begun"
+    begun.mkdir()
+    (begun / "steps.jsonl").write_text("")
+    notes = read_run(directory).notes
+    assert notes[0].startswith("the run was ended before its time")
+    assert notes[1] == "1 cell begun, not finished: gup.yaml_begun"
+
+
+def test_what_was_not_copied_is_said(run: Path) -> None:
+    folder = read_run(run).cells[0].entry.folder
+    shutil.rmtree(run / folder)
+    loaded = read_run(run)
+    assert loaded.notes[0].startswith("1 cell without a folder")
+    assert (
+        read_story(loaded.cells[0]).problem
+        == "steps.jsonl cannot be read: No such file or directory"
+    )
+
+
+def test_a_torn_step_ends_the_steps(run: Path) -> None:
+    cell = read_run(run).cells[0]
+    path = cell.directory / "steps.jsonl"
+    path.write_bytes(path.read_bytes()[:-40])
+    steps, problem = read_steps(cell)
+    lines = path.read_bytes().count(b"\n") + 1
+    assert len(steps) == lines - 1
+    assert problem == f"steps.jsonl cannot be read from line {lines} on"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, ["no results folder", "run.json", "--results"]),
+        ('{"schema": 1, "kernel": "d', ["run.json:1", "cut short"]),
+        ("[]", ["run.json"]),
+        ('{"schema": 7, "cells": []}', ["schema 7 is not known", "reads schema 1"]),
+        ('{"cells": []}', ["schema 'missing'"]),
+        ('{"schema": 1, "kernel": "k"}', ["cells", "Field required"]),
+        ('{"schema": 1, "kernel": "k", "cells": [{}]}', ["cells.0.id"]),
+        ("\x00\xff", ["run.json", "not JSON"]),
+    ],
+)
+def test_bad_folders_are_user_errors(
+    text: str | None, words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if text is not None:
+        (tmp_path / "run.json").write_text(text)
+    assert main(["report", str(tmp_path), "--format", "text"]) == 4
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert all(word in said.err for word in words), said.err
+    assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize("folder", ["../../etc", "..", "", "a/b"])
+def test_a_cell_cannot_point_outside_its_run(run: Path, folder: str) -> None:
+    edit(run, lambda document: document["cells"][0].update(folder=folder))
+    with pytest.raises(UserError, match=r"cells\.0\.folder"):
+        read_run(run)
+
+
+def test_findings_name_the_patch_that_brought_them(series_run: Path) -> None:
+    run = read_run(series_run)
+    findings = find(run.cells)
+    told = [(f.word, f.patch, f.what, f.targets, len(f.places)) for f in findings]
+    crash, size = told
+    assert crash == (
+        "regressed", 2, "kernel data access on write in __init_single_page", ("ppc64-hash",), 1,
+    )  # fmt: skip
+    assert size[:3] == ("regressed", 3, "create-namespace: size_bytes")
+    assert set(size[3]) == {"arm64", "ppc64-hash", "ppc64-radix", "x86_64"}
+    assert headline(run, findings).startswith("Patches 2 and 3 of 4 regress 9 cells on ")
+
+
+def test_shards_are_merged(series_run: Path, tmp_path: Path) -> None:
+    shards = [tmp_path / "a", tmp_path / "b"]
+    for number, shard in enumerate(shards):
+        shutil.copytree(series_run, shard)
+        edit(shard, lambda d, n=number: d.update(cells=d["cells"][n::2]))
+    merged = merge(shards, tmp_path / "all")
+    whole = read_run(series_run)
+    assert {cell.key for cell in merged.cells} == {cell.key for cell in whole.cells}
+    assert merged.notes == ()
+    assert [(f.patch, f.what) for f in find(merged.cells)] == [
+        (f.patch, f.what) for f in find(whole.cells)
+    ]
+    first = merged.cells[0]
+    assert (first.directory / "console.log").stat().st_size > 1000
+    assert first.directory.parent == tmp_path / "all"
+
+
+def test_contradictions_are_refused_by_name(run: Path, clean_run: Path, tmp_path: Path) -> None:
+    edit(run, lambda d: d["cells"][0].update(verdict="mismatch", reason="regions: regions is 0"))
+    name = read_run(run).cells[0].entry.id
+    with pytest.raises(UserError) as caught:
+        merge([run, clean_run], tmp_path / "all")
+    said = str(caught.value)
+    assert all(word in said for word in (name, "regions is 0", str(run), str(clean_run)))
+    assert not (tmp_path / "all").exists()
+
+
+def test_infrastructure_gives_way_to_a_verdict(run: Path, clean_run: Path) -> None:
+    edit(run, lambda d: d["cells"][0].update(verdict="infrastructure", reason="ssh"))
+    for order in ([run, clean_run], [clean_run, run]):
+        combined = combine([read_run(directory) for directory in order])
+        assert len(combined.cells) == len(read_run(run).cells)
+        assert not any(cell.entry.verdict == "infrastructure" for cell in combined.cells)
+
+
+def test_two_kernels_stand_side_by_side(run: Path, clean_run: Path, tmp_path: Path) -> None:
+    def other_kernel(document: Any) -> None:
+        document["kernel"] = "debian:6.12"
+        document["cells"][0].update(verdict="mismatch", reason="regions: regions is 0")
+
+    edit(run, other_kernel)
+    merged = merge([clean_run, run], tmp_path / "all")
+    assert merged.kernels == ("debian:6.1", "debian:6.12")
+    assert len({cell.directory for cell in merged.cells}) == len(merged.cells)
+    assert len(merged.cells) == 2 * len(read_run(run).cells)
+
+
+def test_other_series_do_not_mix(series_run: Path, clean_run: Path) -> None:
+    with pytest.raises(UserError, match="different series"):
+        combine([read_run(series_run), read_run(clean_run)])
+
+
+def test_merge_keeps_what_is_there(clean_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("x")
+    with pytest.raises(UserError, match="is not empty"):
+        merge([clean_run], tmp_path)
+
+
+def test_against_an_earlier_run(run: Path, clean_run: Path, tmp_path: Path) -> None:
+    later = Path(shutil.copytree(clean_run, tmp_path / "later"))
+    bad = {"verdict": "mismatch", "reason": "regions: regions is 0, expected == 1"}
+    other = {"verdict": "mismatch", "reason": "regions: region0.start is 0, expected == 1"}
+    edit(run, lambda d: [d["cells"][i].update(bad) for i in (0, 1, 2)] and None)
+    edit(
+        later,
+        lambda d: (
+            [d["cells"][i].update(w) for i, w in ((1, bad), (2, other), (3, bad))]
+            and d["cells"].pop()
+        ),
+    )
+    now, before = read_run(later), read_run(run)
+    difference = compare_runs(now, before)
+    names = [cell.entry.id for cell in now.cells]
+    assert difference.words == {
+        names[0]: "fixed",
+        names[1]: "still failing",
+        names[2]: "fails otherwise",
+        names[3]: "new failure",
+    }
+    assert difference.not_run == (before.cells[-1].entry.id,)
+    words = [finding.word for finding in find(now.cells, difference.words)]
+    assert words == ["new failure", "fails otherwise", "still failing", "fixed"]
+
+
+def test_no_regression_of_clean_runs(clean_run: Path) -> None:
+    run = read_run(clean_run)
+    assert find(run.cells) == ()
+    assert headline(run, ()).startswith("Nothing failed: all that was predicted")
+
+
+def test_of_a_used_guest_the_attempt_counts_that_failed(run: Path) -> None:
+    """A new guest, tried after it, did not show the report: its files are the second ones."""
+    cell = read_run(run).cells[0]
+    for name in ("console", "steps", "qemu"):
+        (path,) = cell.directory.glob(f"{name}.*")
+        path.rename(path.with_stem(f"{name}-attempt1"))
+    (cell.directory / "console.log").write_text("a new guest's\n")
+    place = {"first_line": 1, "last_line": 2}
+    changes = {"cells_before": 2, "report": "x", "report_details": place}
+    edit(run, lambda d: d["cells"][0].update(verdict="kernel-failure", **changes))
+    story = read_story(read_run(run).cells[0])
+    assert story.problem is None
+    assert len(story.report_lines) == 2
+    assert "a new guest" not in story.report_lines[0]
+    assert story.emulation is not None

@@ -1,0 +1,58 @@
+"""The patches of series/: complete, of one form, and each with its line in the document."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.harmless import LEAVES
+from tests.support.regressions import SERIES, regression_patch, regressions
+
+PATCHES = sorted(SERIES.rglob("*.patch"))
+DOCUMENT = SERIES.parent / "docs/regressions.md"
+
+
+@pytest.mark.parametrize("patch", PATCHES, ids=lambda path: str(path.relative_to(SERIES)))
+def test_patch_is_one_commit_that_owns_up(patch: Path) -> None:
+    text = patch.read_text(encoding="utf-8")
+    assert text.startswith("From 0000000000000000000000000000000000000000 ")
+    assert text.count("\nFrom: daxhound <daxhound@example.invalid>\n") == 1
+    assert len(re.findall(r"^Subject: \[PATCH\] \S", text, re.MULTILINE)) == 1
+    message = text.partition("\n---\n")[0]
+    assert "\nRegression: " in message
+    assert max(map(len, message.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("patch", PATCHES, ids=lambda path: str(path.relative_to(SERIES)))
+def test_patch_can_be_hidden_among_harmless_ones(patch: Path) -> None:
+    text = patch.read_text(encoding="utf-8")
+    files = re.findall(r"^diff --git a/(\S+) b/\1$", text, re.MULTILINE)
+    assert files
+    assert not set(files) & set(LEAVES)
+
+
+def test_every_regression_has_its_line_in_the_document() -> None:
+    named = re.findall(r"^\| `([\w-]+)` \|", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
+    assert tuple(sorted(set(named))) == regressions()
+    assert {patch.stem for patch in PATCHES} == set(regressions())
+
+
+@pytest.mark.parametrize(
+    ("name", "branch", "found"),
+    [
+        ("hash-vmemmap", (6, 1), "hash-vmemmap.patch"),
+        ("hash-vmemmap", (6, 12), "6.12/hash-vmemmap.patch"),
+        ("hash-vmemmap", (7, 2), "6.12/hash-vmemmap.patch"),
+        ("pgtable-leak", (7, 2), "7.2/pgtable-leak.patch"),
+        ("vmemmap-shift", (7, 2), "vmemmap-shift.patch"),
+    ],
+)
+def test_patch_of_a_kernel(name: str, branch: tuple[int, int], found: str) -> None:
+    assert regression_patch(name, branch) == SERIES / found
+
+
+def test_unknown_regression() -> None:
+    with pytest.raises(FileNotFoundError, match="no regression 'hash-vmemap'"):
+        regression_patch("hash-vmemap")
