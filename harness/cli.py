@@ -15,7 +15,7 @@ from dataclasses import asdict
 from harness import __version__, doctor
 from harness.campaign.interactive import canned_command, run_interactive
 from harness.campaign.predict import predict_cells, render_predictions
-from harness.commands import report, series
+from harness.commands import report, series, triage
 from harness.errors import InfrastructureError, KernelFailure, UserError
 from harness.machine.process import orderly_termination
 from harness.scenario.expand import Cell, expand
@@ -88,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
 
     series.add_commands(commands)
     report.add_command(commands)
+    triage.add_commands(commands)
     return parser
 
 

@@ -20,6 +20,7 @@ from harness.deadline import Deadline
 from harness.errors import InfrastructureError, KernelFailure, KernelReported
 from harness.guest.boot import BootRequest, Guest, Transport
 from harness.guest.steps import StepContext, run_step
+from harness.ignore import NOTHING_IGNORED, IgnoreList
 from harness.model import Machine, Model
 from harness.records import Intention, KernelReport, Observation, StepResult, Verdict
 from harness.report.results import CellFolder
@@ -31,10 +32,14 @@ STEP_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What a person may turn: ``patience`` multiplies every deadline."""
+    """What a person may turn: ``patience`` multiplies every deadline.
+
+    ``ignore`` are the kernel reports that are known already.
+    """
 
     transport: Transport = "ssh"
     patience: float = 1.0
+    ignore: IgnoreList = NOTHING_IGNORED
 
 
 class Attempt:
@@ -122,6 +127,7 @@ class Attempt:
             store_root=self.store_root,
             transport=self.options.transport,
             scale=self.options.patience,
+            ignore=self.options.ignore,
         )
         return Wanted(request, self.context, self.model.guest())
 

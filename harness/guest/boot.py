@@ -25,6 +25,7 @@ from harness.guest.console import Console
 from harness.guest.serial import SerialShell, open_serial
 from harness.guest.ssh import GuestKeys, SshShell, open_ssh
 from harness.guest.watch import GuestWatch
+from harness.ignore import NOTHING_IGNORED, IgnoreList
 from harness.image.initrd import compose_initrd, run_archive
 from harness.machine.acceleration import AccelerationMemory, is_plausible
 from harness.machine.files import fix_image, make_device_files, needs_fixup
@@ -58,7 +59,8 @@ class State(StrEnum):
 class BootRequest:
     """What to start. ``kernel`` is the built image; ``initrd`` cpio archives, the
     uncompressed ones first; ``console_log`` is appended to; ``store_root`` remembers what was
-    found out about the host. ``boot_seconds`` times ``scale`` is the deadline for a shell.
+    found out about the host; reports that ``ignore`` covers are none. ``boot_seconds`` times
+    ``scale`` is the deadline for a shell.
     """
 
     target: Target
@@ -72,6 +74,7 @@ class BootRequest:
     boot_seconds: float = 60.0
     scale: float = 1.0
     extra_arguments: tuple[str, ...] = ()
+    ignore: IgnoreList = NOTHING_IGNORED
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +208,9 @@ def _start(
             extra_arguments=request.extra_arguments,
         )
         process = stack.enter_context(QemuProcess(argv, files.qmp_socket, work / _STDERR_LOG))
-        console = stack.enter_context(Console(files.console_socket, request.console_log))
+        console = stack.enter_context(
+            Console(files.console_socket, request.console_log, request.ignore)
+        )
         watch = GuestWatch(console, process)
         yield _Starting(request, emulator, accelerator, argv, files, keys, fixup, watch)
 

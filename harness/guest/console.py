@@ -21,6 +21,7 @@ from pexpect.socket_pexpect import SocketSpawn
 
 from harness.deadline import Deadline
 from harness.errors import InfrastructureError, KernelReported
+from harness.ignore import NOTHING_IGNORED, IgnoreList
 from harness.observe.console import ConsoleReader
 from harness.records import KernelReport
 
@@ -40,8 +41,9 @@ _AFTER_SECONDS = 0.1  # a panic follows its oops within this
 class Console:
     """One guest's console; a context manager around the connection and its log."""
 
-    def __init__(self, socket_path: Path, log: Path) -> None:
+    def __init__(self, socket_path: Path, log: Path, ignore: IgnoreList = NOTHING_IGNORED) -> None:
         self._reader = ConsoleReader()
+        self._ignore = ignore
         self._lines_before = 0
         self._log = log.open("ab", buffering=0)
         self._spawn = _connect(socket_path, self._take)
@@ -70,14 +72,14 @@ class Console:
 
     @property
     def reports(self) -> tuple[KernelReport, ...]:
-        """Every report that is complete so far, its lines counted in the present log."""
+        """Every report that is complete and not to be ignored, by the lines of the present log."""
         return tuple(
             replace(
                 report,
                 first_line=max(1, report.first_line - self._lines_before),
                 last_line=max(1, report.last_line - self._lines_before),
             )
-            for report in self._reader.reports
+            for report in self._ignore.heeded(self._reader.reports)
         )
 
     def log_to(self, log: Path) -> None:
@@ -122,8 +124,8 @@ class Console:
             self._reader.close()
         elif self._reports_seen():
             self._let_report_end()
-        if self._reader.reports:
-            raise KernelReported(self.reports)
+        if reports := self.reports:
+            raise KernelReported(reports)
 
     def drain(self, deadline: Deadline) -> None:
         """Take in what still comes: until the end, the deadline, or a second of silence."""
@@ -149,7 +151,7 @@ class Console:
             self._log.close()
 
     def _reports_seen(self) -> bool:
-        return self._reader.open_report is not None or bool(self._reader.reports)
+        return self._reader.open_report is not None or bool(self.reports)
 
     def _let_report_end(self) -> None:
         deadline = Deadline.after(_REPORT_SECONDS)

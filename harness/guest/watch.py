@@ -158,7 +158,9 @@ class GuestWatch:
             if not prefix:
                 self.process.qmp.execute("chardev-send-break", {"id": "console"})
             self.console.send(prefix + key)
-        self.console.drain(Deadline.after(_DRAIN_SECONDS))
+            # One after the other: s390 has a single work item for every key, and sets it up
+            # anew while it is queued (drivers/s390/char/ctrlchar.c, schedule_sysrq_work).
+            self.console.drain(Deadline.after(_DRAIN_SECONDS))
 
     def _last_words(self) -> str:
         tail = self.console.tail[-_TAIL_CHARACTERS:].strip()

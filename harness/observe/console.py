@@ -1,6 +1,6 @@
 """A kernel's console read as it comes: every report on it, in linear time and little memory.
 
-What counts as a report is the table in ``reports.py``. A report is one event: the oops
+What counts as a report is the table in ``classes/``. A report is one event: the oops
 after its "Unable to handle" line and the panic after the oops belong to it, whatever comes
 between. The same text gives the same reports however it is cut into pieces.
 """
@@ -9,37 +9,51 @@ from __future__ import annotations
 
 import re
 
+from harness.observe.boots import BootCounter
+from harness.observe.classes import find_marker
+from harness.observe.classes.panics import CONSEQUENCE, PANIC, REBOOT
 from harness.observe.event import Event
 from harness.observe.lines import Line, LineCutter
 from harness.observe.report_class import RANK, ReportClass
-from harness.observe.reports import CONSEQUENCE, PANIC, REBOOT, find_marker
 from harness.records import KernelReport
 
 _REPORTS_KEPT = 64  # a guest that complains without end; its first reports tell
 _CUT_HERE = "[ cut here ]"
 _CUT_LINES = 4  # the complaint comes within so many lines of "cut here"
 _PANIC_LINES = 60  # a panic this close to a report may be its consequence
+_SUBSYSTEM = re.compile(r"[\w :\[\]*-]{0,24}")  # what may stand before a report's first word
+_TIMED_LINES = 20  # a console with so many printk times has them on every printk line
 
 
 class ConsoleReader:
-    """Reports of one console, from its first byte to its last."""
+    """Reports of one console, from its first byte to its last.
 
-    def __init__(self) -> None:
+    Where the kernel prints who speaks (CONFIG_PRINTK_CALLER), every speaker has an open
+    report of its own, and their lines do not mix. What programs print may talk of
+    reports: where printk times its lines, an untimed report must bring a stack or
+    registers. ``quoted`` asks that of every report: the text is a mail, no console.
+    """
+
+    def __init__(self, *, quoted: bool = False) -> None:
+        self._quoted = quoted
+        self._timed_lines = 0
+        self._boots = BootCounter()
         self._cutter = LineCutter()
         self._events: list[Event] = []
-        self._open: Event | None = None
-        self._cut_here = -_CUT_LINES
-        self._banner_timed: bool | None = None
+        self._open: dict[str | None, Event] = {}
+        self._cut_here: dict[str | None, int] = {}
 
     @property
     def reports(self) -> tuple[KernelReport, ...]:
         """Every report that has ended, in order; a later panic may still add to the last."""
-        return tuple(event.report() for event in self._events if event is not self._open)
+        open_events = self._open.values()
+        return tuple(event.report() for event in self._events if event not in open_events)
 
     @property
     def open_report(self) -> KernelReport | None:
-        """The report whose end has not come yet, as far as it goes; else None."""
-        return None if self._open is None else self._open.report()
+        """The first report whose end has not come yet, as far as it goes; else None."""
+        event = next(iter(self._open.values()), None)
+        return None if event is None else event.report()
 
     @property
     def lines(self) -> int:
@@ -52,41 +66,54 @@ class ConsoleReader:
             self._take(line)
 
     def close(self) -> None:
-        """The console ended: so do its last line and an open report. May be called again."""
+        """The console ended: so do its last line and open reports. May be called again."""
         for line in self._cutter.close():
             self._take(line)
-        self._end()
+        self._note_reboot(self._boots.close())
+        for event in tuple(self._open.values()):
+            self._end(event)
 
     def _take(self, line: Line) -> None:
-        if self._open is not None and self._open.is_end(line):
-            self._open.add(line)
-            self._end()
+        self._timed_lines += line.timed
+        self._note_reboot(self._boots.take(line))
+        event = self._speaking(line)
+        if event is not None and event.is_end(line):
+            event.add(line)
+            self._end(event)
             return
-        self._note_cut_here(line)
-        if self._is_reboot(line):
-            self._start(REBOOT, line, None)
-            return
-        found = find_marker(line.text)
-        if found is not None:
+        self._note_cut_here(line, event)
+        found = find_marker(line.text, timed=line.timed)
+        if found is not None and self._is_spoken(line, found[1]):
             self._take_marker(line, *found)
-        elif self._open is not None:
-            self._open.add(line)
-            if self._open.exhausted:
-                self._end()
+        elif event is not None and event in self._open.values():
+            event.add(line)
+        for other in tuple(self._open.values()):
+            if other.exhausted(line):
+                self._end(other)
+
+    def _speaking(self, line: Line) -> Event | None:
+        """The open report that a line may belong to."""
+        if not self._open or line.caller in self._open:
+            return self._open.get(line.caller)
+        latest = next(reversed(self._open.values()))
+        if line.caller is None or None in self._open:
+            return latest
+        return next((event for event in self._open.values() if event.hears(line)), None)
 
     def _take_marker(self, line: Line, report_class: ReportClass, match: re.Match[str]) -> None:
         event = self._joined(line, report_class, match)
         if event is None:
             self._start(report_class, line, match)
-        else:
-            event.join(line, report_class)
-            self._open = event
+            return
+        event.join(line, report_class, match)
+        if event not in self._open.values():
+            self._open[line.caller] = event
 
     def _joined(self, line: Line, report_class: ReportClass, match: re.Match[str]) -> Event | None:
         """The report that a marker belongs to, where it is not one of its own."""
         if report_class is PANIC:
             return self._cause_of_panic(line, match)
-        event = self._open
+        event = self._speaking(line)
         if event is None:
             return None
         near = line.number - event.marker_line <= report_class.joins_within
@@ -95,44 +122,61 @@ class ConsoleReader:
 
     def _cause_of_panic(self, line: Line, match: re.Match[str]) -> Event | None:
         """The report that made the kernel panic: a fatal one, or one shortly before."""
-        if not self._events:
+        speaking = self._speaking(line)
+        if speaking is not None:
+            return speaking
+        own = [event for event in self._events if line.caller in (None, event.caller)]
+        if not own:
             return None
-        last = self._events[-1]
+        last = own[-1]
         near = line.number - last.last_line <= _PANIC_LINES
         follows = CONSEQUENCE.match(match["what"]) is not None
-        if last is self._open or (follows and (near or last.severity == "fatal")):
-            return last
-        return None
+        return last if follows and (near or last.severity == "fatal") else None
 
     def _start(self, report_class: ReportClass, line: Line, match: re.Match[str] | None) -> None:
-        self._end()
-        near = line.number - self._cut_here < _CUT_LINES
-        first_line = self._cut_here if near else line.number
-        event = Event(report_class, match, line, first_line)
-        self._cut_here = -_CUT_LINES
+        if line.caller in self._open:
+            self._end(self._open[line.caller])
+        cut_here = self._cut_here.pop(line.caller, -_CUT_LINES)
+        near = line.number - cut_here < _CUT_LINES
+        event = Event(report_class, match, line, cut_here if near else line.number)
+        self._lend_stack(event, line)
+        event.doubtful = match is not None and self._needs_proof(line)
         if len(self._events) < _REPORTS_KEPT:
             self._events.append(event)
-            self._open = event
-        if event.exhausted:
-            self._end()
+            self._open[line.caller] = event
+        if event.exhausted(line):
+            self._end(event)
 
-    def _end(self) -> None:
-        if self._open is not None:
-            self._open.settle()
-        self._open = None
+    def _is_spoken(self, line: Line, match: re.Match[str]) -> bool:
+        """Whether a marker begins what is said, rather than being talked of."""
+        before = line.text[: match.start()]
+        return not self._needs_proof(line) or _SUBSYSTEM.fullmatch(before) is not None
 
-    def _note_cut_here(self, line: Line) -> None:
+    def _needs_proof(self, line: Line) -> bool:
+        """Whether a program or a person, rather than the kernel, may have said it."""
+        return self._quoted or (not line.timed and self._timed_lines > _TIMED_LINES)
+
+    def _lend_stack(self, event: Event, line: Line) -> None:
+        """A report cut off by another of the same speaker was in the same place."""
+        cut_off = next((e for e in reversed(self._events) if e.caller == line.caller), None)
+        if cut_off is not None and line.number - cut_off.last_line <= _CUT_LINES:
+            cut_off.borrow_stack(event)
+
+    def _end(self, event: Event) -> None:
+        event.settle()
+        if event.doubtful and not event.proved:
+            self._events = [other for other in self._events if other is not event]
+        self._open = {caller: other for caller, other in self._open.items() if other is not event}
+
+    def _note_cut_here(self, line: Line, event: Event | None) -> None:
         if _CUT_HERE not in line.text:
             return
-        self._cut_here = line.number
-        if self._open is not None and self._open.severity != "fatal":
-            self._end()
+        self._cut_here = {line.caller: line.number}
+        if event is not None and event.severity != "fatal":
+            self._end(event)
 
-    def _is_reboot(self, line: Line) -> bool:
-        """Whether this is a kernel's first line again, printed the way the first one was."""
-        if REBOOT.marker.match(line.text) is None:
-            return False
-        if self._banner_timed is None:
-            self._banner_timed = line.timed
-            return False
-        return self._banner_timed == line.timed
+    def _note_reboot(self, banner: Line | None) -> None:
+        if banner is not None:
+            for event in tuple(self._open.values()):
+                self._end(event)
+            self._start(REBOOT, banner, None)

@@ -6,21 +6,22 @@ import hashlib
 import re
 from collections import deque
 
-from harness.observe.frames import find_counter, find_frame, find_link, is_helper
+from harness.observe.classes.panics import PANIC
+from harness.observe.helpers import is_helper
 from harness.observe.lines import Line
 from harness.observe.report_class import RANK, ReportClass, Severity
-from harness.observe.reports import PANIC
+from harness.observe.stack import Stack
 from harness.records import KernelReport
 
 _HEAD_CHARACTERS = 24_000
 _TAIL_LINES = 40
 _LINES = 3_000  # nothing a kernel says about one failure is longer
-_FRAMES = 32
+_SILENT_LINES = 400  # others spoke for so long that it has ended
 _CALLERS = 3  # frames that tell one failure from another, the function at fault included
 
 _ANY_END = re.compile(r"---\[ end (?:trace|Kernel panic)")
-# A stack that an exception interrupted: what comes below is the user's.
-_USER_STACK = re.compile(r"^ *(?:--- interrupt: \w+ at 0x|</TASK>)")
+# Other CPUs now show where they are, each in an interrupt of its own.
+_ALL_CPUS = re.compile(r"Sending NMI from CPU")
 # Lines that belong to a report of any kind.
 _BODY = re.compile(
     r"""(?x) ^\s* (?: \(?\[<?[0-9a-f]{8,}>?\] | (?:\?\ )?[\w.$]+\+0x[0-9a-f]+/0x
@@ -34,7 +35,9 @@ _BODY = re.compile(
       | echo\ 0\ > | Rebooting | [0-9a-f]{8,}(?::\ |\ ) | Sending\ NMI | NMI\ backtrace
       | Kernel\ panic | Mem-Info | Node\ \d | active_anon | \[\ *\d+\]\ +\d+ | which\ lock
       | -> | other\ info | backing: | AS: | Fault\ in | Failing\ address | Oops
-      | Internal\ error | Mem\ abort | ={20}
+      | Internal\ error | Mem\ abort | ={20} | r\d+\s*: | \[?<?[0-9a-f]{4,}>?\]?:\ | Flags:\ n
+      | Control:\ | Register\ r\d | Process\ .*limit | Stack:\ | epc\ : | \ [agst]\d+\s*: | status:
+      | [PL][CR]\ is\ at | backtrace | unreferenced | comm\ " | hex\ dump | \(?[\w.]+\)?\ from\ \S
     )"""
 )
 
@@ -53,13 +56,12 @@ class Event:
         self.first_line = first_line
         self.last_line = self.marker_line = line.number
         self._class = report_class
-        self._match = match
-        self._caller = line.caller
-        self._named = report_class.named_function(match) if match else None
-        self._counter: str | None = None
-        self._link: str | None = None
-        self._frames: list[str] = []
-        self._user_stack = False
+        self.caller = line.caller
+        self._timed = line.timed
+        self.doubtful = False
+        self._groups = match.groupdict() if match else {}
+        self._stack = Stack()
+        self._all_cpus = False
         self._idle = 0
         self._patience = report_class.patience
         self._head: list[str] = [line.text]
@@ -68,10 +70,27 @@ class Event:
         self._left_out = 0
         self._pending: list[str] = []
 
+    def exhausted(self, line: Line) -> bool:
+        """Whether so much was said that is nothing of it that the report must have ended."""
+        return (
+            self._idle >= self._patience
+            or self.last_line - self.first_line > _LINES
+            or line.number - self.last_line > _SILENT_LINES
+        )
+
     @property
-    def exhausted(self) -> bool:
-        """Whether so many lines said nothing of it that the report must have ended."""
-        return self._idle >= self._patience or self.last_line - self.first_line > _LINES
+    def proved(self) -> bool:
+        """Whether anything but its own words shows that it happened: a stack, registers."""
+        return bool(self._stack.names("frame", "counter", "link", "lock"))
+
+    def borrow_stack(self, other: Event) -> None:
+        """Take another's stack for its own, where it has come to none."""
+        if not self.proved and self._patience:
+            self._stack = other._stack
+
+    def hears(self, line: Line) -> bool:
+        """Whether another speaker's line belongs to it: a CPU's that it made speak."""
+        return self._all_cpus and (line.caller or "").startswith("C")
 
     def is_end(self, line: Line) -> bool:
         """Whether a line is the last of this report; another task's end is not."""
@@ -83,21 +102,24 @@ class Event:
         """Take in a line that follows, which may turn out not to belong."""
         self._pending.append(line.text)
         if not self._foreign(line):
-            self._read_functions(line.text)
+            self._read(line.text)
         if _BODY.match(line.text) or self.is_end(line):
             self._keep(line)
-        else:
+        elif line.timed or not self._timed:  # else a program said it
             self._idle += 1
 
-    def join(self, line: Line, report_class: ReportClass) -> None:
+    def join(self, line: Line, report_class: ReportClass, match: re.Match[str]) -> None:
         """Take in the marker of a report that this one led to, or that says more of it."""
+        if report_class.explains and self._class.kind == "warning":
+            self._class = report_class
+            self._groups = match.groupdict() | self._groups
         if RANK[report_class.severity] > RANK[self.severity]:
             self.severity = report_class.severity
         if report_class is not PANIC:
             self.marker_line = line.number
         self._patience = max(self._patience, report_class.patience)
         self._pending.append(line.text)
-        self._read_functions(line.text)
+        self._read(line.text)
         self._keep(line)
 
     def settle(self) -> None:
@@ -107,10 +129,8 @@ class Event:
 
     def report(self) -> KernelReport:
         """The report as far as it has come."""
-        function = self._function()
-        title = (
-            self._class.title if self._match is None else self._class.render(self._match, function)
-        )
+        function = self._class.function(self._groups, self._stack.marks)
+        title = self._class.render(self._groups, function)
         return KernelReport(
             kind=self._class.kind,
             title=title,
@@ -124,7 +144,9 @@ class Event:
 
     def _foreign(self, line: Line) -> bool:
         """Whether another task or CPU said it, where the kernel prints which one does."""
-        return None not in (line.caller, self._caller) and line.caller != self._caller
+        if None in (line.caller, self.caller) or line.caller == self.caller:
+            return False
+        return not self.hears(line)
 
     def _keep(self, line: Line) -> None:
         self.last_line = max(self.last_line, line.number)
@@ -138,23 +160,16 @@ class Event:
                 self._tail.append(text)
         self._pending.clear()
 
-    def _read_functions(self, text: str) -> None:
-        if _USER_STACK.match(text):
-            self._user_stack = True
-        self._counter = self._counter or find_counter(text)
-        self._link = self._link or find_link(text)
-        if not self._user_stack and len(self._frames) < _FRAMES:
-            frame = find_frame(text)
-            if frame is not None:
-                self._frames.append(frame)
-
-    def _function(self) -> str | None:
-        """The function at fault: the first that is known and no mere helper."""
-        known = [name for name in (self._named, self._counter, self._link, *self._frames) if name]
-        return next((name for name in known if not is_helper(name)), known[0] if known else None)
+    def _read(self, text: str) -> None:
+        self._all_cpus = self._all_cpus or _ALL_CPUS.search(text) is not None
+        self._stack.take(text)
+        if self._class.detail and (detail := self._class.detail.search(text)):
+            new = {name: word for name, word in detail.groupdict().items() if word}
+            self._groups = new | {name: word for name, word in self._groups.items() if word}
 
     def _fingerprint(self, title: str, function: str | None) -> str:
-        told = [name for name in self._frames if not is_helper(name) and name != function]
+        frames = self._stack.names("frame")
+        told = [name for name in frames if not is_helper(name) and name != function]
         names = [function, *told[: _CALLERS - 1]] if function else [re.sub(r"\d+", "N", title)]
         words = "\n".join([self._class.kind, *(name or "" for name in names)])
         return hashlib.sha256(words.encode()).hexdigest()[:16]

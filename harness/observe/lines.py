@@ -6,11 +6,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_LINE_BYTES = 4096  # a longer line is cut; nothing a kernel prints is
+# A longer line is cut; a printk record is no longer than 1024 (PRINTKRB_RECORD_MAX). Patterns
+# may take the square of a line's length, so that this is what keeps a log's cost linear.
+_LINE_BYTES = 1200
 
 _CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-Z\\-_]|[\x00-\x08\x0b-\x1f\x7f]")
 # printk's time, also in the middle: a user's unfinished line before it is another line's.
-_TIME = re.compile(r"(?:<\d{1,3}>)?\[ *\d{1,7}\.\d{6}\] ?")
+_TIME = re.compile(r"(?:<\d{1,3}>)?\[ *(?P<time>\d{1,7}\.\d{6})\] ?")
 # What is left of a time whose beginning was lost.
 _CUT_TIME = re.compile(r"^ *(?:[TC]?\d{1,6}|\d{0,7}\.\d{1,6})\] ?")
 _CALLER = re.compile(r"^\[ *(?P<caller>[TC]\d+)\] ?")
@@ -21,14 +23,21 @@ _LEVEL = re.compile(r"^<\d{1,3}>")
 class Line:
     """One message of a console; ``number`` is its line's, counted from 1.
 
-    ``text`` has no time, level, caller or escape sequences. ``caller`` is printk's, as in
-    ``T123`` (a task) or ``C1`` (an interrupt on a CPU), where the kernel prints it.
+    ``text`` has no time, level, caller or escape sequences. ``time`` is printk's, in
+    seconds as printed, or "" where only its end came through; None where there was none.
+    ``caller`` is printk's, as in ``T123`` (a task) or ``C1`` (an interrupt on a CPU), where
+    the kernel prints it.
     """
 
     number: int
     text: str
     caller: str | None
-    timed: bool
+    time: str | None
+
+    @property
+    def timed(self) -> bool:
+        """Whether printk said it, as far as one can tell."""
+        return self.time is not None
 
 
 class LineCutter:
@@ -80,19 +89,21 @@ def _messages(raw: bytearray, number: int) -> Iterator[Line]:
     for part in raw.decode(errors="replace").split("\r"):
         text = _CONTROL.sub("", part)
         begin = 0
-        timed = False
+        printed: str | None = None
         for time in _TIME.finditer(text):
             if time.start() > begin:
-                yield _message(text[begin : time.start()], number, timed)
-            begin, timed = time.end(), True
+                yield _message(text[begin : time.start()], number, printed)
+            begin, printed = time.end(), time["time"]
         if begin < len(text):
-            yield _message(text[begin:], number, timed)
+            yield _message(text[begin:], number, printed)
 
 
-def _message(text: str, number: int, timed: bool) -> Line:
-    if not timed:
-        text = _CUT_TIME.sub("", _LEVEL.sub("", text))
+def _message(text: str, number: int, time: str | None) -> Line:
+    if time is None:
+        text = _LEVEL.sub("", text)
+        if cut := _CUT_TIME.match(text):
+            text, time = text[cut.end() :], ""
     caller = _CALLER.match(text)
     if caller is None:
-        return Line(number, text, None, timed)
-    return Line(number, text[caller.end() :], caller["caller"], timed)
+        return Line(number, text, None, time)
+    return Line(number, text[caller.end() :], caller["caller"], time)

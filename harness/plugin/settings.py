@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.errors import UserError
+from harness.ignore import NOTHING_IGNORED, IgnoreList, load_ignore_list
 from harness.kernel.spec import parse_kernel_spec
 from harness.pairs import FEWEST_PAIRS
 from harness.plugin.progress import UncapturedProgress
@@ -94,6 +95,12 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="FACTOR",
         help="multiply every deadline, for a slow or busy host (default: 1)",
     )
+    group.addoption(
+        "--ignore-reports",
+        metavar="FILE",
+        type=Path,
+        help="YAML list of known kernel reports, each with a reason (default: none)",
+    )
 
 
 @dataclass
@@ -108,6 +115,7 @@ class Settings:
     targets: dict[str, Target]
     series: Series | None
     intentions: tuple[Intention, ...] = ()
+    ignore: IgnoreList = NOTHING_IGNORED
 
     @classmethod
     def read(cls, config: pytest.Config) -> Settings:
@@ -116,11 +124,13 @@ class Settings:
         known = load_targets()
         selected = select_targets(config.getoption("--arch") or ["all"], known)
         series = _series(config)
+        ignored: Path | None = config.getoption("--ignore-reports")
         return cls(
             config=config,
             known=known,
             targets={target.name: target for target in selected},
             series=series,
+            ignore=load_ignore_list(ignored) if ignored else NOTHING_IGNORED,
             intentions=(
                 load_intentions(series, STEPS, config.getoption("--expect")) if series else ()
             ),
@@ -153,6 +163,7 @@ class Settings:
         options = RunOptions(
             transport=self.config.getoption("--transport"),
             patience=self.config.getoption("--patience"),
+            ignore=self.ignore,
         )
         return CellRunner(provider, options, self.run_directory, self.pool)
 

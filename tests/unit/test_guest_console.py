@@ -105,7 +105,7 @@ def test_report_is_raised_when_it_has_ended(machine: Machine, console: Console) 
 
     writer = threading.Thread(target=report)
     writer.start()
-    with pytest.raises(KernelReported, match="not syncing: test") as caught:
+    with pytest.raises(KernelReported, match="kernel panic: test") as caught:
         console.wait_for(b"never", soon())
     writer.join()
     assert len(caught.value.reports) == 1

@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LEAVES = {"errors", "records", "deadline", "units", "progress"}
 READERS = LEAVES | {
     "yaml_document",
+    "ignore",
     "target",
     "command_line",
     "kconfig",
@@ -25,6 +26,7 @@ EDGES = READERS | {"observe", "store", "apt", "apt_host", "kernel", "image", "ma
 ALLOWED: dict[str, set[str]] = {
     **{leaf: {"errors", "records"} for leaf in LEAVES},
     "yaml_document": LEAVES,
+    "ignore": LEAVES | {"yaml_document"},
     "target": LEAVES | {"yaml_document"},
     "command_line": LEAVES | {"target"},
     "kconfig": LEAVES,
@@ -33,6 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "series": LEAVES | {"git", "yaml_document"},
     "model": READERS,
     "observe": LEAVES,
+    "triage": READERS | {"observe"},
     "compare": LEAVES,
     "contrast": LEAVES,
     "pairs": LEAVES,
@@ -47,7 +50,7 @@ ALLOWED: dict[str, set[str]] = {
     "doctor": READERS | {"apt_host", "machine"},
     "campaign": EDGES | {"model", "compare", "contrast", "pairs", "report"},
     "plugin": EDGES | {"campaign", "report", "pairs"},
-    "commands": EDGES | {"campaign", "report"},
+    "commands": EDGES | {"campaign", "report", "triage"},
     "cli": EDGES | {"campaign", "report", "doctor", "commands"},
 }
 

@@ -1,9 +1,7 @@
 """Recorded consoles, and everything that may happen to their text on the way.
 
-A golden file has header lines (``title:``, ``kind:`` and ``function:`` of each report in
-their order, or ``none: true``; ``from:`` tells where it comes from), a blank line, and the
-raw console. With DAXHOUND_UPDATE_GOLDEN set the headers are written anew, and the test
-fails all the same.
+With DAXHOUND_UPDATE_GOLDEN set the headers of the golden files are written anew, and the
+test fails all the same.
 """
 
 from __future__ import annotations
@@ -21,38 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.observe.console import ConsoleReader
-from harness.records import KernelReport
+from tests.golden.console_file import DIRECTORY, headers_of, read, split_golden, write_golden
 
-GOLDEN = sorted((Path(__file__).parent.parent / "golden" / "console").glob("*.txt"))
+GOLDEN = sorted(DIRECTORY.glob("*.txt"))
 NAMES = [path.stem for path in GOLDEN]
 CRASH = next(path for path in GOLDEN if path.stem == "ppc64-hash-devdax-crash")
-
-
-def split_golden(path: Path) -> tuple[list[tuple[str, str]], bytes]:
-    header, _, log = path.read_bytes().partition(b"\n\n")
-    pairs = [line.partition(": ") for line in header.decode().splitlines()]
-    return [(name, value) for name, _, value in pairs], log
-
-
-def read(log: bytes) -> tuple[KernelReport, ...]:
-    reader = ConsoleReader()
-    reader.feed(log)
-    reader.close()
-    return reader.reports
-
-
-def headers_of(reports: tuple[KernelReport, ...]) -> list[tuple[str, str]]:
-    if not reports:
-        return [("none", "true")]
-    return [
-        pair
-        for report in reports
-        for pair in (
-            ("title", report.title),
-            ("kind", report.kind),
-            ("function", report.function or "-"),
-        )
-    ]
 
 
 @pytest.mark.parametrize("path", GOLDEN, ids=NAMES)
@@ -61,9 +32,7 @@ def test_recorded_console_gives_its_reports(path: Path) -> None:
     wanted = [pair for pair in headers if pair[0] != "from"]
     seen = headers_of(read(log))
     if seen != wanted and os.environ.get("DAXHOUND_UPDATE_GOLDEN"):
-        origin = [pair for pair in headers if pair[0] == "from"]
-        text = "\n".join(f"{name}: {value}" for name, value in origin + seen)
-        path.write_bytes(text.encode() + b"\n\n" + log)
+        write_golden(path, dict(headers)["from"], log)
     assert seen == wanted
 
 

@@ -1,0 +1,43 @@
+"""``daxhound triage``: what a crash in a console or a mail is, and which scenario to try."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UserError
+from harness.target import load_targets
+from harness.triage import find_reports, load_hints, render_json, render_text, suggest
+
+if TYPE_CHECKING:
+    _Commands = argparse._SubParsersAction[Any]
+
+
+def add_commands(commands: _Commands) -> None:
+    """The subcommand."""
+    command = commands.add_parser(
+        "triage", help="kernel reports of a console or a mail, and the scenario to try"
+    )
+    command.add_argument("file", help="a console log or a mail; - for standard input")
+    command.add_argument("--json", action="store_true", help="for another program")
+    command.set_defaults(run=run_triage)
+
+
+def run_triage(options: argparse.Namespace) -> int:
+    """Exit code 0, whatever was found."""
+    hints, targets = load_hints(), load_targets()
+    findings = find_reports(_read(options.file))
+    answers = [(finding, suggest(finding, hints, targets)) for finding in findings]
+    print(render_json(answers) if options.json else render_text(answers))
+    return 0
+
+
+def _read(name: str) -> bytes:
+    if name == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(name).read_bytes()
+    except OSError as exc:
+        raise UserError(f"cannot be read: {exc.strerror}", path=Path(name)) from exc

@@ -1,0 +1,98 @@
+"""mm/: pages, page tables, slabs, out of memory; and failures that do not panic."""
+
+from __future__ import annotations
+
+import re
+
+from harness.observe.classes.rows import error, lone
+from harness.observe.locate import at_origin, in_trace
+from harness.observe.report_class import ReportClass
+
+_PAGE_WORK = (
+    r"\w*(?:free|put|get|update|release)_pages?\w*|free_unref\w*|_*folio\w*|truncate_inode_pages\w*"
+    r"|page_frag_free|\w*alloc\w*|\w*vmap\w*|\w*page_owner\w*"
+)
+_OOM_END = re.compile(r"Out of memory|Memory cgroup out of memory")
+
+MEMORY = (
+    error(
+        "bad-page",
+        "BUG: Bad page {what}",
+        r"BUG: Bad page (?P<what>state|cache) in process",
+        where=at_origin,
+        skip=_PAGE_WORK,
+    ),
+    error(
+        "bad-page",
+        "BUG: Bad page {what}",
+        r"BUG: Bad page (?P<what>map) in process",
+        where=in_trace,
+    ),
+    lone("bad-page", "BUG: Bad page {what}", r"BUG: Bad page (?P<what>state|map): \d+ messages"),
+    lone(
+        "page-table-leak",
+        "BUG: non-zero {what} on freeing mm",
+        r"BUG: non-zero (?P<what>pgtables_bytes|nr_ptes|nr_pmds) on freeing mm",
+    ),
+    lone(
+        "rss-counter",
+        "BUG: Bad rss-counter state {what}",
+        r"BUG: Bad rss-counter state mm:\S+ (?:type:|idx:)(?P<what>\w+)",
+    ),
+    # mm/slub.c: cache names are kept, counts are not.
+    error(
+        "slab",
+        "slab: {what} ({cache})",
+        r"BUG (?P<cache>[\w:.-]+) \((?:Not tainted|Tainted)[^)]*\): (?P<what>[A-Za-z][\w' /-]*)",
+        where=in_trace,
+    ),
+    error("slab", "slab: {what}", r"(?P<what>Slab cache still has objects|Wrong slab cache)"),
+    error(
+        "slab",
+        "INFO: {what}",
+        r"INFO: (?P<what>Freed|Allocated) in (?P<function>[\w.]+)\+0x\S+ age=",
+    ),
+    ReportClass(
+        "oom",
+        "out of memory: {what} invoked the OOM killer",
+        "error",
+        re.compile(r"(?P<what>\S{1,40}) invoked oom-killer"),
+        patience=60,
+        located=False,
+        end=_OOM_END,
+    ),
+    lone("oom", "out of memory: process killed", r"ut of memory: Kill(?:ed)? process \d+"),
+    # mm/kmemleak.c, when it found some.
+    lone("kernel-leak", "memory leak", r"kmemleak: \d+ new suspected memory leaks"),
+    # drivers/base/dd.c; the second form is 6.10's.
+    lone(
+        "probe-failure",
+        "probe of {what} failed with ENOMEM",
+        r"probe of (?P<what>\S+) failed with error -12$",
+    ),
+    lone(
+        "probe-failure",
+        "probe with driver {what} failed with ENOMEM",
+        r"probe with driver (?P<what>\S+) failed with error -12$",
+    ),
+    # fs/ext4/super.c, fs/xfs/xfs_message.c, fs/dcache.c, fs/super.c, fs/open.c
+    lone("filesystem", "ext4 error", r"EXT4-fs error \(device "),
+    lone(
+        "filesystem",
+        "xfs {what}",
+        r"XFS \(\S+\): (?P<what>Internal error|Metadata corruption|Corruption of|Assertion failed)",
+    ),
+    error(
+        "filesystem",
+        "BUG: Dentry still in use",
+        r"BUG: Dentry .* still in use \(-?\d+\) \[(?P<function>unmount) of ",
+    ),
+    lone("filesystem", "VFS: Busy inodes after unmount", r"VFS: Busy inodes after unmount"),
+    lone("filesystem", "VFS: Close: file count is zero", r"VFS: Close: file count is (?:0|zero)"),
+    # net/core/dev.c
+    lone(
+        "netdevice-wait",
+        "unregister_netdevice: waiting for a device to become free",
+        r"unregister_netdevice: waiting for .* to become free",
+    ),
+)

@@ -1,0 +1,62 @@
+"""kernel/panic.c and the first line of a kernel: what ends a machine, or began it anew."""
+
+from __future__ import annotations
+
+import re
+
+from harness.observe.classes.rows import FUNCTION, error
+from harness.observe.dispatch import stalled_function
+from harness.observe.locate import in_trace, named_then_trace
+from harness.observe.report_class import ReportClass
+
+# What a panic says, and what went wrong, may be different reports.
+PANIC = ReportClass(
+    "panic",
+    "kernel panic: {what}",
+    "fatal",
+    re.compile(r"Kernel panic - not syncing: ?(?P<what>.*)"),
+    located=False,
+)
+PANICS = (
+    error(
+        "stack-corruption",
+        "kernel panic: stack is corrupted",
+        r"(?P<panic>Kernel panic - not syncing: stack-protector: Kernel stack is corrupted in: )"
+        rf"(?:{FUNCTION}\b)?",
+        where=named_then_trace,
+        skip="\\w*stack_chk\\w*",
+        severity="fatal",
+    ),
+    error(
+        "stack-overflow",
+        "kernel panic: corrupted stack end",
+        r"(?P<panic>Kernel panic - not syncing: corrupted stack end)",
+        where=in_trace,
+        skip=r"\w*schedule\w*|\w*retint_kernel\w*",
+        choose=stalled_function,
+        severity="fatal",
+    ),
+    error(
+        "stack-overflow",
+        "kernel stack overflow",
+        r"(?P<panic>Kernel panic - not syncing: kernel stack overflow)",
+        where=in_trace,
+        skip=r"\w*bad_stack\w*",
+        choose=stalled_function,
+        severity="fatal",
+    ),
+)
+# Panics that only follow: the report before them tells more.
+CONSEQUENCE = re.compile(
+    r"Fatal exception|panic_on_warn|hung_task|softlockup|Hard LOCKUP|RCU Stall|Aiee, killing"
+    r"|Attempted to kill|System is deadlocked|Out of memory|(?:kernel|KASAN|UBSAN|KFENCE): panic"
+    r"|Unrecovered|panic on sysctl|Oops|stack overflow|corrupted stack end"
+)
+REBOOT = ReportClass(
+    "reboot",
+    "unexpected reboot",
+    "fatal",
+    re.compile(r"Linux version \d+\.\d+"),
+    patience=0,
+    located=False,
+)

@@ -1,0 +1,67 @@
+"""die() of each architecture, where nothing more telling came before it.
+
+Its line ends in ``[#1]`` on all of them.
+"""
+
+from __future__ import annotations
+
+from harness.observe.classes.rows import error, fatal
+from harness.observe.dispatch import stalled_function
+from harness.observe.locate import in_trace
+from harness.observe.report_class import ReportClass
+
+
+def _trap(kind: str, title: str, marker: str) -> ReportClass:
+    return fatal(kind, title, marker, joins_within=60)
+
+
+TRAPS = (
+    _trap("general-protection", "general protection fault", r"general protection fault.*\[#\d+\]"),
+    _trap("general-protection", "stack segment fault", r"stack segment: .*\[#\d+\]"),
+    _trap("divide-error", "divide error", r"divide[ _]error: .*\[#\d+\]"),
+    _trap("trap", "int3", r"int3: .*\[#\d+\]"),
+    _trap("illegal-instruction", "invalid opcode", r"invalid opcode: .*\[#\d+\]"),
+    _trap(
+        "illegal-instruction",
+        "illegal instruction",
+        r"Exception in kernel mode, sig: 4\b|illegal operation: 0001 |Undefined instruction: ",
+    ),
+    _trap("oops", "Unhandled fault", r"Unhandled fault: .*\b0x[0-9a-f]+"),
+    _trap("oops", "Alignment trap", r"Alignment trap: "),
+    _trap(
+        "oops", "Internal error: {what}", r"Internal error: (?P<what>[\w ,-]+?): [0-9a-f]+ \[#\d+\]"
+    ),
+    _trap(
+        "oops",
+        "oops: {what}",
+        r"(?P<what>[A-Za-z][\w /-]{0,40})(?:, sig: \d+|: ?[0-9a-f]{4,16}(?: ilc:\d)?) \[#\d+\]",
+    ),
+    fatal("double-fault", "PANIC: double fault", r"PANIC: double fault"),
+    error(
+        "stack-overflow",
+        "kernel stack overflow",
+        r"Insufficient stack space to handle",
+        where=in_trace,
+        choose=stalled_function,
+        skip=r"\w*bad_stack\w*",
+        severity="fatal",
+    ),
+    fatal("oops", "{what}", r"(?P<what>SError Interrupt) on CPU\d+"),
+    fatal(
+        "machine-check",
+        "machine check",
+        r"mce: \[Hardware Error\]: CPU \d+: Machine Check"
+        r"|Machine check in kernel mode|Unrecoverable Machine check",
+    ),
+)
+UNSORTED = (
+    error(
+        "warning",
+        "WARNING: kernel stack has a bad {what} value",
+        r"WARNING: kernel stack (?:regs|frame pointer) .*has bad '?(?P<what>\w*)'? ?value",
+        patience=0,
+    ),
+    error(
+        "bug", "BUG: {what}", r"(?:^|: )BUG: (?P<what>[A-Za-z][A-Za-z _-]*)", patience=4, timed=True
+    ),
+)

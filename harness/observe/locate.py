@@ -1,0 +1,119 @@
+"""Which of the functions that a report names is the one at fault.
+
+A class of reports says where to look (``Where``: the marks worth asking, best first) and
+how to choose among them (``Choose``); helpers are passed over in any case.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import dropwhile, takewhile
+
+from harness.observe.helpers import is_helper
+from harness.observe.stack import Mark
+
+Where = Callable[[str | None, Sequence[Mark]], Iterator[str]]
+Choose = Callable[[Sequence[str]], str | None]
+
+# Interrupts that a tick comes with; what is below them on the stack is what they met.
+_INTERRUPT = re.compile(
+    r"\w*apic_timer_interrupt\w*|el1h?_(?:64_)?irq\w*|__irq_svc|ext_int_handler"
+    r"|decrementer_common\w*|handle_int|ret_from_exception|do_irq|asm_common_interrupt"
+)
+
+
+def at_fault(named: str | None, marks: Sequence[Mark]) -> Iterator[str]:
+    """The named function, the program counter, and then the stack beneath."""
+    if named:
+        yield named
+    counter = next((mark for mark in marks if mark.kind == "counter"), None)
+    if counter is not None:
+        yield counter.name
+    else:
+        yield from (mark.name for mark in marks if mark.kind == "link")
+    yield from in_trace(None, marks)
+
+
+def named_then_trace(named: str | None, marks: Sequence[Mark]) -> Iterator[str]:
+    """The named function, and then the stack."""
+    if named:
+        yield named
+    yield from in_trace(None, marks)
+
+
+def in_trace(_named: str | None, marks: Sequence[Mark]) -> Iterator[str]:
+    """The report's own stack; without a heading, all that looks like one."""
+    yield from _own(_after(marks, "trace") or marks)
+
+
+def trace_then_lock(named: str | None, marks: Sequence[Mark]) -> Iterator[str]:
+    """The stack; where it is missing, where the lock was asked for."""
+    yield from in_trace(named, marks)
+    yield from (mark.name for mark in marks if mark.kind == "lock")
+
+
+def in_stack(named: str | None, marks: Sequence[Mark]) -> Iterator[str]:
+    """Every stack of the report, those of its objects included."""
+    if named:
+        yield named
+    yield from (mark.name for mark in marks if mark.kind in ("frame", "counter"))
+
+
+def at_lock(_named: str | None, marks: Sequence[Mark]) -> Iterator[str]:
+    """Where the lock of the complaint was asked for, and then the stack."""
+    yield from (mark.name for mark in marks if mark.kind == "lock")
+    yield from in_stack(None, marks)
+
+
+def at_origin(_named: str | None, marks: Sequence[Mark]) -> Iterator[str]:
+    """Where the page or object came from; else the stack that found it."""
+    origin = _after(marks, "origin")
+    yield from (mark.name for mark in origin if mark.kind == "frame")
+    yield from in_trace(None, marks)
+
+
+def interrupted(_named: str | None, marks: Sequence[Mark]) -> Iterator[str]:
+    """What a tick interrupted; without a tick, what the first CPU shown was at."""
+    rest = list(dropwhile(lambda mark: not _INTERRUPT.fullmatch(mark.name), marks))
+    below = list(dropwhile(lambda mark: _INTERRUPT.fullmatch(mark.name) is not None, rest))
+    if below:
+        yield from _own(below)
+    else:
+        yield from at_fault(None, marks)
+
+
+def where_unsafe(_named: str | None, marks: Sequence[Mark]) -> Iterator[str]:
+    """Where a lock first became one that interrupts take."""
+    became = _after(marks, "became")
+    if became:
+        yield from (mark.name for mark in became)
+    else:
+        yield from at_lock(None, marks)
+
+
+def first(frames: Sequence[str]) -> str | None:
+    """The innermost."""
+    return frames[0] if frames else None
+
+
+def find_function(
+    candidates: Iterator[str], choose: Choose, skip: re.Pattern[str] | None
+) -> str | None:
+    """The chosen one of the candidates that are no helpers; else the first of all."""
+    known = list(candidates)
+    telling = [
+        name for name in known if not is_helper(name) and not (skip and skip.fullmatch(name))
+    ]
+    return choose(telling) or first(telling) or first(known)
+
+
+def _after(marks: Sequence[Mark], kind: str) -> list[Mark]:
+    """What follows the first heading of a kind that frames follow."""
+    rest = list(dropwhile(lambda mark: mark.kind != kind, marks))
+    return [mark for mark in rest[1:] if mark.kind != kind] if rest else []
+
+
+def _own(marks: Sequence[Mark]) -> Iterator[str]:
+    until = takewhile(lambda mark: mark.kind not in ("origin", "user"), marks)
+    yield from (mark.name for mark in until if mark.kind in ("frame", "counter"))

@@ -1,0 +1,179 @@
+"""Triage of consoles and of mails that quote one, down to the scenario to try."""
+
+from __future__ import annotations
+
+import base64
+import json
+import quopri
+import re
+from collections.abc import Callable
+
+import pytest
+
+from harness.cli import main
+from harness.scenario.find import all_scenarios
+from harness.target import load_targets
+from harness.triage import find_reports, load_hints, render_text, suggest
+from harness.triage.finding import Finding
+from tests.golden.console_file import DIRECTORY, split_golden
+
+CRASH = split_golden(DIRECTORY / "ppc64-hash-devdax-crash.txt")[1]
+OOPS = re.sub(rb"(?m)^\[ *\d+\.\d{6}\] ", b"", CRASH[CRASH.index(b"BUG: Unable") - 15 :])
+PROSE = b"""\
+From: Someone <someone@example.org>
+Subject: devdax: crash while a namespace is probed
+Date: Sat, 21 Nov 2026 10:00:00 +0000
+
+Creating a namespace on a hash guest ends like this, while radix is fine:
+
+"""
+
+
+def only(data: bytes) -> Finding:
+    (finding,) = find_reports(data)
+    return finding
+
+
+def as_it_is(oops: bytes) -> bytes:
+    return PROSE + oops
+
+
+def quoted(oops: bytes) -> bytes:
+    return PROSE + b"\n".join(b"> > " + line for line in oops.splitlines()) + b"\n\nThanks!\n"
+
+
+def quoted_printable(oops: bytes) -> bytes:
+    head, _, _ = PROSE.partition(b"\n\n")
+    head += b"\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8"
+    head += b"\nContent-Transfer-Encoding: quoted-printable\n\n"
+    return head + quopri.encodestring(b"Look:\n\n" + oops)
+
+
+def in_base64(oops: bytes) -> bytes:
+    head, _, _ = PROSE.partition(b"\n\n")
+    head += b"\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8"
+    head += b"\nContent-Transfer-Encoding: base64\n\n"
+    return head + base64.encodebytes(oops)
+
+
+def pasted_quoted_printable(oops: bytes) -> bytes:
+    return quopri.encodestring(quoted(oops))
+
+
+def wrapped(oops: bytes) -> bytes:
+    """Broken at the last space before column 60, as mail programs do."""
+    return PROSE + re.sub(rb"(?m)^(.{30,60}) (?=\S)(.+)$", rb"\1\n\2", oops)
+
+
+def timed(oops: bytes) -> bytes:
+    return PROSE + re.sub(rb"(?m)^", b"> [   12.345678] ", oops)
+
+
+def on_one_line(oops: bytes) -> bytes:
+    return PROSE + b"> " + b" > ".join(oops.split(b"\n"))
+
+
+@pytest.mark.parametrize(
+    "mailed",
+    [
+        as_it_is,
+        quoted,
+        quoted_printable,
+        in_base64,
+        pasted_quoted_printable,
+        wrapped,
+        timed,
+        on_one_line,
+    ],
+)
+def test_crash_is_known_whatever_a_mailer_did_to_it(mailed: Callable[[bytes], bytes]) -> None:
+    finding = only(mailed(OOPS))
+    assert finding.report.title == "kernel data access on write in __init_single_page"
+    assert (finding.arch, finding.mmu, finding.page_size) == ("ppc64", "hash", 65536)
+    assert finding.kernel == "6.1.192"
+    suggestion = suggest(finding, load_hints(), load_targets())
+    assert suggestion is not None
+    assert suggestion.cell.scenario == "devdax-above-16g"
+    assert suggestion.cell.target.name == "ppc64-hash"
+    assert any("dev_dax_probe" in reason for reason in suggestion.reasons)
+
+
+@pytest.mark.parametrize("mailed", [as_it_is, quoted, timed])
+def test_lines_are_those_of_the_mail(mailed: Callable[[bytes], bytes]) -> None:
+    mail = mailed(OOPS)
+    first = only(mail).report.first_line
+    assert b"BUG: Unable to handle" in mail.splitlines()[first - 1]
+
+
+def test_mail_and_console_have_one_fingerprint() -> None:
+    assert only(quoted(OOPS)).report.fingerprint == only(CRASH).report.fingerprint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'+\tpr_alert("BUG: unable to handle page fault for address: %px\\n", address);\n',
+        b"+ * WARNING: CPU: 0 PID: 1 at mm/gup.c:1 would be printed twice otherwise\n",
+        b'> this is what "kernel BUG at mm/gup.c:77!" was about, I think\n',
+        b"I saw BUG: KASAN: use-after-free in foo_probe once, but cannot reproduce it\n",
+        b"BUG: the locking here is wrong\n",
+        b'> > -\tpanic("Kernel panic - not syncing: foo");\n',
+        b"INFO: task hung in foo was reported by a bot\n",
+    ],
+)
+def test_mail_that_talks_of_crashes_has_none(text: bytes) -> None:
+    assert find_reports(PROSE + text * 3) == ()
+
+
+def test_radix_crash_is_led_to_a_radix_guest() -> None:
+    radix = split_golden(DIRECTORY / "ppc64-radix-devdax-crash.txt")[1]
+    suggestion = suggest(only(radix), load_hints(), load_targets())
+    assert suggestion is not None
+    assert suggestion.cell.target.name == "ppc64-radix"
+    assert suggestion.cell.scenario == "devdax-map-mem"
+
+
+def test_crash_that_no_scenario_touches_gets_no_suggestion() -> None:
+    log = split_golden(DIRECTORY / "ppc64-bug.txt")[1]
+    assert suggest(only(log), load_hints(), load_targets()) is None
+
+
+def test_every_hint_leads_to_a_cell() -> None:
+    scenarios = {scenario.name for scenario in all_scenarios()}
+    hints = load_hints()
+    assert {hint.scenario for hint in hints} <= scenarios
+    assert len({hint.scenario for hint in hints}) == len(hints)
+    finding = only(CRASH)
+    for hint in hints:
+        assert suggest(finding, [hint], load_targets()) or hint.mmu != "hash"
+
+
+def test_json_is_empty_where_there_is_nothing(
+    tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path_factory.mktemp("triage") / "console.log"
+    path.write_bytes(split_golden(DIRECTORY / "s390x-clean.txt")[1])
+    assert main(["triage", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"reports": []}
+
+
+def test_json_has_all_that_is_known(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["triage", str(DIRECTORY / "ppc64-hash-devdax-crash.txt"), "--json"]) == 0
+    (report,) = json.loads(capsys.readouterr().out)["reports"]
+    assert report["function"] == "__init_single_page"
+    assert report["severity"] == "fatal"
+    assert report["first_line"] < report["last_line"]
+    assert report["suggestion"]["scenario"] == "devdax-above-16g"
+    assert report["suggestion"]["steps"]
+
+
+def test_missing_file_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["triage", "/no/such/file"]) == 4
+    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_no_escape_of_a_log_reaches_the_terminal() -> None:
+    log = b"Kernel panic - not syncing: \x9b31m\xc2\x9b2J\xe2\x80\xaeevil\n"
+    text = render_text([(finding, None) for finding in find_reports(log)])
+    assert "panic" in text
+    assert all(c.isprintable() or c == "\n" for c in text)
