@@ -13,12 +13,17 @@ RULES: Mapping[str, Rule] = MappingProxyType({rule.id: rule for rule in TABLE})
 
 _TOPICS = {
     "guest": "The guest",
+    "feature": "The guest",
+    "memory": "The guest",
+    "hash": "The guest",
+    "numa": "Memory nodes",
     "pmem": "Regions",
     "region": "Regions",
     "align": "Regions",
     "ndctl": "ndctl's own checks",
     "ns": "Namespaces",
     "btt": "Namespaces",
+    "memmap": "Struct pages",
     "vmemmap": "Struct pages",
     "gup": "gup_test",
     "devdax": "gup_test",
