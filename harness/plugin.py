@@ -20,6 +20,7 @@ from harness.campaign.provide import Provider
 from harness.errors import UserError
 from harness.kernel.spec import parse_kernel_spec
 from harness.machine.process import orderly_termination
+from harness.model.rules import RULES
 from harness.progress import Progress, Task
 from harness.records import CellResult, Verdict
 from harness.report.results import RunFile, cell_to_json, folder_name, new_run_directory
@@ -236,7 +237,7 @@ class Recorder:
         if self.run_file is None:
             return
         terminalreporter.section("daxhound")
-        terminalreporter.write_line(render_summary(self.run_file.cells))
+        terminalreporter.write_line(render_summary(self.run_file.cells, RULES))
         terminalreporter.write_line(f"results: {self.run_file.path}")
 
 

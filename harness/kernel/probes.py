@@ -105,12 +105,11 @@ def memmap_counted(source: Path) -> bool | None:
 def memmap_counts_shared(source: Path) -> bool | None:
     """Whether that counter knows of shared struct pages.
 
-    Reads mm/sparse-vmemmap.c and, where the code stood before, mm/sparse.c.
+    Reads mm/sparse-vmemmap.c and mm/sparse.c; None where nothing is counted.
     """
-    texts = [_read(source / "mm/sparse-vmemmap.c"), _read(source / "mm/sparse.c")]
-    if texts[0] is None:
-        return None
-    return any("section_nr_vmemmap_pages(" in text for text in texts if text)
+    texts = (_read(source / "mm/sparse-vmemmap.c"), _read(source / "mm/sparse.c"))
+    counting = "".join(text for text in texts if text and "memmap_pages_add(" in text)
+    return "section_nr_vmemmap_pages(" in counting if counting else None
 
 
 PROBES: Mapping[str, Callable[[Path], bool | None]] = MappingProxyType(

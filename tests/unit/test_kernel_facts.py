@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import InfrastructureError, UserError
+from harness.kernel.assumed import assumed_facts
 from harness.kernel.constants import parse_saved_command
-from harness.kernel.facts import assumed_facts, dump_facts, load_facts, read_facts
+from harness.kernel.facts import dump_facts, load_facts, read_facts
 from harness.kernel.probes import probe_source
 from harness.kernel.spec import DebianSpec, DirectorySpec
 from harness.records import KernelFacts

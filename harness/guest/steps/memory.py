@@ -70,6 +70,8 @@ def memory_taken(output: ScriptOutput, page_size: int) -> dict[str, Scalar]:
 
 def memmap_initialised(output: ScriptOutput) -> dict[str, Scalar]:
     """Struct pages that the kernel says it initialised during the step."""
+    if "memmap" not in output.sections:
+        return {}
     seen = read_integer(parse_attributes(output.section("memmap-seen")).get("seen")) or 0
     return {"memmap_pages": new_initialised_pages(seen, output.section("memmap"))}
 
