@@ -75,7 +75,7 @@ def expect_cost(machine: Machine, device: PmemDevice, cost: Cost) -> tuple[Expec
     low, high = taken.ram_bytes, taken.ram_bytes + _tables(machine, cost)
     expected += _between(machine, "ram_bytes", low, high, taken)
     if len(machine.layout.nodes) > 1:
-        name = f"node{node_of(device)}.ram_bytes"
+        name = f"node{node_of(machine, device)}.ram_bytes"
         expected += _between(machine, name, low, high, taken)
     return (*expected, *_expect_counted(machine, cost.counted_pages, cost.counted_because))
 

@@ -177,6 +177,11 @@ class Machine:
         return self.probe("dax_refcount_rework", since=(6, 15))
 
     @cached_property
+    def reads_nodes(self) -> bool:
+        """Whether the kernel asks the firmware for memory nodes: by ACPI, or the device tree."""
+        return self.mmu in POWERPC or self.kernel.has("ACPI_NUMA")
+
+    @cached_property
     def radix_maps_vmemmap_itself(self) -> bool:
         """Whether radix fills vmemmap by code of its own (368a0590d954; 6.6)."""
         return self.mmu == "radix" and self.probe("radix_own_vmemmap", since=(6, 6))

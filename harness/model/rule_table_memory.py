@@ -48,8 +48,10 @@ MEMORY_TABLE: tuple[Rule, ...] = (
     ),
     Rule(
         "numa.nodes",
-        "Every node that has RAM is online; a machine without nodes is node 0.",
-        "Linux drivers/base/node.c; mm/mm_init.c free_area_init",
+        "Every node that has RAM is online. All is node 0 in a machine without nodes, and to a"
+        " kernel for ACPI that is built without ACPI_NUMA.",
+        "Linux drivers/base/node.c; drivers/acpi/numa/Kconfig;"
+        " arch/powerpc/mm/numa.c parse_numa_properties",
     ),
     Rule(
         "numa.region",
