@@ -22,6 +22,7 @@ from harness.model.ndctl import Refusal, Request
 from harness.model.regions import expect_available
 from harness.model.rules import RULES
 from harness.model.state import GuestState, Namespace
+from harness.model.vmemmap import explain_sharing
 from harness.records import Expected, PmemDevice, Prediction
 from harness.scenario.steps import CreateNamespace, DestroyNamespaces, Map, Mode
 
@@ -139,6 +140,15 @@ def expect_created(machine: Machine, namespace: Namespace) -> tuple[Expected, ..
     """Values of a step whose namespace comes to be."""
     created = RULES["ns.created"]
     because = f"{namespace.raw_bytes:#x} bytes at {namespace.start:#x}"
+    span = namespace.mapped
+    if namespace.mode == "devdax" and span is not None and namespace.map is not None:
+        because += "; " + explain_sharing(
+            machine,
+            start=span.start,
+            length=span.size,
+            align=namespace.align,
+            map_=namespace.map,
+        )
     expected = [
         Expected("outcome", "created", created, because=because),
         Expected("mode", namespace.mode, created),

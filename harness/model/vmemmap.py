@@ -99,3 +99,14 @@ def pre_fix_failure(
     if machine.mmu == "radix" and initialised > pages:
         return f"initialises {initialised} struct pages for each compound of {pages}"
     return None
+
+
+def explain_sharing(machine: Machine, *, start: int, length: int, align: int, map_: Map) -> str:
+    """Whether struct pages of a devdax namespace are shared, and what the old bug does there."""
+    reason = why_not_optimised(machine, align, map_)
+    shared = "struct pages shared" if reason is None else f"struct pages not shared: {reason}"
+    failure = pre_fix_failure(machine, start=start, length=length, align=align, map_=map_)
+    if failure is None:
+        return shared
+    which = "before" if checks_architecture(machine) else "as here, without"
+    return f"{shared}; a kernel {which} 87a7ae75d738 {failure}"

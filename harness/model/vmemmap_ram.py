@@ -130,7 +130,8 @@ def _in_blocks(
             blocks.append(Block(covered, _radix_block(machine, span, covered, altmap)))
         elif altmap is None or not (altmap.holds(covered) and altmap.take(size)):
             blocks.append(Block(covered, size))
-    why = f"blocks of {size:#x} stand for {reach:#x} each; {present} there already"
+    new = ", ".join(f"{block.covered.start:#x}" for block in blocks) or "none"
+    why = f"blocks of {size:#x} for {reach:#x} each: {present} there already, new ones for {new}"
     if altmap is not None:
         rule = RULES["vmemmap.altmap-blocks"]
     else:
