@@ -120,8 +120,9 @@ MEMORY_TABLE: tuple[Rule, ...] = (
     ),
     Rule(
         "memmap.none",
-        "raw and sector namespaces have no struct pages: nothing is initialised or taken.",
-        "Linux drivers/nvdimm/pmem.c pmem_attach_disk",
+        "raw and sector namespaces have no struct pages, nor has a devdax of size 0: nothing is"
+        " initialised or taken.",
+        "Linux drivers/nvdimm/pmem.c pmem_attach_disk; drivers/dax/pmem.c __dax_pmem_probe",
     ),
     Rule(
         "memmap.whole",

@@ -35,8 +35,11 @@ class Namespace:
 
     @property
     def mapped(self) -> Span | None:
-        """The physical addresses that have struct pages: all but the cut end."""
-        if self.info is None:
+        """The physical addresses that have struct pages: all but the cut end.
+
+        None without any: raw, sector, and a devdax of size 0, which no driver takes.
+        """
+        if self.info is None or (self.mode == "devdax" and self.size_bytes == 0):
             return None
         return Span(self.start, self.start + self.raw_bytes - self.info.end_trunc)
 

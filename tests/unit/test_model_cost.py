@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness.kernel.assumed import assumed_facts
 from harness.kernel.spec import parse_kernel_spec
 from harness.model import Machine
-from harness.model.cost import Cost, cost_of
+from harness.model.cost import SLACK_PAGES, Cost, cost_of
 from harness.model.geometry import InfoBlock, Span, place_info_block
 from harness.model.memmap import counted_pages, expect_initialised
 from harness.model.predict import Model
@@ -169,7 +169,7 @@ def test_whatever_was_made_destroying_all_gives_all_back(
     def run(step: CreateNamespace | DestroyNamespaces) -> None:
         nonlocal taken, counted
         expected = {(e.name, e.relation): e.value for e in model.predict(step).expected}
-        slack = 160 * machine.page
+        slack = SLACK_PAGES * machine.page
         low = expected.get(("ram_bytes", ">="))
         taken += int(low) + slack if low is not None else 0
         counted += int(expected.get(("memmap_counted_pages", "==")) or 0)
