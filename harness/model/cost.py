@@ -35,6 +35,7 @@ class Cost:
     taken: Taken
     counted_pages: int
     counted_because: str
+    raw_bytes: int
 
     @property
     def blocks(self) -> tuple[Block, ...]:
@@ -58,14 +59,14 @@ def cost_of(machine: Machine, namespace: Namespace, others: Sequence[Span]) -> C
         nothing = Taken(
             (), RULES["memmap.none"], f"{namespace.mode} of {namespace.size_bytes:#x} has none"
         )
-        return Cost(None, None, nothing, 0, nothing.because)
+        return Cost(None, None, nothing, 0, nothing.because, namespace.raw_bytes)
     altmap = None
     if namespace.map == "dev":
         altmap = Altmap.of(span, namespace.info, machine.page)
     compound = namespace.compound or machine.page
     taken = ram_taken(machine, span, compound, altmap, others)
     counted, why = counted_pages(machine, span, compound, altmap)
-    return Cost(span, altmap, taken, counted, why)
+    return Cost(span, altmap, taken, counted, why, namespace.raw_bytes)
 
 
 def expect_cost(machine: Machine, device: PmemDevice, cost: Cost) -> tuple[Expected, ...]:
@@ -75,6 +76,8 @@ def expect_cost(machine: Machine, device: PmemDevice, cost: Cost) -> tuple[Expec
         expected.append(expect_initialised(machine, cost.span, cost.altmap))
     taken = cost.taken
     low, high = taken.ram_bytes, taken.ram_bytes + _tables(machine, cost)
+    if cost.span is None:
+        high += raw_tables(machine, cost.raw_bytes)
     expected += _between(machine, "ram_bytes", low, high, taken)
     if len(machine.layout.nodes) > 1:
         name = f"node{node_of(machine, device)}.ram_bytes"
@@ -82,11 +85,15 @@ def expect_cost(machine: Machine, device: PmemDevice, cost: Cost) -> tuple[Expec
     return (*expected, *_expect_counted(machine, cost.counted_pages, cost.counted_because))
 
 
-def expect_returned(machine: Machine, ram_bytes: int, counted: int) -> tuple[Expected, ...]:
-    """How memory that comes back shows."""
-    returned = Taken((), RULES["vmemmap.returned"], f"{ram_bytes:#x} bytes held nothing else")
+def expect_returned(
+    machine: Machine, ram_bytes: int, counted: int, raw_bytes: int
+) -> tuple[Expected, ...]:
+    """How memory that comes back shows, when ``raw_bytes`` of namespaces are destroyed."""
+    tables = raw_tables(machine, raw_bytes)
+    why = f"{ram_bytes:#x} bytes held nothing else; up to {tables:#x} to map what is wiped"
+    returned = Taken((), RULES["vmemmap.returned"], why)
     return (
-        *_between(machine, "ram_bytes", -ram_bytes, -ram_bytes, returned),
+        *_between(machine, "ram_bytes", -ram_bytes, tables - ram_bytes, returned),
         *_expect_counted(machine, -counted, "all that was counted"),
     )
 
@@ -108,6 +115,15 @@ def _tables(machine: Machine, cost: Cost) -> int:
         return 0
     reach = machine.pmd // machine.kernel.struct_page_bytes * machine.page
     return (cost.span.size // reach + 2) * min(machine.page, MIB)
+
+
+def raw_tables(machine: Machine, raw_bytes: int) -> int:
+    """Page tables at most for mapping raw namespaces, which are kept for the next time.
+
+    Elsewhere memremap() maps by huge pages; hash has 16 bytes for each page
+    (arch/powerpc/mm/ioremap.c, do_ioremap; drivers/nvdimm/pmem.c, pmem_attach_disk).
+    """
+    return raw_bytes // machine.page * 16 if machine.mmu == "hash" else 0
 
 
 def _expect_counted(machine: Machine, pages: int, why: str) -> tuple[Expected, ...]:

@@ -55,6 +55,7 @@ def predict_destroy(state: GuestState, step: DestroyNamespaces) -> Prediction:
         return Prediction(step.kind, (), lacking)
     region = state.region(step.region)
     counted = sum(namespace.counted_pages for namespace in region.namespaces)
+    raw_bytes = region.used_bytes
     region.namespaces.clear()
     region.files = None
     rule = RULES["ns.destroyed"]
@@ -62,7 +63,7 @@ def predict_destroy(state: GuestState, step: DestroyNamespaces) -> Prediction:
         Expected("outcome", "destroyed", rule),
         Expected("namespaces_left", 0, rule),
         expect_available(state.machine, "available_bytes", region),
-        *expect_returned(state.machine, state.release(), counted),
+        *expect_returned(state.machine, state.release(), counted, raw_bytes),
     )
     return Prediction(step.kind, expected)
 

@@ -94,8 +94,9 @@ _DISAGREEMENTS = (
     " agrees with the sources to some tens of pages.",
     "map=dev is not free of RAM on powerpc: a block of struct pages (16M for 16G on hash) that"
     " reaches beyond the device comes from RAM whole.",
-    "x86_64 and arm64 read memory nodes with ACPI_NUMA alone, which allnoconfig leaves out: the"
-    " guest then has node 0 only, and QEMU's nodes go unseen without a word.",
+    "x86_64 reads memory nodes with ACPI_NUMA alone, which allnoconfig leaves out: the guest"
+    " then has node 0 only, and QEMU's nodes go unseen without a word. arm64 reads them and"
+    " drops them all, since UEFI's flash is memory of no node.",
     "A pseries guest has hotplug blocks of 256M only where QEMU was given room for hotplug;"
     " without pmem device and maxmem a block is one section of 16M.",
     "gup_test always writes to what it maps before it pins, with `-W` as well; private pages"

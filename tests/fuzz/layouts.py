@@ -20,7 +20,7 @@ def random_scenario(target: Target, seed: int, index: int) -> dict[str, Any]:
     rng = random.Random(f"{seed} {target.name} {index}")
     machine = target.pmem
     assert machine is not None
-    nodes = rng.random() < 0.3
+    nodes = target.qemu.numa and rng.random() < 0.3
     memory: dict[str, Any] = {"nodes": ["1G", "1G"]} if nodes else {"ram": "2G"}
     pmem = _devices(rng, machine, nodes)
     return {

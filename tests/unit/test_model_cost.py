@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.kernel.assumed import assumed_facts
@@ -27,6 +27,10 @@ MIB, GIB = 1 << 20, 1 << 30
 UNIT = 16 * MIB
 MAPS: tuple[Map, ...] = ("mem", "dev")
 MODES: tuple[Mode, ...] = ("devdax", "fsdax")
+
+
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 @cache

@@ -151,6 +151,7 @@ def test_x86_would_drop_nodes_that_end_within_a_section(tmp_path: Path) -> None:
         cells(tmp_path, NODES.replace("512M", "96M"), "x86_64")
 
 
-def test_s390x_has_no_nodes(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="s390x has no memory nodes"):
-        cells(tmp_path, NODES, "s390x")
+@pytest.mark.parametrize("name", ["s390x", "arm64"])
+def test_machines_whose_guests_have_no_nodes(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match=f"{name} has no memory nodes"):
+        cells(tmp_path, NODES, name)
