@@ -99,10 +99,17 @@ def prepare_regions(shell: Shell, context: StepContext) -> None:
     values = _region_values(output.section("regions"))
     for name, size in values.items():
         match = _FULL.fullmatch(name)
-        if match and values.get(f"region{match[1]}.available_bytes") != size:
-            free = values.get(f"region{match[1]}.available_bytes")
-            message = f"region {match[1]} has {free} of {size} bytes free after init-labels"
-            raise InfrastructureError(message)
+        if match and isinstance(size, int):
+            _check_empty(values, f"region{match[1]}", size)
+
+
+def _check_empty(values: dict[str, Scalar], region: str, size: int) -> None:
+    """All of the region is free, but for what is no whole unit of allocation."""
+    unit = values.get(f"{region}.align_bytes")
+    free = values.get(f"{region}.available_bytes")
+    whole = size - size % unit if isinstance(unit, int) and unit else size
+    if free != whole:
+        raise InfrastructureError(f"{region} has {free} of {whole} bytes free after init-labels")
 
 
 def _region_values(section: str) -> dict[str, Scalar]:
