@@ -16,6 +16,8 @@ from harness.scenario.schema import load_scenarios
 from harness.scenario.steps import Regions, Step
 from harness.target import load_targets
 
+_SHOWN = ("ok", "unsupported", "mismatch")
+
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 
 
@@ -76,16 +78,19 @@ class Recording:
 
 
 def load_recordings(results: Path, provider: Provider) -> list[Recording]:
-    """Every cell of a run that came out ok or unsupported."""
+    """Every cell of a run whose guest and harness did not fail.
+
+    Mismatches, too: the right model must have learnt from them since.
+    """
     run = json.loads((results / "run.json").read_text(encoding="utf-8"))
     cells = {cell.id: cell for cell in _all_cells()}
     recordings = []
     for entry in run["cells"]:
-        if entry["verdict"] not in ("ok", "unsupported") or entry["id"] not in cells:
+        if entry["verdict"] not in _SHOWN or entry["id"] not in cells:
             continue
         cell = cells[entry["id"]]
         facts = provider.provide(cell.target, cell.config).kernel.facts
-        steps = cell.steps if entry["verdict"] == "ok" else (Regions(),)
+        steps = (Regions(),) if entry["verdict"] == "unsupported" else cell.steps
         lines = (results / entry["folder"] / "steps.jsonl").read_text(encoding="utf-8")
         recordings.append(Recording.of(cell, facts, steps, tuple(_observations(lines))))
     return recordings
