@@ -1,6 +1,8 @@
 """The ``daxhound`` command: options in, exit code out, no logic of its own.
 
 Exit codes: 0 done, 1 something is missing or differs, 3 the host failed, 4 bad input.
+What one command needs is imported by that command: a prediction takes less time than
+importing what a guest needs.
 """
 
 from __future__ import annotations
@@ -12,12 +14,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from harness import __version__, doctor
-from harness.campaign.interactive import canned_command, run_interactive
-from harness.campaign.predict import predict_cells, render_predictions
+from harness import __version__
 from harness.commands import report, series, triage
 from harness.errors import InfrastructureError, KernelFailure, UserError
-from harness.machine.process import orderly_termination
 from harness.scenario.expand import Cell, expand
 from harness.scenario.find import find_scenario
 from harness.target import Target, load_targets, select_targets
@@ -29,8 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; deliberate errors become one message and an exit code."""
     try:
         options = _parser().parse_args(arguments)
-        with orderly_termination():
-            return int(options.run(options))
+        return int(options.run(options))
     except UserError as exc:
         return _complain(exc, EXIT_USER)
     except InfrastructureError as exc:
@@ -99,6 +97,8 @@ def _guest_options(command: argparse.ArgumentParser) -> None:
 
 
 def _doctor(options: argparse.Namespace) -> int:
+    from harness import doctor
+
     diagnosis = doctor.diagnose(load_targets().values())
     if options.install and diagnosis.missing:
         print(f"daxhound: installing {' '.join(diagnosis.missing)}", file=sys.stderr)
@@ -133,8 +133,12 @@ def _first_cell(target: Target, scenario: str | None) -> Cell | None:
 
 
 def _qemu(options: argparse.Namespace) -> int:
+    from harness.campaign.interactive import canned_command
+    from harness.machine.process import orderly_termination
+
     target = _target(options)
-    canned = canned_command(target, _first_cell(target, options.scenario), options.kernel)
+    with orderly_termination():
+        canned = canned_command(target, _first_cell(target, options.scenario), options.kernel)
     for line in canned.preparation:
         print(line)
     print(" \\\n  ".join(_paired(canned.argv)))
@@ -154,18 +158,24 @@ def _paired(argv: Sequence[str]) -> list[str]:
 
 
 def _shell(options: argparse.Namespace) -> int:
+    from harness.campaign.interactive import run_interactive
+    from harness.machine.process import orderly_termination
+
     target = _target(options)
-    return run_interactive(target, _first_cell(target, options.scenario), options.kernel)
+    with orderly_termination():
+        return run_interactive(target, _first_cell(target, options.scenario), options.kernel)
 
 
 def _predict(options: argparse.Namespace) -> int:
+    from harness.campaign.predict import predict_cells, render_predictions
+
     targets = select_targets(options.arch or ["all"], load_targets())
     scenario = find_scenario(options.scenario)
     cells = expand(scenario, {target.name: target for target in targets})
     predictions = predict_cells(cells, options.kernel)
     print(render_predictions(predictions, explain=options.explain, as_json=options.json))
     if not options.json:
-        print(f"(facts of {options.kernel} from its version and fragments; nothing was built)")
+        print(f"(facts of {options.kernel} from its source or version; nothing was built)")
     return EXIT_OK
 
 

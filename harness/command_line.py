@@ -147,6 +147,7 @@ def _values(
         "cpu": target.qemu.cpu if accelerator == "tcg" else "host",
         "cpus": layout.cpus,
         "memory": _memory(layout),
+        "nodes": layout.nodes,
         "kernel": files.kernel,
         "initrd": files.initrd,
         "firmware_code": firmware_code(target),
@@ -206,5 +207,6 @@ def _nvdimm(device: PmemDevice, files: GuestFiles, index: int) -> dict[str, Any]
         "backing_bytes": backing_file_bytes(device),
         "label_bytes": device.label_bytes,
         "start": device.start,
+        "node": device.node,
         "uuid": device.uuid,
     }

@@ -146,21 +146,29 @@ class KernelFacts:
 
 @dataclass(frozen=True, slots=True)
 class PmemDevice:
-    """One nvdimm of a guest: ``size_bytes`` is what the guest can use, label area apart."""
+    """One nvdimm of a guest: ``size_bytes`` is what the guest can use, label area apart.
+
+    ``node`` is the memory node that it is put on, None where the layout has no nodes.
+    """
 
     size_bytes: int
     start: int
     label_bytes: int
     uuid: str
+    node: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The memory that a guest is started with."""
+    """The memory that a guest is started with.
+
+    ``nodes`` are the bytes of RAM on each memory node; empty for a machine without any.
+    """
 
     ram_bytes: int
     cpus: int
     pmem: tuple[PmemDevice, ...] = ()
+    nodes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ class Qemu(Record):
     """The emulator and the machine.
 
     ``console_tty`` and ``shell_tty`` are the guest's names of its first and its second
-    serial port.
+    serial port; ``numa`` tells whether the machine can have memory nodes.
     """
 
     binary: str
@@ -66,6 +66,7 @@ class Qemu(Record):
     cpu: str
     ram_base: Size = 0
     ram_granule: Size
+    numa: bool = True
     append: tuple[str, ...]
     console_tty: str
     shell_tty: str

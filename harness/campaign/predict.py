@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from harness.kernel.facts import assumed_facts
+from harness.kernel.assumed import assumed_facts
 from harness.kernel.spec import parse_kernel_spec
 from harness.model import Machine, Model
 from harness.records import Expected, Prediction
 from harness.report.results import expected_to_json
 from harness.report.text import render_value
 from harness.scenario.expand import Cell
+from harness.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +27,15 @@ class CellPrediction:
 
 
 def predict_cells(cells: Iterable[Cell], kernel: str) -> Iterator[CellPrediction]:
-    """Predictions from the kernel's version and fragments, as if every symbol had taken."""
-    spec = parse_kernel_spec(kernel)
+    """Predictions from the kernel's version and fragments, as if every symbol had taken.
+
+    Where its source is in the store already, that is asked rather than the version.
+    """
+    spec, store = parse_kernel_spec(kernel), Store.default()
     for cell in cells:
         fragments = (*cell.target.kernel.fragments, *cell.config)
-        model = Model(Machine(cell.target, assumed_facts(spec, fragments), cell.layout))
+        facts = assumed_facts(spec, fragments, store)
+        model = Model(Machine(cell.target, facts, cell.layout))
         unsupported = model.unsupported(cell.steps)
         steps = () if unsupported else tuple(model.predict(step) for step in cell.steps)
         yield CellPrediction(cell.id, unsupported, steps)

@@ -1,1 +1,5 @@
-"""Groups of ``daxhound`` subcommands, each wired in one module."""
+"""Groups of ``daxhound`` subcommands, each wired in one module.
+
+What a command needs is imported by its run function: asking for help, or for a
+prediction, takes less time than importing what a guest needs.
+"""

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError
-from harness.target import load_targets
-from harness.triage import find_reports, load_hints, render_json, render_text, suggest
 
 if TYPE_CHECKING:
     _Commands = argparse._SubParsersAction[Any]
@@ -27,6 +25,9 @@ def add_commands(commands: _Commands) -> None:
 
 def run_triage(options: argparse.Namespace) -> int:
     """Exit code 0, whatever was found."""
+    from harness.target import load_targets
+    from harness.triage import find_reports, load_hints, render_json, render_text, suggest
+
     hints, targets = load_hints(), load_targets()
     findings = find_reports(_read(options.file))
     answers = [(finding, suggest(finding, hints, targets)) for finding in findings]

@@ -18,7 +18,8 @@ from pathlib import Path
 from harness.errors import InfrastructureError, UserError
 from harness.kernel.plain_file import File, read_file, write_file
 from harness.kernel.refused_patch import explain_refusal
-from harness.kernel.source import Source, parse_version
+from harness.kernel.source import Source
+from harness.kernel.version import parse_version
 from harness.series import Patch
 from harness.store import digest
 

@@ -19,6 +19,7 @@ _GATED_PREDICATE = re.compile(
     r".*\b_*vmemmap_can_optimize\(",
     re.MULTILINE,
 )
+_RADIX = "arch/powerpc/mm/book3s64/radix_pgtable.c"
 _END_CUT_CHECKED = re.compile(r"offset >= \(?\s*size - end_trunc\b")
 
 
@@ -65,6 +66,52 @@ def radix_pud_thp(source: Path) -> bool | None:
     return None if text is None else "has_transparent_pud_hugepage" in text
 
 
+def radix_own_vmemmap(source: Path) -> bool | None:
+    """Whether radix populates vmemmap by code of its own (368a0590d954; 6.6).
+
+    Reads arch/powerpc/mm/book3s64/radix_pgtable.c.
+    """
+    text = _read(source / _RADIX)
+    return None if text is None else "radix__vmemmap_populate(" in text
+
+
+def radix_vmemmap_whole_blocks(source: Path) -> bool | None:
+    """Whether radix without an altmap takes vmemmap in whole PMDs, wherever it starts.
+
+    Reads the same file.
+    """
+    text = _read(source / _RADIX)
+    return None if text is None else "start = ALIGN_DOWN(start, PMD_SIZE);" in text
+
+
+def arm64_generic_vmemmap(source: Path) -> bool | None:
+    """Whether arm64 fills vmemmap by the generic code, which knows no fallback (6.2).
+
+    Reads arch/arm64/mm/mmu.c.
+    """
+    text = _read(source / "arch/arm64/mm/mmu.c")
+    return None if text is None else "vmemmap_populate_hugepages(" in text
+
+
+def memmap_counted(source: Path) -> bool | None:
+    """Whether /proc/vmstat counts the pages that hold struct pages (6.11).
+
+    Reads mm/vmstat.c.
+    """
+    text = _read(source / "mm/vmstat.c")
+    return None if text is None else '"nr_memmap_pages"' in text
+
+
+def memmap_counts_shared(source: Path) -> bool | None:
+    """Whether that counter knows of shared struct pages.
+
+    Reads mm/sparse-vmemmap.c and mm/sparse.c; None where nothing is counted.
+    """
+    texts = (_read(source / "mm/sparse-vmemmap.c"), _read(source / "mm/sparse.c"))
+    counting = "".join(text for text in texts if text and "memmap_pages_add(" in text)
+    return "section_nr_vmemmap_pages(" in counting if counting else None
+
+
 PROBES: Mapping[str, Callable[[Path], bool | None]] = MappingProxyType(
     {
         probe.__name__: probe
@@ -73,6 +120,11 @@ PROBES: Mapping[str, Callable[[Path], bool | None]] = MappingProxyType(
             namespace_end_trunc_checked,
             vmemmap_optimize_checks_radix,
             radix_pud_thp,
+            radix_own_vmemmap,
+            radix_vmemmap_whole_blocks,
+            arm64_generic_vmemmap,
+            memmap_counted,
+            memmap_counts_shared,
         )
     }
 )

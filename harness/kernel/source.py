@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -21,13 +20,12 @@ from harness.errors import InfrastructureError, UserError
 from harness.git import find_commit, git
 from harness.kernel import tree
 from harness.kernel.spec import DebianSpec, DirectorySpec, GitSpec, KernelSpec, TarSpec
+from harness.kernel.version import read_version
 from harness.progress import Progress
 from harness.store import Store
 from harness.yaml_document import Record, load_documents
 
 DEBIAN_SUITES = Path(__file__).with_name("debian.yaml")
-
-_VERSION_LINE = re.compile(r"^(VERSION|PATCHLEVEL|SUBLEVEL) *= *([0-9]*) *$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,25 +102,6 @@ def provide_source(
 def load_suites() -> DebianSuites:
     """The data file beside this module."""
     return load_documents(DEBIAN_SUITES)[0].read(DebianSuites)
-
-
-def read_version(path: Path, spec: KernelSpec) -> tuple[int, int, int]:
-    """Version of a kernel tree, from its Makefile. Raises UserError for anything else."""
-    try:
-        return parse_version((path / "Makefile").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
-        raise UserError(
-            f"{spec} is no Linux source tree: no Makefile there says VERSION and PATCHLEVEL",
-            hint="the directory that holds Kconfig, MAINTAINERS and arch/",
-        ) from exc
-
-
-def parse_version(makefile: str) -> tuple[int, int, int]:
-    """Version from the text of the kernel's top Makefile. Raises ValueError."""
-    found = dict(reversed(_VERSION_LINE.findall(makefile)))
-    if not {"VERSION", "PATCHLEVEL"} <= set(found):
-        raise ValueError("no VERSION and PATCHLEVEL")
-    return int(found["VERSION"]), int(found["PATCHLEVEL"]), int(found.get("SUBLEVEL") or 0)
 
 
 def _debian(spec: DebianSpec, store: Store, progress: Progress, apt: SourcePackages) -> Source:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from harness.model.machine import POWERPC, Machine
-from harness.scenario.steps import Filesystem, GupTest, Mode
+from harness.model.rules import RULES
+from harness.model.state import GuestState
+from harness.records import Expected, Prediction
+from harness.scenario.steps import Features, Filesystem, GupTest, Mode
 
 _MODE_SYMBOLS: dict[str, tuple[str, ...]] = {
     "raw": (),
@@ -52,3 +55,38 @@ def _why_not_built(machine: Machine, symbols: tuple[str, ...]) -> str | None:
     if not missing:
         return None
     return f"the kernel is built without {' and '.join(missing)}"
+
+
+def why_no_kmem(machine: Machine) -> str | None:
+    """Why no devdax device can be turned into RAM."""
+    return _why_not_built(machine, ("DEV_DAX", "DEV_DAX_KMEM"))
+
+
+def why_no_hmem(machine: Machine) -> str | None:
+    """Why soft-reserved memory can be no dax device."""
+    if machine.mmu != "x86" and machine.mmu != "arm64":
+        return f"{machine.target.name}: soft-reserved memory is EFI's"
+    return _why_not_built(machine, ("EFI_SOFT_RESERVE", "DEV_DAX_HMEM"))
+
+
+def predict_features(state: GuestState, step: Features) -> Prediction:
+    """What the guest shows of each feature, and why one is not there."""
+    machine = state.machine
+    reasons = {
+        "pmem": why_no_pmem(machine) or why_no_device(machine),
+        "fsdax": why_no_mode(machine, "fsdax") or why_no_device(machine),
+        "devdax": why_no_mode(machine, "devdax") or why_no_device(machine),
+        "kmem": why_no_kmem(machine),
+        "hmem": why_no_hmem(machine),
+        "gup_test": _why_not_built(machine, ("GUP_TEST", "DEBUG_FS")),
+    }
+    expected = tuple(
+        Expected(name, reason is None, RULES["feature.built"], because=reason or "built in")
+        for name, reason in reasons.items()
+    )
+    return Prediction(step.kind, expected)
+
+
+def why_no_device(machine: Machine) -> str | None:
+    """Why a guest with every driver shows no region: nothing was put into it."""
+    return None if machine.regions else "the layout has no pmem device"

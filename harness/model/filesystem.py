@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from harness.errors import UserError
+from harness.model.availability import why_no_filesystem, why_no_mode
 from harness.model.machine import MIB, Machine
-from harness.model.namespace import Namespace
 from harness.model.rules import RULES
-from harness.records import Expected, Rule
+from harness.model.state import GuestState, Mounted, Namespace
+from harness.records import Expected, Prediction, Rule
 from harness.scenario.steps import Filesystem, WriteRead
 from harness.units import format_size
 
 XFS_SMALLEST = 300 * MIB
 
 
-@dataclass(frozen=True, slots=True)
-class Mounted:
-    """A file system with one file; ``dax`` tells whether the file is mapped directly."""
+def predict_filesystem(state: GuestState, step: Filesystem) -> Prediction:
+    """A ``filesystem`` step; what is mounted stays so."""
+    lacking = why_no_filesystem(state.machine, step)
+    if lacking is not None:
+        return Prediction(step.kind, (), lacking)
+    region = state.region(step.region)
+    outcome = mount(region.block, step)
+    region.files = outcome if isinstance(outcome, Mounted) else None
+    return Prediction(step.kind, expect_filesystem(state.machine, step, outcome))
 
-    file_bytes: int
-    dax: bool
+
+def predict_write_read(state: GuestState, step: WriteRead) -> Prediction:
+    """A ``write-read`` step. Raises UserError where the region has no block device."""
+    lacking = why_no_mode(state.machine, "raw")
+    if lacking is not None:
+        return Prediction(step.kind, (), lacking)
+    device = state.region(step.region).block
+    if device is None:
+        message = f"write-read: region {step.region} has no block device at this point"
+        raise UserError(message, field="region", hint="a namespace of mode raw before it")
+    return Prediction(step.kind, expect_write_read(device, step))
 
 
 def mount(device: Namespace | None, step: Filesystem) -> Mounted | tuple[Rule, str]:

@@ -26,6 +26,22 @@ _BTT_BLOCK_GRANULE = 64
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """Physical addresses from ``start`` up to, not including, ``end``."""
+
+    start: int
+    end: int
+
+    @property
+    def size(self) -> int:
+        return self.end - self.start
+
+    def meets(self, other: Span) -> bool:
+        """Whether the two have an address in common."""
+        return self.start < other.end and other.start < self.end
+
+
+@dataclass(frozen=True, slots=True)
 class InfoBlock:
     """What nd_pfn_init writes into the super block of a namespace.
 
@@ -41,16 +57,23 @@ class InfoBlock:
 
 
 def place_info_block(
-    *, start: int, raw_bytes: int, align: int, compat: int, page: int, map_: Map
+    *,
+    start: int,
+    raw_bytes: int,
+    align: int,
+    compat: int,
+    page: int,
+    map_: Map,
+    reserved: int = STRUCT_PAGE_RESERVED,
 ) -> InfoBlock:
     """Where data of a namespace of ``raw_bytes`` at ``start`` begins and ends.
 
-    ``size_bytes`` is zero or less where nothing is left. Source: drivers/nvdimm/pfn_devs.c,
-    nd_pfn_init.
+    ``reserved`` bytes are kept for each struct page with map=dev. ``size_bytes`` is zero or
+    less where nothing is left. Source: drivers/nvdimm/pfn_devs.c, nd_pfn_init.
     """
     alignment = max(align, compat)
     nr_pages = (raw_bytes - INFO_BLOCK) // page
-    page_map = STRUCT_PAGE_RESERVED * nr_pages if map_ == "dev" else 0
+    page_map = reserved * nr_pages if map_ == "dev" else 0
     offset = align_up(start + INFO_BLOCK + page_map, alignment) - start
     end_trunc = (start + raw_bytes) % alignment
     return InfoBlock(alignment, page_map, offset, end_trunc, raw_bytes - offset - end_trunc)

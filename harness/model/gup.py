@@ -7,13 +7,25 @@ truncated, and the pin counters of /proc/vmstat. Source: mm/gup_test.c, mm/gup.c
 from __future__ import annotations
 
 from harness.errors import UserError
-from harness.model.filesystem import Mounted
+from harness.model.availability import why_no_gup
 from harness.model.machine import MIB, Machine
-from harness.model.namespace import Namespace
 from harness.model.rules import RULES
-from harness.records import Expected, Relation, Rule
+from harness.model.state import GuestState, Mounted, Namespace
+from harness.records import Expected, Prediction, Relation, Rule
 from harness.scenario.steps import GupTest
 from harness.units import align_up, format_size
+
+
+def predict_gup(state: GuestState, step: GupTest) -> Prediction:
+    """A ``gup-test`` step on what the steps before it left."""
+    lacking = why_no_gup(state.machine, step)
+    if lacking is not None:
+        return Prediction(step.kind, (), lacking)
+    devdax, files = None, None
+    if step.memory in ("devdax", "fsdax"):
+        region = state.region(step.region)
+        devdax, files = region.devdax, region.files
+    return Prediction(step.kind, expect_gup(state.machine, step, devdax, files))
 
 
 def expect_gup(

@@ -47,8 +47,12 @@ class Machine:
 
     @cached_property
     def section(self) -> int:
-        """Size of a memory section, the unit that memory hotplug counts in."""
-        return self.target.mmu.section_size
+        """Size of a memory section, the unit that memory hotplug counts in.
+
+        The built kernel knows best: s390 went from 256M to 128M.
+        """
+        bits = self.kernel.probes.get("SECTION_SIZE_BITS")
+        return 1 << bits if isinstance(bits, int) else self.target.mmu.section_size
 
     @cached_property
     def mmu(self) -> str:
@@ -66,6 +70,18 @@ class Machine:
         if self.kernel.has("KFENCE") or self.kernel.has("DEBUG_PAGEALLOC"):
             return self.page
         return offered
+
+    @cached_property
+    def vmemmap_page(self) -> int:
+        """Size of one block of struct pages on powerpc: what is mapped, and allocated, at once.
+
+        On hash 16M where the hypervisor offers those and a gigabyte is there at boot, else
+        a base page (arch/powerpc/mm/book3s64/hash_utils.c, htab_init_page_sizes); on radix
+        2M (radix_pgtable.c, radix__early_init_mmu).
+        """
+        if self.mmu == "hash":
+            return 16 * MIB if self.offers_16m_pages and self.layout.ram_bytes >= GIB else self.page
+        return self.pmd
 
     @cached_property
     def offers_16m_pages(self) -> bool:
@@ -159,3 +175,36 @@ class Machine:
     def dax_counts_folios(self) -> bool:
         """Whether DAX pages are ordinary reference-counted folios (from 6.15)."""
         return self.probe("dax_refcount_rework", since=(6, 15))
+
+    @cached_property
+    def reads_nodes(self) -> bool:
+        """Whether the kernel asks the firmware for memory nodes: by ACPI, or the device tree."""
+        return self.mmu in POWERPC or self.kernel.has("ACPI_NUMA")
+
+    @cached_property
+    def radix_maps_vmemmap_itself(self) -> bool:
+        """Whether radix fills vmemmap by code of its own (368a0590d954; 6.6)."""
+        return self.mmu == "radix" and self.probe("radix_own_vmemmap", since=(6, 6))
+
+    @cached_property
+    def radix_takes_whole_blocks(self) -> bool:
+        """Whether that code takes 2M of struct pages at once wherever a namespace starts."""
+        return self.probe("radix_vmemmap_whole_blocks", since=(6, 15))
+
+    @cached_property
+    def altmap_has_no_fallback(self) -> bool:
+        """Whether a section's struct pages are given up when no PMD of the altmap is left.
+
+        The generic code does so, x86 always did; arm64 before 6.2 went on with base pages.
+        """
+        return self.mmu == "x86" or self.probe("arm64_generic_vmemmap", since=(6, 2))
+
+    @cached_property
+    def memmap_is_counted(self) -> bool:
+        """Whether /proc/vmstat has nr_memmap_pages (from 6.11)."""
+        return self.probe("memmap_counted", since=(6, 11))
+
+    @cached_property
+    def memmap_counts_shared(self) -> bool:
+        """Whether it counts shared struct pages once (stable 6.12.97 and later trees)."""
+        return self.probe("memmap_counts_shared", since=(7, 1))

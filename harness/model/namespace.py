@@ -5,9 +5,11 @@ ndctl's own part is in ``ndctl.py``, the arithmetic in ``geometry.py``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
-from harness.model import ndctl, vmemmap
+from harness.model import ndctl
+from harness.model.availability import why_no_mode, why_no_pmem
+from harness.model.cost import cost_of, expect_cost, expect_returned
 from harness.model.geometry import (
     STRUCT_PAGE_RESERVED,
     InfoBlock,
@@ -17,27 +19,53 @@ from harness.model.geometry import (
 )
 from harness.model.machine import Machine
 from harness.model.ndctl import Refusal, Request
+from harness.model.regions import expect_available
 from harness.model.rules import RULES
-from harness.records import Expected, PmemDevice
-from harness.scenario.steps import CreateNamespace, Map, Mode
+from harness.model.state import GuestState, Namespace
+from harness.model.vmemmap import explain_sharing
+from harness.records import Expected, PmemDevice, Prediction
+from harness.scenario.steps import CreateNamespace, DestroyNamespaces, Map, Mode
 
 
-@dataclass(frozen=True, slots=True)
-class Namespace:
-    """A namespace as it must come out; ``size_bytes`` is what its device offers.
+def predict_create(state: GuestState, step: CreateNamespace) -> Prediction:
+    """A ``create-namespace`` step; the namespace takes its space."""
+    machine = state.machine
+    lacking = why_no_mode(machine, step.mode)
+    if lacking is not None:
+        return Prediction(step.kind, (), lacking)
+    region = state.region(step.region)
+    outcome = place_namespace(machine, region.device, region.used_bytes, step)
+    if isinstance(outcome, Refusal):
+        return Prediction(step.kind, expect_refused(outcome))
+    cost = cost_of(machine, outcome, state.spans())
+    lacking = cost.why_impossible(machine)
+    if lacking is not None:
+        return Prediction(step.kind, (), lacking)
+    namespace = replace(outcome, counted_pages=cost.counted_pages)
+    region.namespaces.append(namespace)
+    state.blocks += cost.blocks
+    created = expect_created(machine, namespace)
+    return Prediction(step.kind, (*created, *expect_cost(machine, region.device, cost)))
 
-    ``raw_bytes`` is what it holds of the region. ``info`` is there for fsdax and devdax,
-    ``sector_bytes`` for sector.
-    """
 
-    mode: Mode
-    map: Map | None
-    start: int
-    raw_bytes: int
-    size_bytes: int
-    align: int
-    info: InfoBlock | None = None
-    sector_bytes: int | None = None
+def predict_destroy(state: GuestState, step: DestroyNamespaces) -> Prediction:
+    """A ``destroy-namespaces`` step; space and memory come back."""
+    lacking = why_no_pmem(state.machine)
+    if lacking is not None:
+        return Prediction(step.kind, (), lacking)
+    region = state.region(step.region)
+    counted = sum(namespace.counted_pages for namespace in region.namespaces)
+    raw_bytes = region.used_bytes
+    region.namespaces.clear()
+    region.files = None
+    rule = RULES["ns.destroyed"]
+    expected = (
+        Expected("outcome", "destroyed", rule),
+        Expected("namespaces_left", 0, rule),
+        expect_available(state.machine, "available_bytes", region),
+        *expect_returned(state.machine, state.release(), counted, raw_bytes),
+    )
+    return Prediction(step.kind, expected)
 
 
 def place_namespace(
@@ -78,6 +106,7 @@ def _with_info_block(
         compat=machine.memremap_compat_align,
         page=machine.page,
         map_=map_,
+        reserved=max(struct_page, STRUCT_PAGE_RESERVED),
     )
     cut = info.end_trunc if machine.refuses_empty_namespace else 0
     if info.data_offset >= request.raw_bytes - cut:
@@ -112,8 +141,15 @@ def expect_created(machine: Machine, namespace: Namespace) -> tuple[Expected, ..
     """Values of a step whose namespace comes to be."""
     created = RULES["ns.created"]
     because = f"{namespace.raw_bytes:#x} bytes at {namespace.start:#x}"
-    if namespace.mode == "devdax":
-        because += _about_struct_pages(machine, namespace)
+    span = namespace.mapped
+    if namespace.mode == "devdax" and span is not None and namespace.map is not None:
+        because += "; " + explain_sharing(
+            machine,
+            start=span.start,
+            length=span.size,
+            align=namespace.align,
+            map_=namespace.map,
+        )
     expected = [
         Expected("outcome", "created", created, because=because),
         Expected("mode", namespace.mode, created),
@@ -172,14 +208,3 @@ def _why_offset(machine: Machine, namespace: Namespace, info: InfoBlock) -> str:
         f"{namespace.start:#x} + 0x2000{page_map}, up to a multiple of {info.alignment:#x}"
         f" = max(align {namespace.align:#x}, compat {machine.memremap_compat_align:#x})"
     )
-
-
-def _about_struct_pages(machine: Machine, namespace: Namespace) -> str:
-    if namespace.map is None or namespace.info is None:
-        return ""
-    reason = vmemmap.why_not_optimised(machine, namespace.align, namespace.map)
-    count = vmemmap.struct_page_count(machine, namespace.raw_bytes, namespace.info.end_trunc)
-    shared = "shared" if reason is None else f"not shared: {reason}"
-    if namespace.map == "mem" and namespace.start % namespace.align and machine.dax_counts_folios:
-        shared += "; folios start off the blocks that are mapped (see docs/model.md)"
-    return f"; {count} struct pages, {shared}"

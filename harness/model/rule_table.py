@@ -6,6 +6,7 @@ of the tool that is named.
 
 from __future__ import annotations
 
+from harness.model.rule_table_memory import MEMORY_TABLE
 from harness.records import Rule
 
 _PFN = "Linux drivers/nvdimm/pfn_devs.c"
@@ -191,11 +192,6 @@ TABLE: tuple[Rule, ...] = (
         " size_store",
     ),
     Rule(
-        "vmemmap.ram",
-        "With map=mem the struct pages of the whole namespace come from the guest's RAM.",
-        "Linux mm/sparse-vmemmap.c __populate_section_memmap",
-    ),
-    Rule(
         "gup.no-device",
         "Where the region has no devdax device or no file system there is nothing to map.",
         "harness/scenario/steps.py GupTest",
@@ -308,4 +304,5 @@ TABLE: tuple[Rule, ...] = (
         "What was written is read back once caches are dropped.",
         "Linux drivers/nvdimm/pmem.c pmem_do_write, btt.c btt_write_pg",
     ),
+    *MEMORY_TABLE,
 )

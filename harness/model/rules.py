@@ -13,12 +13,17 @@ RULES: Mapping[str, Rule] = MappingProxyType({rule.id: rule for rule in TABLE})
 
 _TOPICS = {
     "guest": "The guest",
+    "feature": "The guest",
+    "memory": "The guest",
+    "hash": "The guest",
+    "numa": "Memory nodes",
     "pmem": "Regions",
     "region": "Regions",
     "align": "Regions",
     "ndctl": "ndctl's own checks",
     "ns": "Namespaces",
     "btt": "Namespaces",
+    "memmap": "Struct pages",
     "vmemmap": "Struct pages",
     "gup": "gup_test",
     "devdax": "gup_test",
@@ -50,6 +55,11 @@ where there is no probe:
 | `dax_refcount_rework` | DAX pages are counted folios | from 6.15 |
 | `vmemmap_optimize_checks_radix` | the architecture is asked before struct pages are shared \
 | before 5.19; 6.1.184, 6.2.16, 6.3.2 and later of those; from 6.4 |
+| `radix_own_vmemmap` | radix fills vmemmap by code of its own | from 6.6 |
+| `radix_vmemmap_whole_blocks` | it takes 2M at once wherever a namespace starts | from 6.15 |
+| `arm64_generic_vmemmap` | arm64 fills vmemmap by the generic code | from 6.2 |
+| `memmap_counted` | there is nr_memmap_pages | from 6.11 |
+| `memmap_counts_shared` | it counts shared struct pages once | from 7.1 |
 """
 
 _DISAGREEMENTS = (
@@ -82,8 +92,28 @@ _DISAGREEMENTS = (
     "Two SysRq characters typed at once oops an s390x guest: `schedule_sysrq_work` sets its one"
     " work item up anew while that is queued. Seen on 6.1; the harness types the second after"
     " the first was answered.",
+    "Free memory is only exact with what each CPU keeps for itself: MemFree alone moves by"
+    " megabytes on 64K pages. /proc/zoneinfo has both; what a create-namespace takes then"
+    " agrees with the sources to some tens of pages.",
+    "map=dev is not free of RAM on powerpc: a block of struct pages (16M for 16G on hash) that"
+    " reaches beyond the device comes from RAM whole.",
+    "x86_64 reads memory nodes with ACPI_NUMA alone, which allnoconfig leaves out: the guest"
+    " then has node 0 only, and QEMU's nodes go unseen without a word. arm64 reads them and"
+    " drops them all, since UEFI's flash is memory of no node.",
+    "A pseries guest has hotplug blocks of 256M only where QEMU was given room for hotplug;"
+    " without pmem device and maxmem a block is one section of 16M.",
     "gup_test always writes to what it maps before it pins, with `-W` as well; private pages"
     " are therefore never the zero page.",
+)
+
+_DEFECTS = (
+    "arm64, map=dev, a namespace that does not begin and end at a section (128M), such as"
+    " devdax of 208M, 2M-aligned: the info block moves the first PMD of struct pages up by 2M"
+    " in the altmap, which has 64 bytes for each page and the alignment of the data to spare,"
+    " so that nothing is left for the part of a section at the end. memremap_pages fails with"
+    " ENOMEM, and memunmap_pages warns `failed to free all reserved pages`. Seen on 6.1.192;"
+    " the code is the same in 6.12.117 and 7.2.13. x86 takes such parts from RAM, and is safe."
+    " The model calls these cells unsupported (vmemmap.altmap-exhausted).",
 )
 
 _UNSEEN = (
@@ -112,6 +142,9 @@ def render_rules_markdown() -> str:
         lines.append("")
     lines.append("## Where guests and sources disagree with the notes\n")
     lines += [f"- {text}" for text in _DISAGREEMENTS]
+    lines.append("\n## Defects that guests showed\n")
+    lines.append("In kernels as they were released, found because the model said otherwise:\n")
+    lines += [f"- {text}" for text in _DEFECTS]
     lines.append("\n## Worth a guest\n")
     lines.append("What the sources suggest beyond the rules:\n")
     lines += [f"- {text}" for text in _UNSEEN]

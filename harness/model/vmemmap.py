@@ -7,12 +7,18 @@ kernel's page tables is the crash of CVE-2023-53706.
 
 from __future__ import annotations
 
-from harness.model.machine import GIB, MIB, Machine
+from harness.model.machine import Machine
 from harness.scenario.steps import Map
-from harness.units import align_up
 
 RESERVED_PAGES = 2
 """vmemmap pages that stay of each compound: its head and one shared tail page."""
+
+# By its names of 6.6 and later, of 6.4 and 6.5, and before (0b376f1e0ff5, 0b6f15824cc7).
+_ASKED_FOR = (
+    "ARCH_WANT_OPTIMIZE_DAX_VMEMMAP",
+    "ARCH_WANT_OPTIMIZE_VMEMMAP",
+    "ARCH_WANT_HUGETLB_PAGE_OPTIMIZE_VMEMMAP",
+)
 
 _FIXED_STABLE = {(6, 1): 184, (6, 2): 16, (6, 3): 2}
 
@@ -41,8 +47,8 @@ def why_not_optimised(machine: Machine, align: int, map_: Map) -> str | None:
     """Why struct pages of a devdax device are not shared; None where they are.
 
     Source: include/linux/mm.h and arch/powerpc/mm/book3s64/radix_pgtable.c,
-    vmemmap_can_optimize. ARCH_WANT_OPTIMIZE_DAX_VMEMMAP, earlier
-    ARCH_WANT_HUGETLB_PAGE_OPTIMIZE_VMEMMAP, is selected by x86_64 and, from 6.6, by powerpc.
+    vmemmap_can_optimize. The symbol that asks for it is selected by x86_64 and, from 6.6,
+    by powerpc.
     """
     size = machine.kernel.struct_page_bytes
     if size & (size - 1):
@@ -53,47 +59,22 @@ def why_not_optimised(machine: Machine, align: int, map_: Map) -> str | None:
         return "nothing to share between base pages"
     if not checks_architecture(machine):
         return None
+    if not any(machine.kernel.has(symbol) for symbol in _ASKED_FOR):
+        return "the architecture does not ask for it"
     if machine.mmu == "hash":
         return "hash maps vmemmap by bolted blocks only"
-    radix = machine.mmu == "radix" and machine.kernel.version >= (6, 6, 0)
-    if machine.mmu != "x86" and not radix:
-        return "the architecture does not ask for it"
     pages = vmemmap_pages_per_compound(machine, align)
     if pages <= RESERVED_PAGES:
         return f"a compound of {align:#x} needs {pages} vmemmap pages, which leaves none over"
     return None
 
 
-def struct_page_count(machine: Machine, raw_bytes: int, end_trunc: int) -> int:
-    """Struct pages that cover a namespace: its info block too, its cut end not."""
-    return (raw_bytes - end_trunc) // machine.page
-
-
-def ram_bytes(machine: Machine, raw_bytes: int, end_trunc: int, align: int, map_: Map) -> int:
-    """RAM that struct pages of a devdax namespace take, page tables left out.
-
-    fsdax never shares them: give ``align`` as the page size. With map=dev nothing is
-    counted; single blocks that hang over the device's edge may still come from RAM.
-    """
-    if map_ == "dev":
-        return 0
-    if why_not_optimised(machine, align, map_) is None:
-        compounds = align_up(raw_bytes - end_trunc, align) // align
-        return compounds * RESERVED_PAGES * machine.page
-    count = struct_page_count(machine, raw_bytes, end_trunc)
-    return count * machine.kernel.struct_page_bytes
-
-
 def hash_block_span(machine: Machine) -> int:
     """Bytes of physical memory whose struct pages one bolted vmemmap entry maps.
 
-    16G with 64K base pages: entries are 16M where the hypervisor offers those and the
-    guest boots with a gigabyte or more, else one base page
-    (arch/powerpc/mm/book3s64/hash_utils.c, htab_init_page_sizes).
+    16G with 64K base pages and entries of 16M.
     """
-    large = machine.offers_16m_pages and machine.layout.ram_bytes >= GIB
-    block = 16 * MIB if large else machine.page
-    return block // machine.kernel.struct_page_bytes * machine.page
+    return machine.vmemmap_page // machine.kernel.struct_page_bytes * machine.page
 
 
 def pre_fix_failure(
@@ -118,3 +99,14 @@ def pre_fix_failure(
     if machine.mmu == "radix" and initialised > pages:
         return f"initialises {initialised} struct pages for each compound of {pages}"
     return None
+
+
+def explain_sharing(machine: Machine, *, start: int, length: int, align: int, map_: Map) -> str:
+    """Whether struct pages of a devdax namespace are shared, and what the old bug does there."""
+    reason = why_not_optimised(machine, align, map_)
+    shared = "struct pages shared" if reason is None else f"struct pages not shared: {reason}"
+    failure = pre_fix_failure(machine, start=start, length=length, align=align, map_=map_)
+    if failure is None:
+        return shared
+    which = "before" if checks_architecture(machine) else "as here, without"
+    return f"{shared}; a kernel {which} 87a7ae75d738 {failure}"

@@ -11,6 +11,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.machine.process import orderly_termination
+from harness.model.rules import RULES
 from harness.plugin.items import CELL_PROPERTY, SETTINGS, USER_ERROR_PROPERTY, CellItem, SeriesItem
 from harness.plugin.settings import RUN_DIRECTORY_INPUT, Settings, add_options
 from harness.report.results import RunFile
@@ -119,7 +120,7 @@ class Recorder:
         if self.run_file is None:
             return
         terminalreporter.section("daxhound")
-        terminalreporter.write_line(render_summary(self.run_file.cells))
+        terminalreporter.write_line(render_summary(self.run_file.cells, RULES))
         if self.settings.series is not None:
             terminalreporter.write_line(render_series_summary(self.run_file.cells))
         terminalreporter.write_line(f"results: {self.run_file.path}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from harness.records import CellResult, Mismatch, Observation, Scalar, Verdict
@@ -74,13 +75,21 @@ def count(number: int, what: str) -> str:
     return f"{number:,} {what}{plural}"
 
 
-def render_summary(cells: Iterable[Mapping[str, Any]]) -> str:
-    """One line for the end of a run: verdicts, values compared, rules exercised."""
+def render_summary(cells: Iterable[Mapping[str, Any]], rules_known: Collection[str] = ()) -> str:
+    """The end of a run: verdicts, values compared, rules exercised, and rules that were not.
+
+    A rule that no guest of this run was held to is unproved by it, however right.
+    """
     cells = list(cells)
     verdicts = Counter(str(cell["verdict"]) for cell in cells)
     counts = ", ".join(f"{verdicts[v.value]} {v.value}" for v in Verdict if verdicts[v.value])
     compared = sum(int(cell["compared"]) for cell in cells)
     rules = {rule for cell in cells for rule in cell["rules"]}
-    return (
+    line = (
         f"{len(cells)} cells: {counts or 'none'}; {compared} values compared by {len(rules)} rules"
     )
+    unproved = sorted(set(rules_known) - rules)
+    if not unproved:
+        return line
+    names = textwrap.fill(", ".join(unproved), 96, break_on_hyphens=False)
+    return f"{line}\n{len(unproved)} rules unproved by this run:\n{textwrap.indent(names, '  ')}"

@@ -20,6 +20,10 @@ from harness.units import align_down, align_up, format_size, parse_size
 from harness.yaml_document import Document, Location
 
 GIB = 1 << 30
+PLAIN_RAM = "2G"
+MOST_NODES = 8
+"""Kernels are built for that many at least (NODES_SHIFT)."""
+
 _NAMESPACE = uuid.UUID("9b2d9e0c-8d0e-4c1e-9f57-0c6a51a0d2f1")
 
 Resolve: TypeAlias = Callable[[Template, Location], Template]
@@ -61,11 +65,10 @@ def resolve_layout(
     what is missing and why.
     """
     reader = _Reader(document, resolve)
-    granule = target.qemu.ram_granule
-    why = f"{format_size(granule)}, which {target.name} wants of RAM"
-    ram = reader.multiple(template.ram, granule, why, ("layout", "ram"))
+    nodes = _nodes(reader, template, target)
+    ram = sum(nodes) if nodes else _ram(reader, template.ram or PLAIN_RAM, target)
     if target.pmem is None:
-        return Layout(ram, template.cpus)
+        return Layout(ram, template.cpus, nodes=nodes)
     machine = target.pmem
     if len(template.pmem) > machine.max_devices:
         message = f"{len(template.pmem)} devices; {target.name} takes {machine.max_devices}"
@@ -73,10 +76,53 @@ def resolve_layout(
     devices: list[PmemDevice] = []
     free = first_address(target, machine, ram)
     for index, device in enumerate(template.pmem):
+        _check_node(document, device, index, nodes)
         devices.append(_device(reader, target, machine, device, index, free))
         free = align_up(devices[-1].start + devices[-1].size_bytes, machine.start_granule)
         _check_overlap(document, devices)
-    return Layout(ram, template.cpus, tuple(devices))
+    return Layout(ram, template.cpus, tuple(devices), nodes)
+
+
+def _ram(reader: _Reader, value: Template, target: Target) -> int:
+    granule = target.qemu.ram_granule
+    why = f"{format_size(granule)}, which {target.name} wants of RAM"
+    return reader.multiple(value, granule, why, ("layout", "ram"))
+
+
+def _nodes(reader: _Reader, template: LayoutTemplate, target: Target) -> tuple[int, ...]:
+    """RAM of each node. QEMU adds it up itself, and s390x machines know no nodes at all."""
+    if not template.nodes:
+        return ()
+    at: Location = ("layout", "nodes")
+    if template.ram is not None:
+        message = "ram is the sum of what the nodes have"
+        raise reader.document.error(("layout", "ram"), message, "no ram beside nodes")
+    if not target.qemu.numa:
+        hint = "targets: those with nodes, in the scenario's list"
+        raise reader.document.error(at, f"{target.name} has no memory nodes", hint)
+    if len(template.nodes) > MOST_NODES:
+        message = f"{len(template.nodes)} nodes; a guest takes {MOST_NODES}"
+        raise reader.document.error((*at, MOST_NODES), message)
+    # x86 throws away nodes that do not end at a section (numa_memblks, "rejecting NUMA config").
+    granule = max(target.qemu.ram_granule, target.mmu.section_size)
+    why = f"{format_size(granule)}, which {target.name} wants of a node"
+    return tuple(
+        reader.multiple(value, granule, why, (*at, index))
+        for index, value in enumerate(template.nodes)
+    )
+
+
+def _check_node(
+    document: Document, device: PmemTemplate, index: int, nodes: tuple[int, ...]
+) -> None:
+    """QEMU takes a device's node without any nodes, and then says nothing of it to a guest."""
+    if device.node is None or device.node < len(nodes):
+        return
+    at: Location = ("layout", "pmem", index, "node")
+    if not nodes:
+        raise document.error(at, "the layout has no nodes", "nodes: [1G, 1G] in the layout")
+    hint = f"0 to {len(nodes) - 1}"
+    raise document.error(at, f"node {device.node} is none of the layout's {len(nodes)}", hint)
 
 
 def first_address(target: Target, machine: PmemMachine, ram_bytes: int) -> int:
@@ -121,7 +167,8 @@ def _device(
         raise reader.document.error(
             (*at, field), message, f"an end of {1 << machine.address_bits:#x}"
         )
-    return PmemDevice(size, start, label, str(uuid.uuid5(_NAMESPACE, f"pmem{index}")))
+    identity = str(uuid.uuid5(_NAMESPACE, f"pmem{index}"))
+    return PmemDevice(size, start, label, identity, template.node)
 
 
 def _check_overlap(document: Document, devices: list[PmemDevice]) -> None:

@@ -15,17 +15,22 @@ Template: TypeAlias = str | int | bool
 
 
 class PmemTemplate(Record):
-    """One nvdimm: usable ``size``, ``label`` area, first address ``at``; sizes or ``$name``."""
+    """One nvdimm: usable ``size``, ``label`` area, first address ``at``; sizes or ``$name``.
+
+    ``node`` is the memory node that it is put on.
+    """
 
     size: Template
     label: Template | None = None
     at: Template | None = None
+    node: int | None = pydantic.Field(default=None, ge=0)
 
 
 class LayoutTemplate(Record):
-    """The guest's memory: ``ram``, ``cpus`` and pmem devices."""
+    """The guest's memory: ``ram``, or the RAM of each of its ``nodes``; pmem devices; CPUs."""
 
-    ram: Template = "2G"
+    ram: Template | None = None
+    nodes: tuple[Template, ...] = ()
     cpus: int = pydantic.Field(default=2, ge=1, le=8)
     pmem: tuple[PmemTemplate, ...] = ()
 

@@ -29,13 +29,36 @@ class Step(Record):
     kind: ClassVar[str]
 
 
+class Features(Step):
+    """Look for what this project tests: is it there at all?
+
+    Shows ``pmem``, ``fsdax``, ``devdax``, ``kmem``, ``hmem`` and ``gup_test``: whether a
+    region, a seed device of that mode, the driver or the debugfs file exists.
+    """
+
+    kind: ClassVar[str] = "features"
+
+
+class MemoryModel(Step):
+    """Read how the kernel arranged the guest's memory.
+
+    Shows ``nodes`` (those online, as in ``0-1``), ``memory_block_bytes`` (the unit of
+    memory hotplug) and, on powerpc's hash MMU, ``linear_page_bytes`` and
+    ``vmemmap_page_bytes``: the pages that memory and struct pages are mapped by.
+    """
+
+    kind: ClassVar[str] = "memory-model"
+
+
 class Regions(Step):
     """Read what the kernel made of the layout: regions, their sizes, starts, alignments.
 
     Shows ``regions`` (their number) and for each ``region<i>.size_bytes``,
-    ``region<i>.start``, ``region<i>.available_bytes`` and
-    ``region<i>.supported_alignments`` (bytes, ascending, spaces between; of its devdax
-    seed device).
+    ``region<i>.start``, ``region<i>.available_bytes``, ``region<i>.align_bytes`` (the unit
+    that its space is given out in), ``region<i>.supported_alignments`` (bytes, ascending,
+    spaces between; of its devdax seed device), ``region<i>.default_align`` (of the same)
+    and the memory nodes ``region<i>.numa_node`` (the nearest that is online) and
+    ``region<i>.target_node`` (its own).
     """
 
     kind: ClassVar[str] = "regions"
@@ -51,8 +74,11 @@ class CreateNamespace(Step):
     devdax), ``size_bytes`` as ndctl prints it, ``align_bytes`` (fsdax and devdax),
     ``sector_size`` (sector), ``resource`` and ``data_offset`` (fsdax and devdax: first
     usable physical address, and its distance from the namespace's start), ``device``
-    (``chardev`` or ``blockdev``) and ``device_bytes``, its size in sysfs. Refused:
-    ``errno`` (its name) and ``message``, ndctl's own words.
+    (``chardev`` or ``blockdev``) and ``device_bytes``, its size in sysfs; ``memmap_pages``,
+    the struct pages that were initialised, ``ram_bytes`` and ``node<i>.ram_bytes``, the RAM
+    that went, and ``memmap_counted_pages``, the pages that the kernel counted for struct
+    pages (None before 6.11). Refused: ``errno`` (its name) and ``message``, ndctl's own
+    words.
     """
 
     kind: ClassVar[str] = "create-namespace"
@@ -68,7 +94,8 @@ class DestroyNamespaces(Step):
     """Destroy every namespace of one region; the region must be empty afterwards.
 
     Shows ``outcome`` (``destroyed``, or ``refused`` with ``errno`` and ``message``),
-    ``namespaces_left`` and ``available_bytes``.
+    ``namespaces_left``, ``available_bytes``, and what came back of memory as negative
+    ``ram_bytes``, ``node<i>.ram_bytes`` and ``memmap_counted_pages``.
     """
 
     kind: ClassVar[str] = "destroy-namespaces"
@@ -134,5 +161,14 @@ class WriteRead(Step):
 
 STEPS: dict[str, type[Step]] = {
     step.kind: step
-    for step in (Regions, CreateNamespace, DestroyNamespaces, GupTest, Filesystem, WriteRead)
+    for step in (
+        Features,
+        MemoryModel,
+        Regions,
+        CreateNamespace,
+        DestroyNamespaces,
+        GupTest,
+        Filesystem,
+        WriteRead,
+    )
 }

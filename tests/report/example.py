@@ -17,7 +17,7 @@ from typing import Any
 
 from harness.compare import compare
 from harness.contrast import contrast
-from harness.kernel.facts import assumed_facts
+from harness.kernel.assumed import assumed_facts
 from harness.kernel.spec import parse_kernel_spec
 from harness.model import Machine, Model
 from harness.observe.console import ConsoleReader

@@ -15,6 +15,7 @@ from junitparser.xunit2 import TestCase
 from kcidb_io.schema import V5_3
 
 from harness.cli import main
+from harness.commands import report as command
 from harness.report.formats import FORMATS
 from harness.report.material import Material, gather
 from tests.report.test_reading import edit
@@ -258,3 +259,7 @@ def test_against_opens_the_text_with_the_difference(
 ) -> None:
     assert main(["report", str(series_run), "--format", "text", "--against", str(clean_run)]) == 0
     assert f"Compared with the run in {clean_run}" in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_command_names_every_format() -> None:
+    assert tuple(FORMATS) == command.FORMATS

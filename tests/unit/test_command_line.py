@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,14 @@ def test_a_person_gets_one_terminal_and_no_freeze() -> None:
     assert "-S" not in argv
     assert "stdio,id=console,mux=on,signal=off" in argv
     assert not any("server=on" in word for word in argv)
+
+
+def test_memory_nodes() -> None:
+    layout = Layout(2 << 30, 2, (replace(DEVICE, node=1),), nodes=(1 << 30, 1 << 30))
+    for name in ("x86_64", "arm64", "ppc64-radix"):
+        argv = render(TARGETS[name], layout, FILES, emulator=(10, 0, 2), accelerator="tcg")
+        nodes = [word for word in argv if word.startswith("node,")]
+        assert nodes == ["node,nodeid=0,memdev=ram0", "node,nodeid=1,memdev=ram1"]
+        assert f"memory-backend-ram,id=ram1,size={1 << 30}" in argv
+        assert any(word.startswith("nvdimm,") and word.endswith(",node=1") for word in argv)
+    assert not any("node=" in word or "-numa" in word for word in arguments("x86_64"))

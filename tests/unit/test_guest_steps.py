@@ -32,8 +32,12 @@ from harness.scenario.steps import (
 from harness.target import load_targets
 
 TARGETS = load_targets()
-RECORDING = Path(__file__).parent.parent / "data" / "steps" / "ppc64-hash-6.1.json"
-RECORDED: list[dict[str, Any]] = json.loads(RECORDING.read_text())
+RECORDINGS = Path(__file__).parent.parent / "data" / "steps"
+RECORDED: list[dict[str, Any]] = [
+    answer
+    for name in ("ppc64-hash-6.1.json", "ppc64-hash-6.1-memory.json")
+    for answer in json.loads((RECORDINGS / name).read_text())
+]
 SH = shutil.which("dash") or "/bin/sh"
 
 

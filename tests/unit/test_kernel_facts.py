@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from harness.errors import InfrastructureError, UserError
+from harness.kernel.assumed import assumed_facts
 from harness.kernel.constants import parse_saved_command
-from harness.kernel.facts import assumed_facts, dump_facts, load_facts, read_facts
+from harness.kernel.facts import dump_facts, load_facts, read_facts
 from harness.kernel.probes import probe_source
 from harness.kernel.spec import DebianSpec, DirectorySpec
 from harness.records import KernelFacts
+from harness.store import Store
 
 FACTS = KernelFacts((6, 1, 192), "6.1.192", {"NR_CPUS": "8", "A": ""}, 64, {"x": True, "y": 16})
 
@@ -105,6 +107,58 @@ def test_a_change_is_seen_in_the_file_that_it_changed(
 ) -> None:
     assert probe_source(source(tmp_path, {path: without})) == {name: False}
     assert probe_source(source(tmp_path, {path: with_it})) == {name: True}
+
+
+def test_how_radix_takes_struct_pages(tmp_path: Path) -> None:
+    path = "arch/powerpc/mm/book3s64/radix_pgtable.c"
+    own = "int __meminit radix__vmemmap_populate(unsigned long start)\n{\n"
+    seen = [
+        probe_source(source(tmp_path, {path: text}))
+        for text in ("", own, own + "\t\tstart = ALIGN_DOWN(start, PMD_SIZE);\n")
+    ]
+    names = ("radix_own_vmemmap", "radix_vmemmap_whole_blocks")
+    assert [tuple(found[name] for name in names) for found in seen] == [
+        (False, False),
+        (True, False),
+        (True, True),
+    ]
+
+
+def test_what_is_counted_of_struct_pages(tmp_path: Path) -> None:
+    tree = source(tmp_path, {"mm/vmstat.c": '"nr_memmap_pages",', "mm/sparse.c": ""})
+    assert probe_source(tree) == {"memmap_counted": True}
+    plain = "memmap_pages_add(DIV_ROUND_UP(nr_pages * sizeof(struct page), PAGE_SIZE));"
+    source(tmp_path, {"mm/sparse.c": plain})
+    assert probe_source(tree)["memmap_counts_shared"] is False
+    source(tmp_path, {"mm/sparse.c": "memmap_pages_add(section_nr_vmemmap_pages(pfn));"})
+    assert probe_source(tree)["memmap_counts_shared"] is True
+
+
+def test_arm64_left_its_own_way_of_filling_vmemmap(tmp_path: Path) -> None:
+    path = "arch/arm64/mm/mmu.c"
+    for text, generic in (
+        ("vmemmap_populate_basepages(", False),
+        ("vmemmap_populate_hugepages(", True),
+    ):
+        assert probe_source(source(tmp_path, {path: text})) == {"arm64_generic_vmemmap": generic}
+
+
+@pytest.mark.parametrize(
+    ("fragments", "size"),
+    [(("base",), 56), (("base", "mm"), 64), (("base", "arm64"), 64), (("base", "x86_64"), 64)],
+)
+def test_struct_page_by_its_members(fragments: tuple[str, ...], size: int) -> None:
+    """56 bytes without control groups, unless the architecture aligns it to two words."""
+    assert assumed_facts(DebianSpec("6.1"), fragments).struct_page_bytes == size
+
+
+def test_a_source_in_the_store_is_asked_rather_than_the_version(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    assert assumed_facts(DebianSpec("6.1"), ("base",), store).probes == {}
+    tree = tmp_path / "source" / "linux-source-6.1_6.1.999-1"
+    (tree / "mm").mkdir(parents=True)
+    (tree / "mm/vmstat.c").write_text('"nr_memmap_pages"')
+    assert assumed_facts(DebianSpec("6.1"), ("base",), store).probes == {"memmap_counted": True}
 
 
 def test_an_unbuilt_kernel_has_what_its_fragments_ask_for() -> None:

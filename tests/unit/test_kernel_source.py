@@ -13,8 +13,9 @@ import pytest
 
 from harness.apt import Candidate
 from harness.errors import UserError
-from harness.kernel.source import Source, load_suites, parse_version, provide_source
+from harness.kernel.source import Source, load_suites, provide_source
 from harness.kernel.spec import DebianSpec, DirectorySpec, GitSpec, KernelSpec, TarSpec
+from harness.kernel.version import parse_version
 from harness.progress import Silence
 from harness.store import Store
 

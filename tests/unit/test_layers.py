@@ -49,7 +49,7 @@ ALLOWED: dict[str, set[str]] = {
     "guest": READERS | {"store", "machine", "image", "observe"},
     "doctor": READERS | {"apt_host", "machine"},
     "campaign": EDGES | {"model", "compare", "contrast", "pairs", "report"},
-    "plugin": EDGES | {"campaign", "report", "pairs"},
+    "plugin": EDGES | {"campaign", "report", "pairs", "model"},
     "commands": EDGES | {"campaign", "report", "triage"},
     "cli": EDGES | {"campaign", "report", "doctor", "commands"},
 }

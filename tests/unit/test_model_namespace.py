@@ -144,7 +144,8 @@ def test_namespaces_share_a_region_and_give_it_back() -> None:
     assert (full["outcome"], full["errno"]) == ("refused", "ENOSPC")
     assert values(model.predict(Regions()))["region0.available_bytes"] == 0
     freed = values(model.predict(DestroyNamespaces()))
-    assert freed == {"outcome": "destroyed", "namespaces_left": 0, "available_bytes": GIB}
+    assert (freed["outcome"], freed["namespaces_left"]) == ("destroyed", 0)
+    assert freed["available_bytes"] == GIB
     assert values(model.predict(CreateNamespace(mode="raw")))["size_bytes"] == GIB
 
 
@@ -250,7 +251,7 @@ def test_large_struct_pages_only_live_in_ram() -> None:
 
 def test_too_little_ram_for_struct_pages_is_told_before_boot() -> None:
     tib = 1 << 40
-    guest = machine("x86_64", tib)
+    guest = machine("x86_64", tib, ARCH_WANT_HUGETLB_PAGE_OPTIMIZE_VMEMMAP="y")
     shared = CreateNamespace(mode="devdax", map="mem", align=GIB)
     assert Model(guest).unsupported([shared]) is None
     assert values(Model(guest).predict(shared))["size_bytes"] == 1023 * GIB

@@ -7,14 +7,15 @@ from dataclasses import replace
 import pytest
 
 from harness.model import Machine
+from harness.model.altmap import Altmap
+from harness.model.geometry import Span, place_info_block
 from harness.model.vmemmap import (
     checks_architecture,
     hash_block_span,
     pre_fix_failure,
-    ram_bytes,
-    struct_page_count,
     why_not_optimised,
 )
+from harness.model.vmemmap_ram import Taken, ram_taken
 from harness.records import KernelFacts, Layout
 from harness.scenario.steps import Map
 from harness.target import load_targets
@@ -29,8 +30,17 @@ def machine(
     struct_page: int = 64,
     ram: int = 2 * GIB,
 ) -> Machine:
-    symbols = {"TRANSPARENT_HUGEPAGE": "y"}
+    symbols = {"TRANSPARENT_HUGEPAGE": "y"} | _asked_for(target, version)
     return Machine(TARGETS[target], KernelFacts(version, "r", symbols, struct_page), Layout(ram, 2))
+
+
+def _asked_for(target: str, version: tuple[int, int, int]) -> dict[str, str]:
+    """The symbol that the architecture's Kconfig selects, by its name of the time."""
+    if version >= (6, 6, 0) and target in ("x86_64", "ppc64-hash", "ppc64-radix"):
+        return {"ARCH_WANT_OPTIMIZE_DAX_VMEMMAP": "y"}
+    if target == "x86_64" and version < (6, 4, 0):
+        return {"ARCH_WANT_HUGETLB_PAGE_OPTIMIZE_VMEMMAP": "y"}
+    return {}
 
 
 @pytest.mark.parametrize(
@@ -88,24 +98,71 @@ def test_a_probe_of_the_source_wins(seen: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "align", "per_gib"),
+    ("target", "align", "taken"),
     [
-        ("x86_64", 2 * MIB, 4 * MIB),
-        ("x86_64", GIB, 8 * KIB),
-        ("x86_64", 4 * KIB, 16 * MIB),
-        ("arm64", 2 * MIB, 16 * MIB),
-        ("ppc64-radix", GIB, 128 * KIB),
-        ("ppc64-radix", 2 * MIB, MIB),
+        ("x86_64", 2 * MIB, 16 * MIB),
+        ("x86_64", GIB, 32 * KIB),
+        ("x86_64", 4 * KIB, 64 * MIB),
+        ("arm64", 2 * MIB, 64 * MIB),
+        ("ppc64-radix", GIB, 512 * KIB),
+        ("ppc64-radix", 2 * MIB, 4 * MIB),
+        ("ppc64-hash", 16 * MIB, 16 * MIB),
     ],
 )
-def test_what_a_gigabyte_costs(target: str, align: int, per_gib: int) -> None:
+def test_what_four_gigabytes_cost(target: str, align: int, taken: int) -> None:
+    span = Span(16 * GIB, 20 * GIB)
+    assert ram_taken(machine(target), span, align, None, ()).ram_bytes == taken
+
+
+def test_hash_takes_nothing_where_a_block_is_there() -> None:
+    guest, neighbour = machine("ppc64-hash"), Span(24 * GIB, 25 * GIB)
+    below, above = Span(4 * GIB, 8 * GIB), Span(16 * GIB, 20 * GIB)
+    assert ram_taken(guest, below, 16 * MIB, None, ()).ram_bytes == 0
+    assert ram_taken(guest, above, 16 * MIB, None, (neighbour,)).ram_bytes == 0
+
+
+@pytest.mark.parametrize(
+    ("version", "start", "taken"),
+    [
+        ((6, 1, 192), 17, 2 * 2 * MIB),
+        ((6, 12, 117), 17, 16 * 64 * KIB + 2 * MIB),
+        ((7, 2, 13), 17, 2 * 2 * MIB),
+        ((6, 12, 117), 16, 2 * MIB),
+    ],
+)
+def test_radix_blocks_by_version(version: tuple[int, int, int], start: int, taken: int) -> None:
+    """A namespace of 2G that starts within a block of 2G touches two; 6.12 saves one."""
+    span = Span(start * GIB, (start + 2) * GIB)
+    assert ram_taken(machine("ppc64-radix", version), span, 2 * MIB, None, ()).ram_bytes == taken
+
+
+def test_struct_pages_on_the_device_take_no_ram() -> None:
+    for target in ("x86_64", "arm64", "ppc64-radix"):
+        assert _on_device(target, 4 * GIB).ram_bytes == 0
+
+
+def test_x86_takes_a_part_of_a_section_from_ram() -> None:
+    assert _on_device("x86_64", 208 * MIB).ram_bytes == 80 * MIB // 4096 * 64
+
+
+def test_arm64_runs_out_of_altmap_for_a_part_of_a_section() -> None:
+    """Seen in guests: 208M aligned to 2M is not made, and memunmap_pages warns."""
+    assert _on_device("arm64", 208 * MIB).exhausted
+    assert not _on_device("arm64", 256 * MIB).exhausted
+
+
+def _on_device(target: str, size: int) -> Taken:
     guest = machine(target)
-    assert ram_bytes(guest, 4 * GIB, 0, align, "mem") == 4 * per_gib
-    assert ram_bytes(guest, 4 * GIB, 0, align, "dev") == 0
-
-
-def test_struct_pages_cover_the_info_block_but_not_the_cut_end() -> None:
-    assert struct_page_count(machine("x86_64"), GIB, 256 * MIB) == 768 * MIB // 4096
+    span = Span(6 * GIB, 6 * GIB + size)
+    info = place_info_block(
+        start=span.start,
+        raw_bytes=size,
+        align=guest.pmd,
+        compat=guest.memremap_compat_align,
+        page=guest.page,
+        map_="dev",
+    )
+    return ram_taken(guest, span, guest.pmd, Altmap.of(span, info, guest.page), ())
 
 
 @pytest.mark.parametrize(

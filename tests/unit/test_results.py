@@ -122,3 +122,9 @@ def test_nothing_that_a_terminal_obeys_is_passed_on() -> None:
 def test_summary_counts() -> None:
     line = render_summary([cell_to_json(RESULT)])
     assert line == "1 cells: 1 mismatch; 1 values compared by 1 rules"
+
+
+def test_summary_names_rules_that_no_guest_was_held_to() -> None:
+    text = render_summary([cell_to_json(RESULT)], ["ns.size", "ns.align", "btt.capacity"])
+    assert text.splitlines()[1:] == ["2 rules unproved by this run:", "  btt.capacity, ns.align"]
+    assert "unproved" not in render_summary([cell_to_json(RESULT)], ["ns.size"])

@@ -115,3 +115,43 @@ def test_every_shipped_scenario_expands_on_every_target(path: Path) -> None:
         names = [cell.name for cell in expand(scenario, TARGETS)]
         assert names
         assert len(names) == len(set(names))
+
+
+NODES = GOOD.replace(
+    "layout:\n  pmem:\n    - {size: 1G}",
+    "layout:\n  nodes: [1G, 512M]\n  pmem:\n    - {size: 1G, node: 1}",
+)
+
+
+def test_ram_is_the_sum_of_its_nodes(tmp_path: Path) -> None:
+    layout = cells(tmp_path, NODES)[0].layout
+    assert (layout.ram_bytes, layout.nodes) == (1536 << 20, (1 << 30, 512 << 20))
+    assert [device.node for device in layout.pmem] == [1, None]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("node: 1", "node: 2", "node 2 is none of the layout's 2"),
+        ("  nodes: [1G, 512M]\n", "", "the layout has no nodes"),
+        ("  nodes:", "  ram: 2G\n  nodes:", "ram is the sum of what the nodes have"),
+        ("512M", "100M", "100M is not a multiple of 256M, which ppc64-hash wants of a node"),
+        ("[1G, 512M]", "[1G, 0]", "0 is not a multiple of 256M"),
+        ("[1G, 512M]", str(["1G"] * 9).replace("'", ""), "9 nodes; a guest takes 8"),
+    ],
+)
+def test_nodes_that_a_guest_would_not_get(tmp_path: Path, old: str, new: str, said: str) -> None:
+    with pytest.raises(UserError) as caught:
+        cells(tmp_path, NODES.replace(old, new, 1))
+    assert said in str(caught.value)
+
+
+def test_x86_would_drop_nodes_that_end_within_a_section(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="96M is not a multiple of 128M"):
+        cells(tmp_path, NODES.replace("512M", "96M"), "x86_64")
+
+
+@pytest.mark.parametrize("name", ["s390x", "arm64"])
+def test_machines_whose_guests_have_no_nodes(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match=f"{name} has no memory nodes"):
+        cells(tmp_path, NODES, name)

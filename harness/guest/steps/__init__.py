@@ -12,8 +12,10 @@ from harness.errors import InfrastructureError
 from harness.guest.protocols import Shell
 from harness.guest.steps.block import make_filesystem, write_and_read
 from harness.guest.steps.context import StepContext
+from harness.guest.steps.features import show_features
 from harness.guest.steps.gup import run_gup_test
 from harness.guest.steps.identity import identify_guest
+from harness.guest.steps.memory import show_memory_model
 from harness.guest.steps.namespaces import create_namespace
 from harness.guest.steps.regions import destroy_namespaces, prepare_regions, show_regions
 from harness.guest.steps.tidy import Housekeeping
@@ -21,8 +23,10 @@ from harness.records import Observation
 from harness.scenario.steps import (
     CreateNamespace,
     DestroyNamespaces,
+    Features,
     Filesystem,
     GupTest,
+    MemoryModel,
     Regions,
     Step,
     WriteRead,
@@ -38,6 +42,8 @@ __all__ = [
 ]
 
 RUNNERS: dict[type[Step], Callable[[Any, Shell, StepContext], Observation]] = {
+    Features: show_features,
+    MemoryModel: show_memory_model,
     Regions: show_regions,
     CreateNamespace: create_namespace,
     DestroyNamespaces: destroy_namespaces,

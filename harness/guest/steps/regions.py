@@ -7,6 +7,7 @@ import re
 from harness.errors import InfrastructureError
 from harness.guest.protocols import Shell
 from harness.guest.steps.context import StepContext
+from harness.guest.steps.memory import MEASURE, memory_taken
 from harness.guest.steps.script import run_script
 from harness.observe.ndctl import parse_refusal
 from harness.observe.sections import parse_attributes, read_integer
@@ -20,8 +21,12 @@ while region $index; do
     show $nd/$region/size region$index.size_bytes
     show $nd/$region/resource region$index.start
     show $nd/$region/available_size region$index.available_bytes
+    show $nd/$region/align region$index.align_bytes
+    show $nd/$region/numa_node region$index.numa_node
+    show $nd/$region/target_node region$index.target_node
     seed=; read -r seed <$nd/$region/dax_seed 2>/dev/null
     [ -z "$seed" ] || show $nd/$seed/supported_alignments region$index.supported_alignments
+    [ -z "$seed" ] || show $nd/$seed/align region$index.default_align
     index=$((index + 1))
 done
 echo regions=$index
@@ -32,9 +37,11 @@ _DESTROY = """\
 region {index} || lack 'no region {index}'
 umount /mnt/region{index} 2>/dev/null
 rm -f /run/daxhound-region{index}.*
+measure before
 mark ndctl
 ndctl destroy-namespace --force --region=$region all >&2
 status=$?
+measure after
 mark left
 left=0
 for path in $nd/namespace${{region#region}}.*; do
@@ -66,11 +73,12 @@ def show_regions(step: Regions, shell: Shell, context: StepContext) -> Observati
 
 def destroy_namespaces(step: DestroyNamespaces, shell: Shell, context: StepContext) -> Observation:
     """Every namespace of a region destroyed, and what is left of them."""
-    output = run_script(shell, _DESTROY.format(index=step.region), context.deadline())
+    script = MEASURE + _DESTROY.format(index=step.region)
+    output = run_script(shell, script, context.deadline())
     left = parse_attributes(output.section("left"))
     values: dict[str, Scalar] = {name: read_integer(text) for name, text in left.items()}
     if output.record.status == 0:
-        values["outcome"] = "destroyed"
+        values |= {"outcome": "destroyed", **memory_taken(output, context.page_size)}
     else:
         refusal = parse_refusal(output.record.stderr, output.record.status)
         values |= {"outcome": "refused", "errno": refusal.errno, "message": refusal.message}
@@ -91,10 +99,17 @@ def prepare_regions(shell: Shell, context: StepContext) -> None:
     values = _region_values(output.section("regions"))
     for name, size in values.items():
         match = _FULL.fullmatch(name)
-        if match and values.get(f"region{match[1]}.available_bytes") != size:
-            free = values.get(f"region{match[1]}.available_bytes")
-            message = f"region {match[1]} has {free} of {size} bytes free after init-labels"
-            raise InfrastructureError(message)
+        if match and isinstance(size, int):
+            _check_empty(values, f"region{match[1]}", size)
+
+
+def _check_empty(values: dict[str, Scalar], region: str, size: int) -> None:
+    """All of the region is free, but for what is no whole unit of allocation."""
+    unit = values.get(f"{region}.align_bytes")
+    free = values.get(f"{region}.available_bytes")
+    whole = size - size % unit if isinstance(unit, int) and unit else size
+    if free != whole:
+        raise InfrastructureError(f"{region} has {free} of {whole} bytes free after init-labels")
 
 
 def _region_values(section: str) -> dict[str, Scalar]:

@@ -1,0 +1,126 @@
+"""What must be so of a kernel that nobody built: its version, and what it is asked for.
+
+For predictions, which are worth nothing if they take a build: as if every symbol that is
+asked for had taken.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import UserError
+from harness.git import git
+from harness.kernel.fragments import load_fragments
+from harness.kernel.probes import probe_source
+from harness.kernel.spec import DebianSpec, DirectorySpec, GitSpec, KernelSpec, TarSpec
+from harness.kernel.version import parse_version, read_version
+from harness.records import KernelFacts
+from harness.store import Store
+
+# Debian's source packages follow stable closely: the newest patch level is assumed.
+_NEWEST = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Selected:
+    """A symbol that architectures select: none asks for it, yet a .config has it."""
+
+    symbol: str
+    by: tuple[str, ...]
+    since: tuple[int, int]
+    before: tuple[int, int] = (_NEWEST, 0)
+
+
+# arch/x86/Kconfig and arch/powerpc/Kconfig of 6.1.192, 6.12.117 and 7.2.13; the names
+# between them from 0b376f1e0ff5 (6.4) and 0b6f15824cc7 (6.6).
+_SELECTED = (
+    _Selected("HAVE_ALIGNED_STRUCT_PAGE", ("X86_MCE", "ARM64_PMEM", "S390_GUEST"), (3, 2)),
+    _Selected("HAVE_ARCH_TRANSPARENT_HUGEPAGE_PUD", ("X86_MCE",), (4, 15)),
+    _Selected("HAVE_ARCH_TRANSPARENT_HUGEPAGE_PUD", ("PPC_RADIX_MMU",), (6, 6)),
+    _Selected("ARCH_WANT_HUGETLB_PAGE_OPTIMIZE_VMEMMAP", ("X86_MCE",), (5, 14), (6, 4)),
+    _Selected("ARCH_WANT_OPTIMIZE_VMEMMAP", ("X86_MCE",), (6, 4), (6, 6)),
+    _Selected("ARCH_WANT_OPTIMIZE_DAX_VMEMMAP", ("X86_MCE", "PPC_RADIX_MMU"), (6, 6)),
+)
+
+
+def assumed_facts(
+    spec: KernelSpec, fragments: Sequence[str], store: Store | None = None
+) -> KernelFacts:
+    """Facts of a kernel that nobody built: its version, and all that its fragments ask for.
+
+    A source that is there already, a directory or one unpacked in ``store``, answers the
+    probes. Raises UserError for fragments that are none, and for a source that is not there.
+    """
+    version = _version(spec)
+    config = {r.symbol: r.value for r in load_fragments(fragments) if r.value != "n"}
+    config |= dict.fromkeys(_selected(version[:2], config), "y")
+    source = find_source(spec, store)
+    return KernelFacts(
+        version=version,
+        release=f"{version[0]}.{version[1]}",
+        config=config,
+        struct_page_bytes=_struct_page_bytes(config),
+        probes=probe_source(source) if source else {},
+    )
+
+
+def find_source(spec: KernelSpec, store: Store | None) -> Path | None:
+    """The source of a spec where it can be read without fetching anything."""
+    match spec:
+        case DirectorySpec():
+            return spec.path.expanduser()
+        case DebianSpec() if store is not None:
+            trees = sorted((store.root / "source").glob(f"{spec.package}_*"))
+            return max(trees, key=lambda path: path.stat().st_mtime, default=None)
+    return None
+
+
+def _struct_page_bytes(config: Mapping[str, str]) -> int:
+    """sizeof(struct page) by its members (include/linux/mm_types.h).
+
+    Seven words, an eighth for memory control groups, two more for KMSAN; x86, arm64 and
+    s390 align it to two words.
+    """
+    words = 7
+    words += config.get("MEMCG") == "y" or config.get("SLAB_OBJ_EXT") == "y"
+    words += 2 * (config.get("KMSAN") == "y")
+    aligned = config.get("HAVE_ALIGNED_STRUCT_PAGE") == "y"
+    return 8 * (words + words % 2 if aligned else words)
+
+
+def _selected(branch: tuple[int, int], config: Iterable[str]) -> set[str]:
+    asked = set(config)
+    return {
+        entry.symbol
+        for entry in _SELECTED
+        if entry.since <= branch < entry.before and asked & set(entry.by)
+    }
+
+
+def _version(spec: KernelSpec) -> tuple[int, int, int]:
+    match spec:
+        case DebianSpec():
+            major, minor = spec.version.split(".")
+            return int(major), int(minor), _NEWEST
+        case DirectorySpec():
+            return read_version(spec.path.expanduser(), spec)
+        case GitSpec():
+            makefile = git(spec.path.expanduser(), "show", f"{spec.ref}:Makefile").decode()
+        case TarSpec():
+            makefile = _packed_makefile(spec)
+    try:
+        return parse_version(makefile)
+    except ValueError as exc:
+        raise UserError(f"{spec} is no Linux source tree: {exc}") from exc
+
+
+def _packed_makefile(spec: TarSpec) -> str:
+    pattern = ("--wildcards", "--no-wildcards-match-slash", "*/Makefile")
+    command = ("tar", "-x", "-O", "-f", spec.path.expanduser(), "--occurrence=1", *pattern)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if not done.stdout:
+        raise UserError(f"{spec} is no Linux source tree: {done.stderr.strip()}")
+    return done.stdout

@@ -1,0 +1,132 @@
+"""What struct pages of a namespace cost, and how that shows in the guest's counters.
+
+What else goes on in a guest while ndctl runs moves free memory, too: by up to 75 pages in
+the 180 steps of all targets that it was measured in, on a host with load enough for ten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.model.altmap import Altmap
+from harness.model.geometry import Span
+from harness.model.machine import MIB, Machine
+from harness.model.memmap import counted_pages, expect_initialised
+from harness.model.numa import node_of
+from harness.model.rules import RULES
+from harness.model.state import Block, Namespace
+from harness.model.vmemmap_ram import Taken, ram_taken
+from harness.records import Expected, PmemDevice
+from harness.units import format_size
+
+SLACK_PAGES = 128
+"""Pages by which free memory may move besides."""
+
+_MESSAGE_NEEDS = "DYNAMIC_DEBUG"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Struct pages of one namespace: the memory they stand for, and the memory they take."""
+
+    span: Span | None
+    altmap: Altmap | None
+    taken: Taken
+    counted_pages: int
+    counted_because: str
+    raw_bytes: int
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        return self.taken.blocks
+
+    def why_impossible(self, machine: Machine) -> str | None:
+        """Why the namespace cannot be, as far as struct pages go."""
+        if self.taken.exhausted:
+            return f"kernel defect: {self.taken.because} ({self.taken.rule.id})"
+        if self.taken.ram_bytes <= machine.layout.ram_bytes:
+            return None
+        ram = format_size(machine.layout.ram_bytes)
+        why = f"struct pages would take {self.taken.ram_bytes:#x} bytes of RAM, the guest has"
+        return f"{why} {ram} ({RULES['vmemmap.ram'].id})"
+
+
+def cost_of(machine: Machine, namespace: Namespace, others: Sequence[Span]) -> Cost:
+    """What a namespace costs beside ``others``, which have struct pages already."""
+    span = namespace.mapped
+    if span is None or namespace.info is None:
+        nothing = Taken(
+            (), RULES["memmap.none"], f"{namespace.mode} of {namespace.size_bytes:#x} has none"
+        )
+        return Cost(None, None, nothing, 0, nothing.because, namespace.raw_bytes)
+    altmap = None
+    if namespace.map == "dev":
+        altmap = Altmap.of(span, namespace.info, machine.page)
+    compound = namespace.compound or machine.page
+    taken = ram_taken(machine, span, compound, altmap, others)
+    counted, why = counted_pages(machine, span, compound, altmap)
+    return Cost(span, altmap, taken, counted, why, namespace.raw_bytes)
+
+
+def expect_cost(machine: Machine, device: PmemDevice, cost: Cost) -> tuple[Expected, ...]:
+    """How the cost of a new namespace shows."""
+    expected = []
+    if machine.kernel.has(_MESSAGE_NEEDS):
+        expected.append(expect_initialised(machine, cost.span, cost.altmap))
+    taken = cost.taken
+    low, high = taken.ram_bytes, taken.ram_bytes + _tables(machine, cost)
+    if cost.span is None:
+        high += raw_tables(machine, cost.raw_bytes)
+    expected += _between(machine, "ram_bytes", low, high, taken)
+    if len(machine.layout.nodes) > 1:
+        name = f"node{node_of(machine, device)}.ram_bytes"
+        expected += _between(machine, name, low, high, taken)
+    return (*expected, *_expect_counted(machine, cost.counted_pages, cost.counted_because))
+
+
+def expect_returned(
+    machine: Machine, ram_bytes: int, counted: int, raw_bytes: int
+) -> tuple[Expected, ...]:
+    """How memory that comes back shows, when ``raw_bytes`` of namespaces are destroyed."""
+    tables = raw_tables(machine, raw_bytes)
+    why = f"{ram_bytes:#x} bytes held nothing else; up to {tables:#x} to map what is wiped"
+    returned = Taken((), RULES["vmemmap.returned"], why)
+    return (
+        *_between(machine, "ram_bytes", -ram_bytes, tables - ram_bytes, returned),
+        *_expect_counted(machine, -counted, "all that was counted"),
+    )
+
+
+def _between(
+    machine: Machine, name: str, low: int, high: int, taken: Taken
+) -> tuple[Expected, Expected]:
+    slack = SLACK_PAGES * machine.page
+    why = f"{taken.because}; {low:#x}, and up to {slack:#x} for what else goes on"
+    return (
+        Expected(name, low - slack, taken.rule, ">=", why),
+        Expected(name, high + slack, taken.rule, "<=", why),
+    )
+
+
+def _tables(machine: Machine, cost: Cost) -> int:
+    """Page tables at most: one page for each PMD of vmemmap, where base pages fill it."""
+    if cost.span is None:
+        return 0
+    reach = machine.pmd // machine.kernel.struct_page_bytes * machine.page
+    return (cost.span.size // reach + 2) * min(machine.page, MIB)
+
+
+def raw_tables(machine: Machine, raw_bytes: int) -> int:
+    """Page tables at most for mapping raw namespaces, which are kept for the next time.
+
+    Elsewhere memremap() maps by huge pages; hash has 16 bytes for each page
+    (arch/powerpc/mm/ioremap.c, do_ioremap; drivers/nvdimm/pmem.c, pmem_attach_disk).
+    """
+    return raw_bytes // machine.page * 16 if machine.mmu == "hash" else 0
+
+
+def _expect_counted(machine: Machine, pages: int, why: str) -> tuple[Expected, ...]:
+    if not machine.memmap_is_counted:
+        return ()
+    return (Expected("memmap_counted_pages", pages, RULES["vmemmap.counter"], because=why),)

@@ -1,0 +1,50 @@
+"""What the guest is: its pages, its MMU, its kernel, and how memory is arranged in it."""
+
+from __future__ import annotations
+
+from harness.model.machine import MIB, POWERPC, Machine
+from harness.model.numa import expect_nodes
+from harness.model.rules import RULES
+from harness.model.state import GuestState
+from harness.records import Expected, Prediction
+from harness.scenario.steps import MemoryModel
+
+_PSERIES_BLOCK = 256 * MIB
+
+
+def predict_guest(machine: Machine) -> Prediction:
+    """What the booted guest must show before any step."""
+    expected = [
+        Expected("page_size", machine.page, RULES["guest.page-size"]),
+        Expected("release", machine.kernel.release, RULES["guest.release"]),
+    ]
+    pmd_size = machine.pmd if machine.has_huge_pages else 0
+    expected.append(Expected("pmd_size", pmd_size, RULES["guest.pmd-size"]))
+    cpuinfo = machine.target.mmu.cpuinfo
+    if cpuinfo is not None:
+        rule = RULES["guest.mmu"]
+        expected.append(Expected("cpuinfo_mmu", cpuinfo, rule, "contains"))
+    return Prediction("guest", tuple(expected))
+
+
+def predict_memory_model(state: GuestState, step: MemoryModel) -> Prediction:
+    """How the kernel arranged memory: nodes, hotplug blocks, and hash's own pages."""
+    machine = state.machine
+    expected = [*expect_nodes(machine)]
+    if machine.kernel.has("MEMORY_HOTPLUG"):
+        block, why = _memory_block(machine)
+        rule = RULES["memory.block"]
+        expected.append(Expected("memory_block_bytes", block, rule, because=why))
+    if machine.mmu == "hash":
+        linear, vmemmap = RULES["hash.linear-page"], RULES["hash.vmemmap-page"]
+        expected += [
+            Expected("linear_page_bytes", machine.linear_page, linear),
+            Expected("vmemmap_page_bytes", machine.vmemmap_page, vmemmap),
+        ]
+    return Prediction(step.kind, tuple(expected))
+
+
+def _memory_block(machine: Machine) -> tuple[int, str]:
+    if machine.mmu in POWERPC and machine.layout.pmem:
+        return _PSERIES_BLOCK, "QEMU gives hotplug memory in blocks of 256M"
+    return machine.section, f"a section of {machine.section:#x}"

@@ -1,0 +1,55 @@
+"""What the kernel makes of the layout: regions, their space, alignments and nodes."""
+
+from __future__ import annotations
+
+from harness.model.availability import why_no_mode, why_no_pmem
+from harness.model.machine import Machine
+from harness.model.numa import expect_region_nodes
+from harness.model.rules import RULES
+from harness.model.state import GuestState, RegionState
+from harness.records import Expected, Prediction
+from harness.scenario.steps import Regions
+
+
+def predict_regions(state: GuestState, step: Regions) -> Prediction:
+    """Every region, or that there is none."""
+    lacking = why_no_pmem(state.machine)
+    if lacking is not None:
+        none = Expected("regions", 0, RULES["pmem.none"], because=lacking)
+        return Prediction(step.kind, (none,))
+    expected = [Expected("regions", len(state.regions), RULES["region.count"])]
+    for index, region in enumerate(state.regions):
+        expected += _expect_region(state.machine, f"region{index}", region)
+    return Prediction(step.kind, tuple(expected))
+
+
+def expect_available(machine: Machine, name: str, region: RegionState) -> Expected:
+    """What of a region's space is left."""
+    free = machine.allocatable(region.device) - region.used_bytes
+    unit = machine.region_align(region.device)
+    why = f"{region.device.size_bytes:#x} in units of {unit:#x}, {region.used_bytes:#x} used"
+    return Expected(name, free, RULES["region.available"], because=why)
+
+
+def _expect_region(machine: Machine, name: str, region: RegionState) -> list[Expected]:
+    device = region.device
+    expected = [
+        Expected(f"{name}.size_bytes", device.size_bytes, RULES["region.place"]),
+        Expected(f"{name}.start", device.start, RULES["region.place"]),
+        expect_available(machine, f"{name}.available_bytes", region),
+        Expected(f"{name}.align_bytes", machine.region_align(device), RULES["region.align"]),
+        *expect_region_nodes(machine, name, device),
+    ]
+    if why_no_mode(machine, "devdax") is None:
+        expected += _expect_alignments(machine, name)
+    return expected
+
+
+def _expect_alignments(machine: Machine, name: str) -> tuple[Expected, Expected]:
+    listed = " ".join(map(str, machine.supported_alignments))
+    default = machine.default_alignment
+    pages = "huge pages exist" if machine.has_huge_pages else "no huge pages"
+    return (
+        Expected(f"{name}.supported_alignments", listed, RULES["align.supported"], because=pages),
+        Expected(f"{name}.default_align", default, RULES["align.default"], because=pages),
+    )

@@ -1,0 +1,139 @@
+"""Rules of the guest's memory: availability, nodes, struct pages, their number and cost."""
+
+from __future__ import annotations
+
+from harness.records import Rule
+
+_PFN = "Linux drivers/nvdimm/pfn_devs.c"
+_SPARSE = "Linux mm/sparse-vmemmap.c"
+_POWERPC = "Linux arch/powerpc/mm/init_64.c vmemmap_populate"
+_RADIX = "Linux arch/powerpc/mm/book3s64/radix_pgtable.c radix__vmemmap_populate"
+_HASH = "Linux arch/powerpc/mm/book3s64/hash_utils.c htab_init_page_sizes"
+_INIT = "Linux mm/mm_init.c memmap_init_zone_device"
+
+MEMORY_TABLE: tuple[Rule, ...] = (
+    Rule(
+        "feature.built",
+        "A feature is there where its symbols are built in and the machine has the device.",
+        "Linux drivers/nvdimm/Kconfig, drivers/dax/Kconfig, mm/Kconfig; QEMU -device help",
+    ),
+    Rule(
+        "region.align",
+        "Space is given out in units of 16M, of a page in a region below 16M.",
+        "Linux drivers/nvdimm/region_devs.c default_align",
+    ),
+    Rule(
+        "align.default",
+        "Without a word about it the kernel aligns a namespace to a PMD where there are huge"
+        " pages, to a page elsewhere.",
+        f"{_PFN} nd_pfn_default_alignment",
+    ),
+    Rule(
+        "memory.block",
+        "Memory is hotplugged in blocks of a section; on pseries with room for it, of 256M.",
+        "Linux arch/x86/mm/init_64.c probe_memory_block_size; QEMU hw/ppc/spapr.c"
+        " (SPAPR_MEMORY_BLOCK_SIZE)",
+    ),
+    Rule(
+        "hash.linear-page",
+        "hash maps memory by pages of 16M where the hypervisor offers them, unless KFENCE or"
+        " DEBUG_PAGEALLOC need to unmap single ones.",
+        _HASH,
+    ),
+    Rule(
+        "hash.vmemmap-page",
+        "hash maps struct pages by bolted pages of 16M where those are offered and the guest"
+        " boots with a gigabyte, by base pages elsewhere.",
+        _HASH,
+    ),
+    Rule(
+        "numa.nodes",
+        "Every node that has RAM is online. All is node 0 in a machine without nodes, and to a"
+        " kernel for ACPI that is built without ACPI_NUMA.",
+        "Linux drivers/base/node.c; drivers/acpi/numa/Kconfig;"
+        " arch/powerpc/mm/numa.c parse_numa_properties",
+    ),
+    Rule(
+        "numa.region",
+        "A region belongs to the node that its device was put on; without nodes to node 0.",
+        "Linux drivers/acpi/nfit/core.c acpi_nfit_register_region (proximity domain),"
+        " arch/powerpc/platforms/pseries/papr_scm.c (ibm,associativity)",
+    ),
+    Rule(
+        "vmemmap.ram",
+        "With map=mem struct pages of the whole namespace come from RAM, 64 bytes a page, on"
+        " the device's own node.",
+        f"{_SPARSE} __populate_section_memmap",
+    ),
+    Rule(
+        "vmemmap.shared",
+        "Where the optimisation applies (x86, radix from 6.6; map=mem; more than two pages of"
+        " struct pages to a compound) two pages are taken for each compound.",
+        f"{_SPARSE} vmemmap_populate_compound_pages; Documentation/mm/vmemmap_dedup.rst",
+    ),
+    Rule(
+        "vmemmap.altmap",
+        "With map=dev struct pages live between info block and data, and RAM is not touched.",
+        f"{_SPARSE} altmap_alloc_block_buf",
+    ),
+    Rule(
+        "vmemmap.partial-section",
+        "x86 takes struct pages of a part of a section (128M) from RAM, with map=dev as well.",
+        "Linux arch/x86/mm/init_64.c vmemmap_populate",
+    ),
+    Rule(
+        "vmemmap.altmap-exhausted",
+        "The altmap is sized for all struct pages, but not for what aligning them costs: on"
+        " arm64 a namespace that ends (or starts) within a section may find no page left for"
+        " it, is not made, and memunmap_pages warns.",
+        f"{_SPARSE} altmap_alloc_block_buf; arch/arm64/mm/mmu.c vmemmap_populate;"
+        f" {_PFN} nd_pfn_init",
+    ),
+    Rule(
+        "vmemmap.bolted",
+        "hash takes struct pages in blocks of the vmemmap page, one for each 16G (64M) of"
+        " physical memory that nothing has a block for yet.",
+        _POWERPC,
+    ),
+    Rule(
+        "vmemmap.radix-blocks",
+        "radix takes struct pages in blocks of 2M, one for each 2G of physical memory; 6.6 to"
+        " 6.14 in base pages where a namespace starts within one.",
+        f"{_POWERPC}; {_RADIX}",
+    ),
+    Rule(
+        "vmemmap.altmap-blocks",
+        "On powerpc a block that stands for memory beyond the device comes from RAM with"
+        " map=dev as well; radix from 6.6 takes base pages at the device's edges.",
+        f"{_POWERPC} (altmap_cross_boundary); {_RADIX}",
+    ),
+    Rule(
+        "vmemmap.returned",
+        "Destroying namespaces gives back what their struct pages took, and nothing else. ndctl"
+        " maps what it wipes; on hash the page tables of that, 16 bytes a page, stay.",
+        f"Linux mm/sparse.c section_deactivate; {_POWERPC.replace('populate', 'free')}",
+    ),
+    Rule(
+        "vmemmap.counter",
+        "From 6.11 nr_memmap_pages counts pages of struct pages, wherever they live, section by"
+        " section: all of them, or two for each compound where a kernel knows of sharing.",
+        f"{_SPARSE} section_nr_vmemmap_pages",
+    ),
+    Rule(
+        "memmap.none",
+        "raw and sector namespaces have no struct pages, nor has a devdax of size 0: nothing is"
+        " initialised or taken.",
+        "Linux drivers/nvdimm/pmem.c pmem_attach_disk; drivers/dax/pmem.c __dax_pmem_probe",
+    ),
+    Rule(
+        "memmap.whole",
+        "With map=mem every page of the namespace but its cut end is initialised, the info"
+        " block's too.",
+        _INIT,
+    ),
+    Rule(
+        "memmap.altmap",
+        "With map=dev initialisation begins behind the altmap: at the first page of data.",
+        f"{_INIT}; mm/memremap.c vmem_altmap_offset",
+    ),
+)

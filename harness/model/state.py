@@ -1,0 +1,113 @@
+"""What the steps so far left in the guest: namespaces, file systems, in whose order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from harness.model.geometry import InfoBlock, Span
+from harness.model.machine import Machine
+from harness.records import PmemDevice
+from harness.scenario.steps import Map, Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """A namespace as it must come out; ``size_bytes`` is what its device offers.
+
+    ``raw_bytes`` is what it holds of the region. ``info`` is there for fsdax and devdax,
+    ``sector_bytes`` for sector. ``counted_pages`` is what its struct pages count for.
+    """
+
+    mode: Mode
+    map: Map | None
+    start: int
+    raw_bytes: int
+    size_bytes: int
+    align: int
+    info: InfoBlock | None = None
+    sector_bytes: int | None = None
+    counted_pages: int = 0
+
+    @property
+    def compound(self) -> int:
+        """Size of a compound page: devdax makes one of each block that it maps."""
+        return self.align if self.mode == "devdax" else 0
+
+    @property
+    def mapped(self) -> Span | None:
+        """The physical addresses that have struct pages: all but the cut end.
+
+        None without any: raw, sector, and a devdax of size 0, which no driver takes.
+        """
+        if self.info is None or (self.mode == "devdax" and self.size_bytes == 0):
+            return None
+        return Span(self.start, self.start + self.raw_bytes - self.info.end_trunc)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """RAM that holds struct pages, and the physical addresses that it stands for.
+
+    It is given back once nothing of what it stands for is mapped any more.
+    """
+
+    covered: Span
+    ram_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mounted:
+    """A file system with one file; ``dax`` tells whether the file is mapped directly."""
+
+    file_bytes: int
+    dax: bool
+
+
+@dataclass(slots=True)
+class RegionState:
+    """What the steps so far left in one region; namespaces lie from its start on."""
+
+    device: PmemDevice
+    namespaces: list[Namespace] = field(default_factory=list)
+    files: Mounted | None = None
+
+    @property
+    def used_bytes(self) -> int:
+        return sum(namespace.raw_bytes for namespace in self.namespaces)
+
+    @property
+    def devdax(self) -> Namespace | None:
+        """The devdax namespace made last."""
+        return next((n for n in reversed(self.namespaces) if n.mode == "devdax"), None)
+
+    @property
+    def block(self) -> Namespace | None:
+        """The namespace with a block device made last."""
+        return next((n for n in reversed(self.namespaces) if n.mode != "devdax"), None)
+
+
+class GuestState:
+    """One guest while its steps are predicted."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+        self.regions = tuple(RegionState(device) for device in machine.regions)
+        self.blocks: list[Block] = []
+
+    def region(self, index: int) -> RegionState:
+        """One region. Raises UserError where the layout has no such device."""
+        self.machine.region(index)
+        return self.regions[index]
+
+    def spans(self) -> tuple[Span, ...]:
+        """What of the physical memory has struct pages, RAM apart."""
+        found = (n.mapped for region in self.regions for n in region.namespaces)
+        return tuple(span for span in found if span is not None)
+
+    def release(self) -> int:
+        """Give back the blocks that stand for nothing any more; their bytes."""
+        spans = self.spans()
+        kept = [block for block in self.blocks if any(block.covered.meets(s) for s in spans)]
+        freed = sum(block.ram_bytes for block in self.blocks) - sum(b.ram_bytes for b in kept)
+        self.blocks = kept
+        return freed

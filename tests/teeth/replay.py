@@ -1,0 +1,109 @@
+"""Guest runs that were recorded, held against the model once more, whatever the model now is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.campaign.provide import Provider
+from harness.compare import compare
+from harness.model import Machine, Model
+from harness.records import KernelFacts, Observation, Prediction
+from harness.scenario.expand import Cell, expand
+from harness.scenario.schema import load_scenarios
+from harness.scenario.steps import Regions, Step
+from harness.target import load_targets
+
+_SHOWN = ("ok", "unsupported", "mismatch")
+
+SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A value that the model gets wrong; ``rule`` is the one that it has in the right model."""
+
+    rule: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One cell that a guest went through, and what it showed at each step, itself first."""
+
+    cell: Cell
+    facts: KernelFacts
+    steps: tuple[Step, ...]
+    observations: tuple[Observation, ...]
+    rules: Mapping[tuple[int, str], str]
+
+    @classmethod
+    def of(
+        cls,
+        cell: Cell,
+        facts: KernelFacts,
+        steps: tuple[Step, ...],
+        observations: tuple[Observation, ...],
+    ) -> Recording:
+        """To be made while the model is right: whose values are which rule's is kept."""
+        recording = cls(cell, facts, steps, observations, {})
+        rules = {
+            (index, expected.name): expected.rule.id
+            for index, prediction in enumerate(recording._predictions())
+            for expected in prediction.expected
+        }
+        return replace(recording, rules=rules)
+
+    def differences(self) -> Iterator[Difference]:
+        """Everything that the model, as it is now, gets wrong.
+
+        A step that the model then calls impossible counts as wrong, too.
+        """
+        predictions = self._predictions()
+        for index, (prediction, seen) in enumerate(
+            zip(predictions, self.observations, strict=False)
+        ):
+            if prediction.unsupported is not None and len(self.steps) > 1:
+                yield Difference("unsupported", prediction.unsupported)
+            for mismatch in compare(prediction, seen).mismatches:
+                name = mismatch.expected.name
+                rule = self.rules.get((index, name), mismatch.expected.rule.id)
+                yield Difference(rule, f"{self.cell.id} {name}")
+
+    def _predictions(self) -> list[Prediction]:
+        model = Model(Machine(self.cell.target, self.facts, self.cell.layout))
+        return [model.guest(), *map(model.predict, self.steps)]
+
+
+def load_recordings(results: Path, provider: Provider) -> list[Recording]:
+    """Every cell of a run whose guest and harness did not fail.
+
+    Mismatches, too: the right model must have learnt from them since.
+    """
+    run = json.loads((results / "run.json").read_text(encoding="utf-8"))
+    cells = {cell.id: cell for cell in _all_cells()}
+    recordings = []
+    for entry in run["cells"]:
+        if entry["verdict"] not in _SHOWN or entry["id"] not in cells:
+            continue
+        cell = cells[entry["id"]]
+        facts = provider.provide(cell.target, cell.config).kernel.facts
+        steps = (Regions(),) if entry["verdict"] == "unsupported" else cell.steps
+        lines = (results / entry["folder"] / "steps.jsonl").read_text(encoding="utf-8")
+        recordings.append(Recording.of(cell, facts, steps, tuple(_observations(lines))))
+    return recordings
+
+
+def _all_cells() -> Iterator[Cell]:
+    targets = load_targets()
+    for path in sorted(SCENARIOS.glob("*.yaml")):
+        for scenario in load_scenarios(path):
+            yield from expand(scenario, targets)
+
+
+def _observations(lines: str) -> Iterator[Observation]:
+    for line in lines.splitlines():
+        step = json.loads(line)
+        yield Observation(step["step"], step["observation"])
