@@ -133,7 +133,7 @@ class _Attempt:
             target=self.cell.target,
             layout=self.cell.layout,
             kernel=provisions.kernel.image,
-            initrd=(provisions.overlay, provisions.base),
+            initrd=provisions.archives,
             console_log=self.folder.console_log,
             store_root=provider.store.root,
             transport=self.options.transport,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.model.machine import POWERPC, Machine
-from harness.scenario.steps import Filesystem, GupTest, Mode
+from harness.scenario.steps import Fault, Filesystem, GupTest, HwPoison, Mmap, Mode, PageMetadata
 
 _MODE_SYMBOLS: dict[str, tuple[str, ...]] = {
     "raw": (),
@@ -39,6 +39,19 @@ def why_no_gup(machine: Machine, step: GupTest) -> str | None:
     if step.memory == "thp" and not machine.has_huge_pages:
         return f"{machine.target.name}: the guest has no transparent huge pages"
     return None
+
+
+def why_no_mapping(machine: Machine, step: Fault | Mmap | PageMetadata | HwPoison) -> str | None:
+    """Why the guest cannot have what a step about mappings needs."""
+    memory = "devdax" if isinstance(step, HwPoison) else step.memory
+    if memory == "anon":
+        return None
+    lacking = why_no_mode(machine, "devdax" if memory == "devdax" else "fsdax")
+    symbols: tuple[str, ...] = ("GUP_TEST",) if isinstance(step, PageMetadata) else ()
+    if isinstance(step, HwPoison):
+        injects = step.via == "corrupt-pfn"
+        symbols = ("MEMORY_FAILURE", *(["HWPOISON_INJECT"] if injects else []))
+    return lacking or _why_not_built(machine, symbols)
 
 
 def why_no_filesystem(machine: Machine, step: Filesystem) -> str | None:

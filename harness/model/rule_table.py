@@ -6,6 +6,7 @@ of the tool that is named.
 
 from __future__ import annotations
 
+from harness.model.mapping_rules import MAPPING_RULES
 from harness.records import Rule
 
 _PFN = "Linux drivers/nvdimm/pfn_devs.c"
@@ -308,4 +309,5 @@ TABLE: tuple[Rule, ...] = (
         "What was written is read back once caches are dropped.",
         "Linux drivers/nvdimm/pmem.c pmem_do_write, btt.c btt_write_pg",
     ),
+    *MAPPING_RULES,
 )

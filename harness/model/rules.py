@@ -25,6 +25,11 @@ _TOPICS = {
     "file": "gup_test",
     "hugetlb": "gup_test",
     "thp": "gup_test",
+    "mmap": "Mappings",
+    "fault": "Mappings",
+    "dax": "Mappings",
+    "page": "Page metadata",
+    "poison": "Poisoned memory",
     "fs": "File systems and block devices",
     "block": "File systems and block devices",
 }

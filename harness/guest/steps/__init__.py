@@ -14,14 +14,21 @@ from harness.guest.steps.block import make_filesystem, write_and_read
 from harness.guest.steps.context import StepContext
 from harness.guest.steps.gup import run_gup_test
 from harness.guest.steps.identity import identify_guest
+from harness.guest.steps.mapping import fault, live
 from harness.guest.steps.namespaces import create_namespace
+from harness.guest.steps.page_metadata import dump_pages
+from harness.guest.steps.poison import poison
 from harness.guest.steps.regions import destroy_namespaces, prepare_regions, show_regions
 from harness.records import Observation
 from harness.scenario.steps import (
     CreateNamespace,
     DestroyNamespaces,
+    Fault,
     Filesystem,
     GupTest,
+    HwPoison,
+    Mmap,
+    PageMetadata,
     Regions,
     Step,
     WriteRead,
@@ -36,6 +43,10 @@ RUNNERS: dict[type[Step], Callable[[Any, Shell, StepContext], Observation]] = {
     GupTest: run_gup_test,
     Filesystem: make_filesystem,
     WriteRead: write_and_read,
+    Fault: fault,
+    Mmap: live,
+    PageMetadata: dump_pages,
+    HwPoison: poison,
 }
 
 
