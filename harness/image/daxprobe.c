@@ -13,6 +13,7 @@
  *   early                               prctl(PR_MCE_KILL): told of poison at once
  *   poison:OFFSET                       madvise(MADV_HWPOISON) of the page there
  *   corrupt:PFN                         debugfs hwpoison/corrupt-pfn
+ *   gup:NUMBER:FIRST:LENGTH:PAGES:FLAGS  gup_test's ioctl of that number, PAGES a call
  *   caught                              the signal since it was last asked for, outside touch
  *   count:NAME                          counters of this process and of the kernel
  *   settle                              wait until no more pages of page tables are left than
@@ -35,6 +36,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -42,9 +44,16 @@
 #include <unistd.h>
 
 #define FIXED ((char *)(64UL << 30))
+#define GUP_TEST "/sys/kernel/debug/gup_test"
 #define CORRUPT_PFN "/sys/kernel/debug/hwpoison/corrupt-pfn"
 #define SETTLE_STEPS 100
 #define SETTLE_USEC 20000
+
+/* mm/gup_test.h, unchanged from 6.1 to 7.2. */
+struct gup_test {
+	uint64_t get_usec, put_usec, addr, size;
+	uint32_t pages_per_call, gup_flags, test_flags, which_pages[8];
+};
 
 static char *base = FIXED;
 static size_t page_size, mapped;
@@ -171,19 +180,22 @@ static void count(const char *name)
 	const char *text = text_of("/proc/self/status");
 	long tables = value_of(text, "VmPTE"), rss = value_of(text, "VmRSS");
 	long file = value_of(text, "RssFile"), anon = value_of(text, "RssAnon");
-	long global_tables, nr_mapped, pmd_mapped;
+	long global_tables, nr_mapped, pmd_mapped, acquired, released;
 
 	text = vmstat();
 	global_tables = value_of(text, "nr_page_table_pages");
 	nr_mapped = value_of(text, "nr_mapped");
 	pmd_mapped = value_of(text, "nr_file_pmdmapped");
+	acquired = value_of(text, "nr_foll_pin_acquired");
+	released = value_of(text, "nr_foll_pin_released");
 	if (tables_at_start < 0)
 		tables_at_start = global_tables;
 	text = text_of("/proc/meminfo");
 	say("{\"op\": \"count\", \"name\": \"%s\", \"VmPTE_kB\": %ld, \"VmRSS_kB\": %ld, "
 	    "\"RssFile_kB\": %ld, \"RssAnon_kB\": %ld, \"nr_page_table_pages\": %ld, "
-	    "\"nr_mapped\": %ld, \"nr_file_pmdmapped\": %ld, \"HardwareCorrupted_kB\": %ld}",
-	    name, tables, rss, file, anon, global_tables, nr_mapped, pmd_mapped,
+	    "\"nr_mapped\": %ld, \"nr_file_pmdmapped\": %ld, \"nr_foll_pin_acquired\": %ld, "
+	    "\"nr_foll_pin_released\": %ld, \"HardwareCorrupted_kB\": %ld}",
+	    name, tables, rss, file, anon, global_tables, nr_mapped, pmd_mapped, acquired, released,
 	    value_of(text, "HardwareCorrupted"));
 }
 
@@ -270,6 +282,23 @@ static void touch(char *words)
 	    done < length ? done : length, faults() - before, signal_fields(stopped));
 }
 
+static void gup(char *words)
+{
+	size_t command = number(&words), first = number(&words);
+	struct gup_test test = { .addr = (uint64_t)(base + first), .size = number(&words) };
+	int file = open(GUP_TEST, O_RDWR), error = 0;
+
+	if (file < 0)
+		die(GUP_TEST " (CONFIG_GUP_TEST)");
+	test.pages_per_call = number(&words);
+	test.gup_flags = number(&words);
+	if (ioctl(file, _IOWR('g', command, struct gup_test), &test))
+		error = errno;
+	close(file);
+	say("{\"op\": \"gup\", \"errno\": %d, \"size\": %llu}", error,
+	    (unsigned long long)test.size);
+}
+
 static void corrupt(size_t pfn)
 {
 	char text[32];
@@ -329,6 +358,8 @@ static void one(char *word)
 		result(op, prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0));
 	else if (!strcmp(op, "poison"))
 		result(op, madvise(base + number(&word), page_size, MADV_HWPOISON));
+	else if (!strcmp(op, "gup"))
+		gup(word);
 	else if (!strcmp(op, "corrupt"))
 		corrupt(number(&word));
 	else if (!strcmp(op, "caught"))

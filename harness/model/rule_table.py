@@ -213,6 +213,13 @@ TABLE: tuple[Rule, ...] = (
         f"{_GUP_TEST}; {_GUP_TOOL}",
     ),
     Rule(
+        "gup.partial",
+        "Where GUP meets pages that are not there, an error ends gup_test's loop and what came"
+        " before it is told as truncated; a call that gets some of its pages ends it too, but"
+        " counts whole, and as the last or only call goes unnoticed.",
+        f"{_GUP_TEST}; {_GUP} __get_user_pages",
+    ),
+    Rule(
         "gup.pin-count",
         "Every pinned base page counts once in nr_foll_pin_acquired, and once in"
         " nr_foll_pin_released when let go; longterm pins too.",

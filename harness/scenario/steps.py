@@ -92,6 +92,8 @@ class GupTest(Step):
     ``size`` is bytes (whole MiB); ``pages_per_call`` is gup_test's -n. ``shared`` maps
     with MAP_SHARED; ``huge`` false asks for MADV_NOHUGEPAGE. ``region`` is where the
     devdax or fsdax memory lives. ``anon`` and ``thp`` are private, whatever ``shared``.
+    gup_test touches all that it maps, and dies of what is not there; with ``touch`` false
+    (devdax and fsdax alone) daxprobe makes its ioctl on memory that GUP is left to fault in.
 
     Shows ``outcome`` (``ran``, ``mmap-refused``, ``ioctl-refused``, ``killed`` or
     ``no-device``), ``errno`` (of a refused mmap or ioctl), ``signal`` (name, of a killed
@@ -110,6 +112,7 @@ class GupTest(Step):
     shared: bool = True
     huge: bool = True
     repeats: Annotated[int, pydantic.Field(ge=1, le=100)] = 1
+    touch: bool = True
     region: Index = 0
 
 

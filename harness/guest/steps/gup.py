@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.errors import InfrastructureError
 from harness.guest.protocols import Shell
 from harness.guest.steps.context import StepContext
+from harness.guest.steps.gup_untouched import run_gup_untouched
 from harness.guest.steps.places import locate
 from harness.guest.steps.script import ScriptOutput, run_script
 from harness.observe.gup_test import GupRun, parse_gup_test
@@ -67,6 +68,8 @@ def run_gup_test(step: GupTest, shell: Shell, context: StepContext) -> Observati
 
     Raises InfrastructureError for a run that tells nothing of the kernel.
     """
+    if not step.touch:
+        return run_gup_untouched(step, shell, context)
     output = run_script(shell, _script(step), context.deadline())
     commands = (output.record,)
     if "no-device" in output.sections:

@@ -32,7 +32,7 @@ def fault(step: Fault, shell: Shell, context: StepContext) -> Observation:
         "unmap",
         "count:after",
     ]
-    run = run_probe(step, operations, shell, context)
+    run = run_probe(step.kind, step.memory, step.region, operations, shell, context)
     values = _early(run) or _fault_values(run.replies)
     return Observation(step.kind, values, (run.record,))
 
@@ -57,7 +57,8 @@ def _fault_values(replies: ProbeReplies) -> dict[str, Scalar]:
 
 def live(step: Mmap, shell: Shell, context: StepContext) -> Observation:
     """A mapping's life again and again, with the counters before, during and after it."""
-    run = run_probe(step, _life(step, context.page_size), shell, context)
+    operations = _life(step, context.page_size)
+    run = run_probe(step.kind, step.memory, step.region, operations, shell, context)
     values = _early(run) or _life_values(step, run.replies)
     return Observation(step.kind, values, (run.record,))
 

@@ -25,7 +25,16 @@ def poison(step: HwPoison, shell: Shell, context: StepContext) -> Observation:
     offset = step.offset - step.offset % page
     prepare = _FRAME.format(offset=offset, page=page)
     operations = _operations(step, offset, page)
-    run = run_probe(step, operations, shell, context, prepare=prepare, messages=True)
+    run = run_probe(
+        step.kind,
+        "devdax",
+        step.region,
+        operations,
+        shell,
+        context,
+        prepare=prepare,
+        messages=True,
+    )
     values = _early(step, run)
     if not values:
         said = parse_memory_failure(run.messages)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from harness.errors import InfrastructureError
 from harness.guest.protocols import Shell
@@ -14,7 +15,7 @@ from harness.observe.daxprobe import ProbeReplies, Reply, code_name, integer, pa
 from harness.observe.daxprobe import signal_name as name_of
 from harness.observe.sections import parse_attributes, read_integer
 from harness.records import CommandRecord, Scalar
-from harness.scenario.mapping_steps import HwPoison, MappingStep
+from harness.scenario.mapping_steps import MappingStep
 
 FORK, END = "fork '{'", "'}'"
 
@@ -51,7 +52,9 @@ class ProbeRun:
 
 
 def run_probe(
-    step: MappingStep | HwPoison,
+    kind: str,
+    memory: Literal["anon", "devdax", "fsdax"],
+    region: int,
     operations: Iterable[str],
     shell: Shell,
     context: StepContext,
@@ -59,18 +62,17 @@ def run_probe(
     prepare: str = "",
     messages: bool = False,
 ) -> ProbeRun:
-    """Run daxprobe's operations on the step's memory, whose path is in $file.
+    """Run daxprobe's operations on a region's memory, whose path is in $file.
 
-    ``prepare`` is shell text before. Raises InfrastructureError where the guest has no
-    daxprobe, where that lacks something, or where it was garbled.
+    ``kind`` is the step's, ``prepare`` shell text before. Raises InfrastructureError where
+    the guest has no daxprobe, where that lacks something, or where it was garbled.
     """
-    memory = step.memory if isinstance(step, MappingStep) else "devdax"
-    script = "" if memory == "anon" else locate(memory, step.region)
+    script = "" if memory == "anon" else locate(memory, region)
     script += _RUN.format(
-        kind=step.kind,
+        kind=kind,
         prepare=prepare,
         operations=" ".join(operations),
-        after=_DMESG.format(kind=step.kind) if messages else "",
+        after=_DMESG.format(kind=kind) if messages else "",
     )
     output = run_script(shell, script, context.deadline())
     if "no-device" in output.sections:
