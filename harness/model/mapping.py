@@ -6,70 +6,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.errors import UserError
-from harness.model.filesystem import Mounted
-from harness.model.machine import Machine
-from harness.model.namespace import Namespace
-from harness.model.paging import (
-    Range,
-    blocks_touched,
-    deposits_page_tables,
-    page_table_bytes,
-    vm_pte_growth,
+from harness.model.memory import (
+    Memory,
+    about_entries,
+    between,
+    copies_pages,
+    expect_tables,
+    faults_of,
+    rule_of_faults,
 )
+from harness.model.paging import Range
 from harness.model.rules import RULES
 from harness.records import Expected, Rule
 from harness.scenario.mapping_steps import Fault, MappingStep, Mmap
-from harness.units import align_up, format_size
+from harness.units import format_size
 
 RSS_NOISE_PAGES = 64
 """Pages by which RssFile may lag (TASK_RSS_EVENTS_THRESH; percpu_counter_batch)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What a step maps: a device, a file, or neither (anonymous memory)."""
-
-    machine: Machine
-    step: MappingStep
-    devdax: Namespace | None
-    files: Mounted | None
-
-    @property
-    def missing(self) -> bool:
-        if self.step.memory == "devdax":
-            return self.devdax is None or self.devdax.size_bytes == 0
-        return self.step.memory == "fsdax" and self.files is None
-
-    @property
-    def direct(self) -> bool:
-        """Whether entries map the device itself."""
-        copied = self.step.sharing == "private" and self.step.access == "write"
-        dax_file = self.files is not None and self.files.dax and not copied
-        return self.devdax is not None if self.step.memory == "devdax" else dax_file
-
-    @property
-    def end(self) -> int | None:
-        """Where touching ends in SIGBUS, in bytes of the mapping; None where it does not."""
-        if self.devdax is not None and self.step.memory == "devdax":
-            return max(0, self.devdax.size_bytes - self.step.offset)
-        if self.files is not None and self.step.memory == "fsdax":
-            return max(0, align_up(self.files.file_bytes, self.machine.page) - self.step.offset)
-        return None
-
-    @property
-    def entries(self) -> Range:
-        """The smallest and the largest entry that may map it."""
-        page, pmd = self.machine.page, self.machine.pmd
-        if self.devdax is not None and self.step.memory == "devdax":
-            return Range(self.devdax.align, self.devdax.align)
-        if not self.machine.has_huge_pages or self.step.advice == "nohuge":
-            return Range(page, page)
-        if self.step.memory == "anon":
-            always = self.machine.kernel.has("TRANSPARENT_HUGEPAGE_ALWAYS")
-            huge = always or self.step.advice == "huge"
-            entry = pmd if huge else page
-            return Range(page if self.step.size % pmd else entry, entry)
-        return Range(page, pmd if self.direct else page)
 
 
 def expect_fault(memory: Memory, step: Fault) -> tuple[Expected, ...]:
@@ -92,16 +45,16 @@ def expect_fault(memory: Memory, step: Fault) -> tuple[Expected, ...]:
         *(() if stop is None else stop.expected(step.first)),
         Expected("touched_bytes", touched, rule),
     ]
-    if not memory.direct and step.memory == "fsdax" and not _copies(memory):
+    if not memory.direct and step.memory == "fsdax" and not copies_pages(memory):
         return tuple(values)
-    faults = _faults(memory, step.first, touched)
-    values += _between("faults", faults, _fault_rule(memory), _about_entries(memory))
+    faults = faults_of(memory, step.first, touched)
+    values += between("faults", faults, rule_of_faults(memory), about_entries(memory))
     if faults.least == faults.most and faults.most and touched % faults.most == 0:
         entry = touched // faults.most
-        values.append(Expected("entry_bytes", entry, _fault_rule(memory)))
+        values.append(Expected("entry_bytes", entry, rule_of_faults(memory)))
     if step.fixed:
         handled = stop is not None and stop.signal == "SIGBUS"
-        values += _expect_tables(memory, step.first, touched, stopped=handled)
+        values += expect_tables(memory, step.first, touched, stopped=handled)
     values.append(Expected("page_table_bytes_left", 0, RULES["mmap.nothing-left"]))
     return tuple(values)
 
@@ -194,14 +147,14 @@ def expect_mmap(memory: Memory, step: Mmap) -> tuple[Expected, ...]:
 def _expect_life(memory: Memory, step: Mmap) -> Iterator[Expected]:
     if step.end == "truncate":
         yield Expected("truncated_signal", "SIGBUS", RULES["file.past-end"])
-    if not memory.direct and step.memory == "fsdax" and not _copies(memory):
+    if not memory.direct and step.memory == "fsdax" and not copies_pages(memory):
         return
-    faults = _faults(memory, 0, step.size).times(step.repeats)
-    why = f"{_about_entries(memory)}, {step.repeats} times"
-    yield from _between("faults", faults, _fault_rule(memory), why)
+    faults = faults_of(memory, 0, step.size).times(step.repeats)
+    why = f"{about_entries(memory)}, {step.repeats} times"
+    yield from between("faults", faults, rule_of_faults(memory), why)
     if step.fork:
-        yield from _between("child_faults", faults, RULES["mmap.fork"], why)
-    yield from _expect_tables(memory, 0, step.size)
+        yield from between("child_faults", faults, RULES["mmap.fork"], why)
+    yield from expect_tables(memory, 0, step.size)
     yield from _expect_counters(memory, step)
 
 
@@ -216,12 +169,12 @@ def _expect_counters(memory: Memory, step: Mmap) -> Iterator[Expected]:
     least = 0 if holes else pages
     noise = RSS_NOISE_PAGES
     rss = Range((least - noise) * page, (pages + noise) * page)
-    yield from _between("rss_file_bytes", rss, rule, f"{pages} pages, {noise} more or less")
-    yield from _between("nr_mapped", Range(least, pages), rule, f"{pages} pages")
+    yield from between("rss_file_bytes", rss, rule, f"{pages} pages, {noise} more or less")
+    yield from between("nr_mapped", Range(least, pages), rule, f"{pages} pages")
     entries = memory.entries
     huge = step.size // pmd if counted and entries.most == pmd else 0
     certain = huge if entries.least == pmd and not holes else 0
-    yield from _between("pmd_mapped", Range(certain, huge), rule, "in PMD entries")
+    yield from between("pmd_mapped", Range(certain, huge), rule, "in PMD entries")
 
 
 def _expect_nothing_left(step: Mmap) -> Iterator[Expected]:
@@ -230,69 +183,3 @@ def _expect_nothing_left(step: Mmap) -> Iterator[Expected]:
         yield Expected("page_table_bytes_left", 0, rule)
     for name in ("nr_mapped_left", "pmd_mapped_left", "page_table_pages_left"):
         yield Expected(name, 0, rule)
-
-
-def _copies(memory: Memory) -> bool:
-    """Whether every page of a file is copied when touched, since it is private and written."""
-    step = memory.step
-    return step.memory == "fsdax" and step.sharing == "private" and step.access == "write"
-
-
-def _faults(memory: Memory, first: int, length: int) -> Range:
-    """Faults for touching a range once: one for each entry that maps a part of it, or two."""
-    entries = memory.entries
-    fewest = blocks_touched(first, length, entries.most)
-    faults = Range(fewest, blocks_touched(first, length, entries.least))
-    return faults.times(2) if _is_clean_first(memory) else faults
-
-
-def _fault_rule(memory: Memory) -> Rule:
-    return RULES["fault.clean-entry" if _is_clean_first(memory) else "fault.entry"]
-
-
-def _is_clean_first(memory: Memory) -> bool:
-    """Whether a write finds a clean entry and faults again to make it dirty."""
-    machine, step = memory.machine, memory.step
-    base_pages = memory.devdax is not None and memory.devdax.align == machine.page
-    writes = step.memory == "devdax" and step.access == "write" and base_pages
-    return writes and machine.mmu == "arm64" and not machine.dax_counts_folios
-
-
-def _expect_tables(
-    memory: Memory, first: int, length: int, *, stopped: bool = False
-) -> Iterator[Expected]:
-    machine, entries = memory.machine, memory.entries
-    sizes = [
-        vm_pte_growth(
-            page_table_bytes(
-                first=first,
-                length=length,
-                stopped=stopped,
-                entry=entry,
-                page=machine.page,
-                pmd=machine.pmd,
-                pud=machine.pud,
-                deposits=deposits_page_tables(machine, memory.step.memory),
-            )
-        )
-        for entry in (entries.most, entries.least)
-    ]
-    least, most = min(s.least for s in sizes), max(s.most for s in sizes)
-    why = f"{length:#x} touched; {_about_entries(memory)}"
-    yield from _between("page_table_bytes", Range(least, most), RULES["mmap.page-tables"], why)
-
-
-def _about_entries(memory: Memory) -> str:
-    entries = memory.entries
-    if entries.least == entries.most:
-        return f"entries of {format_size(entries.most)}"
-    return f"entries of {format_size(entries.least)} to {format_size(entries.most)}"
-
-
-def _between(name: str, bounds: Range, rule: Rule, why: str) -> tuple[Expected, ...]:
-    if bounds.least == bounds.most:
-        return (Expected(name, bounds.least, rule, because=why),)
-    return (
-        Expected(name, bounds.least, rule, ">=", why),
-        Expected(name, bounds.most, rule, "<=", why),
-    )

@@ -10,7 +10,8 @@ from harness.model import availability, vmemmap
 from harness.model.filesystem import Mounted, expect_filesystem, expect_write_read, mount
 from harness.model.gup import expect_gup
 from harness.model.machine import Machine
-from harness.model.mapping import Memory, expect_fault, expect_mmap
+from harness.model.mapping import expect_fault, expect_mmap
+from harness.model.memory import Memory
 from harness.model.namespace import Namespace, expect_created, expect_refused, place_namespace
 from harness.model.ndctl import Refusal
 from harness.model.page_metadata import expect_page_metadata
