@@ -16,6 +16,7 @@
  *   gup:NUMBER:FIRST:LENGTH:PAGES:FLAGS  gup_test's ioctl of that number, PAGES a call
  *   caught                              the signal since it was last asked for, outside touch
  *   count:NAME                          counters of this process and of the kernel
+ *   steady                              wait until page tables of the past are freed
  *   settle                              wait until no more pages of page tables are left than
  *                                       at the first count
  *   repeat:N { ... }                    operations again and again
@@ -48,6 +49,7 @@
 #define CORRUPT_PFN "/sys/kernel/debug/hwpoison/corrupt-pfn"
 #define SETTLE_STEPS 100
 #define SETTLE_USEC 20000
+#define STEADY_STEPS 5
 
 /* mm/gup_test.h, unchanged from 6.1 to 7.2. */
 struct gup_test {
@@ -199,7 +201,22 @@ static void count(const char *name)
 	    value_of(text, "HardwareCorrupted"));
 }
 
-/* Page tables are freed after a grace period; what is left after two seconds has leaked. */
+/* Other processes' page tables, too, are freed after a grace period. */
+static void steady(void)
+{
+	long last = -1, now;
+	int same = 0, step;
+
+	for (step = 0; same < STEADY_STEPS && step < SETTLE_STEPS; step++) {
+		now = value_of(vmstat(), "nr_page_table_pages");
+		same = now == last ? same + 1 : 0;
+		last = now;
+		usleep(SETTLE_USEC);
+	}
+	say("{\"op\": \"steady\", \"steps\": %d}", step);
+}
+
+/* What is left of this process' own after two seconds has leaked. */
 static void settle(void)
 {
 	int step = 0;
@@ -366,6 +383,8 @@ static void one(char *word)
 		say("{\"op\": \"caught\", %s}", signal_fields(pending)), pending = 0;
 	else if (!strcmp(op, "count"))
 		count(word);
+	else if (!strcmp(op, "steady"))
+		steady();
 	else if (!strcmp(op, "settle"))
 		settle();
 	else

@@ -181,5 +181,7 @@ def _expect_nothing_left(step: Mmap) -> Iterator[Expected]:
     rule = RULES["mmap.nothing-left"]
     if step.end != "exit":
         yield Expected("page_table_bytes_left", 0, rule)
-    for name in ("nr_mapped_left", "pmd_mapped_left", "page_table_pages_left"):
-        yield Expected(name, 0, rule)
+    yield Expected("nr_mapped_left", 0, rule)
+    yield Expected("pmd_mapped_left", 0, rule)
+    # The whole kernel's: tables of processes before may go meanwhile.
+    yield Expected("page_table_pages_left", 0, rule, "<=")

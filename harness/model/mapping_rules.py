@@ -52,10 +52,11 @@ MAPPING_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "fault.clean-entry",
-        "Before 6.15 device-dax puts in base pages clean, also for a write: arm64 without"
-        " hardware dirty state (ARMv8.0) faults a second time to make each dirty.",
+        "Before 6.15 device-dax puts in base pages clean, also for a write: where the MMU does not"
+        " make entries dirty itself (arm64 before ARMv8.1, radix as QEMU has it) each takes a"
+        " second fault for that.",
         f"{_DEVDAX} __dev_dax_pte_fault (vmf_insert_mixed; vmf_insert_page_mkwrite from 6.15);"
-        " arch/arm64/mm/fault.c ptep_set_access_flags",
+        " ptep_set_access_flags of arm64 and radix; QEMU target/ppc/mmu-radix64.c (R and C bits)",
     ),
     Rule(
         "fault.address",

@@ -78,7 +78,7 @@ def _life(step: Mmap, page: int) -> list[str]:
     life = [f"repeat:{step.repeats} '{{'", *cycle, END]
     if step.end != "exit":
         life = [FORK, *life, END]
-    return ["count:start", *life, "settle", "count:end"]
+    return ["steady", "count:start", *life, "settle", "count:end"]
 
 
 def _life_values(step: Mmap, replies: ProbeReplies) -> dict[str, Scalar]:
