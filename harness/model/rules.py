@@ -86,6 +86,18 @@ _DISAGREEMENTS = (
     " says `no supported hugepage sizes`.",
     "gup_test always writes to what it maps before it pins, with `-W` as well; private pages"
     " are therefore never the zero page.",
+    "Hence partial pins and their accounts (an error after k calls, part of a call, part of the"
+    " last) cannot be had with the tool: what it cannot touch kills it. `touch: false` makes the"
+    " same ioctl on memory that GUP faults in itself.",
+    "One fault an entry is not the whole story of base pages: before 6.15 device-dax puts them in"
+    " clean, and arm64 and radix guests fault again on each to write.",
+    "A fault that ends in SIGBUS has made its PMD table all the same, and VmPTE shows it until"
+    " munmap.",
+    "nr_page_table_pages falls a grace period after the tables are gone (powerpc frees fragments"
+    " by RCU), of processes that ended before as well: what is left is an upper bound.",
+    "MAP_SYNC with MAP_FIXED_NOREPLACE is EOPNOTSUPP everywhere: MAP_SHARED_VALIDATE refuses that"
+    " flag (LEGACY_MAP_MASK lacks it), not the file.",
+    "MADV_HWPOISON unmaps the entry from every process, those too that get no signal.",
 )
 
 _UNSEEN = (
