@@ -152,3 +152,38 @@ def test_pages_that_nobody_dumped_show_no_counts() -> None:
     step = PageMetadata(memory="devdax")
     values = run_step(step, OneAnswer(0, stdout), context("x86_64")).values
     assert dict(values) == {"outcome": "dumped"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "change"),
+    [
+        ("mmap", "page_table_bytes_left", 2048),  # a deposited table that was not withdrawn
+        ("mmap", "page_table_pages_left", 28),  # ... or was withdrawn, but not freed
+        ("mmap", "nr_mapped_left", 1),
+        ("page-metadata", "page0.refcount", 1),  # a reference that unpinning forgot
+        ("page-metadata", "page0.refcount", -1),  # ... or that a fault did not take
+        ("page-metadata", "page0.pfn", 1),
+        ("page-metadata", "page0.order", -1),
+        ("hwpoison", "address_lsb", -8),
+        ("hwpoison", "address_offset", 1 << 16),
+        ("hwpoison", "other_faults", -1),
+        ("fault", "faults", 1),
+        ("fault", "fault_offset", -4096),
+        ("fault", "page_table_bytes", 2048),
+        ("gup-test", "unpinned_pages", -1),
+    ],
+)
+def test_what_a_broken_kernel_would_show_is_a_mismatch(kind: str, name: str, change: int) -> None:
+    """The recorded hash guest, with one number of one kind of step wrong."""
+    recording = RECORDINGS["ppc64-hash-6.1"]
+    caught = 0
+    for steps in recording["cells"].values():
+        model = Model(machine(recording))
+        for recorded in steps:
+            step = STEPS[recorded["kind"]].model_validate(recorded["step"])
+            prediction, seen = model.predict(step), recorded["values"]
+            if recorded["kind"] == kind and isinstance(seen.get(name), int):
+                wrong = Observation(kind, {**seen, name: seen[name] + change})
+                names = {m.expected.name for m in compare(prediction, wrong).mismatches}
+                caught += name in names
+    assert caught > 0
