@@ -51,7 +51,7 @@ def expect_fault(memory: Memory, step: Fault) -> tuple[Expected, ...]:
     values += between("faults", faults, rule_of_faults(memory), about_entries(memory))
     if faults.least == faults.most and faults.most and touched % faults.most == 0:
         entry = touched // faults.most
-        values.append(Expected("entry_bytes", entry, rule_of_faults(memory)))
+        values.append(Expected("bytes_per_fault", entry, rule_of_faults(memory)))
     if step.fixed:
         handled = stop is not None and stop.signal == "SIGBUS"
         values += expect_tables(memory, step.first, touched, stopped=handled)

@@ -43,7 +43,7 @@ class Fault(MappingStep):
     ``no-device``), ``errno`` (refused), ``signal``, ``code`` (si_code by name) and
     ``fault_offset`` (si_addr, as bytes from the mapping's start) of the access that was
     stopped, ``touched_bytes`` (before that), ``faults`` (taken, minor and major),
-    ``entry_bytes`` (touched bytes for each fault), ``page_table_bytes`` (growth of VmPTE)
+    ``bytes_per_fault`` (touched bytes for each fault), ``page_table_bytes`` (growth of VmPTE)
     and ``page_table_bytes_left`` (of that, after munmap).
     """
 

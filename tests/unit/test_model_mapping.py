@@ -74,7 +74,7 @@ def test_devdax_takes_a_fault_an_entry(target: str, align: int, faults: int, tab
     namespace = DEVDAX.model_copy(update={"align": align})
     seen = values(predict(machine(target), [namespace, fault()]))
     assert seen["faults"] == faults
-    assert seen["entry_bytes"] == align
+    assert seen["bytes_per_fault"] == align
     assert seen["page_table_bytes"] == tables
     assert seen["page_table_bytes_left"] == 0
 

@@ -49,7 +49,7 @@ def _fault_values(replies: ProbeReplies) -> dict[str, Scalar]:
         "fault_offset": integer(touch, "offset") if number else None,
         "touched_bytes": touched,
         "faults": faults,
-        "entry_bytes": touched // faults if faults and touched % faults == 0 else None,
+        "bytes_per_fault": touched // faults if faults and touched % faults == 0 else None,
         "page_table_bytes": growth * _KIB,
         "page_table_bytes_left": replies.growth("VmPTE_kB", before, after) * _KIB,
     }
