@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.model.machine import POWERPC, Machine
-from harness.scenario.steps import Fault, Filesystem, GupTest, HwPoison, Mmap, Mode, PageMetadata
+from harness.scenario.steps import Filesystem, GupTest, Mode
 
 _MODE_SYMBOLS: dict[str, tuple[str, ...]] = {
     "raw": (),
@@ -18,18 +18,18 @@ def why_no_pmem(machine: Machine) -> str | None:
     if machine.target.pmem is None:
         return f"{machine.target.name}: QEMU has no pmem device for this machine"
     bus = "PAPR_SCM" if machine.mmu in POWERPC else "ACPI_NFIT"
-    return _why_not_built(machine, ("LIBNVDIMM", bus))
+    return why_not_built(machine, ("LIBNVDIMM", bus))
 
 
 def why_no_mode(machine: Machine, mode: Mode) -> str | None:
     """Why no namespace of this mode can exist in the guest."""
     symbols = ("BLK_DEV_PMEM", *_MODE_SYMBOLS[mode])
-    return why_no_pmem(machine) or _why_not_built(machine, symbols)
+    return why_no_pmem(machine) or why_not_built(machine, symbols)
 
 
 def why_no_gup(machine: Machine, step: GupTest) -> str | None:
     """Why gup_test cannot run on this kind of memory in the guest."""
-    missing = _why_not_built(machine, ("GUP_TEST",))
+    missing = why_not_built(machine, ("GUP_TEST",))
     if missing:
         return missing
     if step.memory in ("devdax", "fsdax"):
@@ -41,26 +41,14 @@ def why_no_gup(machine: Machine, step: GupTest) -> str | None:
     return None
 
 
-def why_no_mapping(machine: Machine, step: Fault | Mmap | PageMetadata | HwPoison) -> str | None:
-    """Why the guest cannot have what a step about mappings needs."""
-    memory = "devdax" if isinstance(step, HwPoison) else step.memory
-    if memory == "anon":
-        return None
-    lacking = why_no_mode(machine, "devdax" if memory == "devdax" else "fsdax")
-    symbols: tuple[str, ...] = ("GUP_TEST",) if isinstance(step, PageMetadata) else ()
-    if isinstance(step, HwPoison):
-        injects = step.via == "corrupt-pfn"
-        symbols = ("MEMORY_FAILURE", *(["HWPOISON_INJECT"] if injects else []))
-    return lacking or _why_not_built(machine, symbols)
-
-
 def why_no_filesystem(machine: Machine, step: Filesystem) -> str | None:
     """Why no file system of this type can be mounted with DAX in the guest."""
     symbols = ("EXT4_FS" if step.type == "ext4" else "XFS_FS", "FS_DAX")
-    return why_no_mode(machine, "fsdax") or _why_not_built(machine, symbols)
+    return why_no_mode(machine, "fsdax") or why_not_built(machine, symbols)
 
 
-def _why_not_built(machine: Machine, symbols: tuple[str, ...]) -> str | None:
+def why_not_built(machine: Machine, symbols: tuple[str, ...]) -> str | None:
+    """Which of the symbols the kernel lacks, as a reason; None where it has them all."""
     missing = [f"CONFIG_{symbol}" for symbol in symbols if not machine.kernel.has(symbol)]
     if not missing:
         return None

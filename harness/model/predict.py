@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from harness.errors import UserError
 from harness.model import availability, vmemmap
 from harness.model.filesystem import Mounted, expect_filesystem, expect_write_read, mount
 from harness.model.gup import expect_gup
 from harness.model.machine import Machine
-from harness.model.mapping import expect_fault, expect_mmap
-from harness.model.memory import Memory
+from harness.model.mappings import predict_mapping
 from harness.model.namespace import Namespace, expect_created, expect_refused, place_namespace
 from harness.model.ndctl import Refusal
-from harness.model.page_metadata import expect_page_metadata
-from harness.model.poison import expect_poison
 from harness.model.rules import RULES
 from harness.records import Expected, PmemDevice, Prediction
 from harness.scenario.steps import (
@@ -111,7 +108,7 @@ class Model:
             case WriteRead():
                 return self._predict_write_read(step)
             case Fault() | Mmap() | PageMetadata() | HwPoison():
-                return self._predict_mapping(step)
+                return predict_mapping(self.machine, self._region, step)
         raise UserError(f"the model knows no step {step.kind!r}")
 
     def _region(self, index: int) -> _Region:
@@ -200,29 +197,6 @@ class Model:
             region = self._region(step.region)
             devdax, files = region.devdax, region.files
         return Prediction(step.kind, expect_gup(self.machine, step, devdax, files))
-
-    def _predict_mapping(self, step: Fault | Mmap | PageMetadata | HwPoison) -> Prediction:
-        machine = self.machine
-        lacking = availability.why_no_mapping(machine, step)
-        if lacking is not None:
-            return Prediction(step.kind, (), lacking)
-        devdax, files = None, None
-        if isinstance(step, HwPoison) or step.memory != "anon":
-            region = self._region(step.region)
-            devdax, files = region.devdax, region.files
-        match step:
-            case HwPoison():
-                expected = expect_poison(machine, step, devdax)
-            case PageMetadata():
-                expected = expect_page_metadata(machine, step, devdax, files)
-            case Fault():
-                expected = expect_fault(Memory(machine, step, devdax, files), step)
-            case Mmap():
-                expected = expect_mmap(Memory(machine, step, devdax, files), step)
-                if step.end == "truncate" and files is not None:
-                    end = step.offset + step.size
-                    region.files = replace(files, file_bytes=end, sparse=True)
-        return Prediction(step.kind, expected)
 
     def _predict_filesystem(self, step: Filesystem) -> Prediction:
         lacking = availability.why_no_filesystem(self.machine, step)
