@@ -122,7 +122,7 @@ class Attempt:
             target=self.cell.target,
             layout=self.cell.layout,
             kernel=provisions.kernel.image,
-            initrd=(provisions.overlay, provisions.base),
+            initrd=provisions.archives,
             console_log=self.folder.console_log,
             store_root=self.store_root,
             transport=self.options.transport,

@@ -52,7 +52,7 @@ def canned_command(
     accelerator: Accelerator = "kvm" if memory.recall() else "tcg"
     files = GuestFiles(
         kernel=_bootable(target, provisions, emulator, accelerator, store),
-        initrd=_initrd(store, provisions.base, provisions.overlay),
+        initrd=_initrd(store, provisions),
         directory=directory,
     )
     layout = _layout(cell)
@@ -91,11 +91,11 @@ def _bootable(
     return store.provide("fixed-kernel", key, build) / image.name
 
 
-def _initrd(store: Store, base: Path, overlay: Path) -> Path:
+def _initrd(store: Store, provisions: Provisions) -> Path:
     def build(directory: Path) -> None:
-        compose_initrd(directory / "initrd", (overlay, base))
+        compose_initrd(directory / "initrd", provisions.archives)
 
-    key = digest("interactive", base, overlay)
+    key = digest("interactive", *provisions.archives)
     return store.provide("initrd", key, build) / "initrd"
 
 

@@ -86,7 +86,7 @@ class KeptRunner:
 
 def _identities(provisions: Provisions) -> tuple[str, ...]:
     """The kernel's key, and those of the images, which name their folders."""
-    return (provisions.kernel.key, provisions.base.parent.name, provisions.overlay.parent.name)
+    return (provisions.kernel.key, *(path.parent.name for path in provisions.archives))
 
 
 @cache

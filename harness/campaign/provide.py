@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from harness.errors import KernelFailure
-from harness.image import provide_base_image, provide_overlay
+from harness.image import provide_base_image, provide_daxprobe, provide_overlay
 from harness.kernel.build import BuiltKernel, provide_kernel
 from harness.kernel.spec import KernelSpec, parse_kernel_spec
 from harness.progress import Progress
@@ -19,11 +19,17 @@ from harness.target import Target
 
 @dataclass(frozen=True, slots=True)
 class Provisions:
-    """All that a guest boots from: kernel, packages, and what was built with the kernel."""
+    """All that a guest boots from: kernel, packages, what was built with the kernel, daxprobe."""
 
     kernel: BuiltKernel
     base: Path
     overlay: Path
+    daxprobe: Path
+
+    @property
+    def archives(self) -> tuple[Path, ...]:
+        """The parts of an initrd, in the order in which they are unpacked."""
+        return (self.daxprobe, self.overlay, self.base)
 
 
 # A target's name, fragments beyond its own, and the digests of patches.
@@ -68,4 +74,5 @@ class Provider:
             kernel=kernel,
             base=provide_base_image(target, self.store, self.progress),
             overlay=provide_overlay(target, kernel, self.store, self.progress),
+            daxprobe=provide_daxprobe(target, self.store),
         )

@@ -1,5 +1,6 @@
 """The guest's root: packages, init, the kernel's own tools, and one initrd of them all."""
 
+from harness.image.daxprobe import provide_daxprobe
 from harness.image.initrd import compose_initrd, dropbear_host_key, run_archive
 from harness.image.overlay import provide_overlay
 from harness.image.root import provide_base_image
@@ -8,6 +9,7 @@ __all__ = [
     "compose_initrd",
     "dropbear_host_key",
     "provide_base_image",
+    "provide_daxprobe",
     "provide_overlay",
     "run_archive",
 ]

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import InfrastructureError, UserError
-from harness.kernel.make import Make, find_toolchain, first_errors
+from harness.errors import UserError
+from harness.image.compiler import compile_program
+from harness.kernel.make import Make, find_toolchain
 from harness.target import Target
 
 # The folder was renamed from vm to mm in 6.3.
@@ -68,16 +68,6 @@ def build_gup_test(source: Path, target: Target, scratch: Path) -> bytes:
     include = ["-I", str(source), "-I", str(found.directory.parent)]
     command = [f"{target.kernel.cross_compile}gcc", "-O2", "-static", "-s", *include]
     command += ["-isystem", str(scratch / "usr/include"), "-o", str(program)]
-    _compile(target, [*command, *map(str, found.files), "-lpthread"])
+    command += [*map(str, found.files), "-lpthread"]
+    compile_program(target, command, "gup_test of this kernel")
     return program.read_bytes()
-
-
-def _compile(target: Target, command: list[str]) -> None:
-    try:
-        subprocess.run(command, check=True, capture_output=True, text=True)
-    except FileNotFoundError as exc:
-        packages = " ".join(target.packages.compiler)
-        raise InfrastructureError(f"{command[0]} is missing: apt-get install {packages}") from exc
-    except subprocess.CalledProcessError as exc:
-        message = "\n  ".join(first_errors(exc.stderr)) or exc.stderr.strip()
-        raise InfrastructureError(f"gup_test of this kernel does not build:\n  {message}") from exc

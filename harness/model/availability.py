@@ -21,18 +21,18 @@ def why_no_pmem(machine: Machine) -> str | None:
     if machine.target.pmem is None:
         return f"{machine.target.name}: QEMU has no pmem device for this machine"
     bus = "PAPR_SCM" if machine.mmu in POWERPC else "ACPI_NFIT"
-    return _why_not_built(machine, ("LIBNVDIMM", bus))
+    return why_not_built(machine, ("LIBNVDIMM", bus))
 
 
 def why_no_mode(machine: Machine, mode: Mode) -> str | None:
     """Why no namespace of this mode can exist in the guest."""
     symbols = ("BLK_DEV_PMEM", *_MODE_SYMBOLS[mode])
-    return why_no_pmem(machine) or _why_not_built(machine, symbols)
+    return why_no_pmem(machine) or why_not_built(machine, symbols)
 
 
 def why_no_gup(machine: Machine, step: GupTest) -> str | None:
     """Why gup_test cannot run on this kind of memory in the guest."""
-    missing = _why_not_built(machine, ("GUP_TEST",))
+    missing = why_not_built(machine, ("GUP_TEST",))
     if missing:
         return missing
     if step.memory in ("devdax", "fsdax"):
@@ -47,10 +47,11 @@ def why_no_gup(machine: Machine, step: GupTest) -> str | None:
 def why_no_filesystem(machine: Machine, step: Filesystem) -> str | None:
     """Why no file system of this type can be mounted with DAX in the guest."""
     symbols = ("EXT4_FS" if step.type == "ext4" else "XFS_FS", "FS_DAX")
-    return why_no_mode(machine, "fsdax") or _why_not_built(machine, symbols)
+    return why_no_mode(machine, "fsdax") or why_not_built(machine, symbols)
 
 
-def _why_not_built(machine: Machine, symbols: tuple[str, ...]) -> str | None:
+def why_not_built(machine: Machine, symbols: tuple[str, ...]) -> str | None:
+    """Which of the symbols the kernel lacks, as a reason; None where it has them all."""
     missing = [f"CONFIG_{symbol}" for symbol in symbols if not machine.kernel.has(symbol)]
     if not missing:
         return None
@@ -59,14 +60,14 @@ def _why_not_built(machine: Machine, symbols: tuple[str, ...]) -> str | None:
 
 def why_no_kmem(machine: Machine) -> str | None:
     """Why no devdax device can be turned into RAM."""
-    return _why_not_built(machine, ("DEV_DAX", "DEV_DAX_KMEM"))
+    return why_not_built(machine, ("DEV_DAX", "DEV_DAX_KMEM"))
 
 
 def why_no_hmem(machine: Machine) -> str | None:
     """Why soft-reserved memory can be no dax device."""
     if machine.mmu != "x86" and machine.mmu != "arm64":
         return f"{machine.target.name}: soft-reserved memory is EFI's"
-    return _why_not_built(machine, ("EFI_SOFT_RESERVE", "DEV_DAX_HMEM"))
+    return why_not_built(machine, ("EFI_SOFT_RESERVE", "DEV_DAX_HMEM"))
 
 
 def predict_features(state: GuestState, step: Features) -> Prediction:
@@ -78,7 +79,7 @@ def predict_features(state: GuestState, step: Features) -> Prediction:
         "devdax": why_no_mode(machine, "devdax") or why_no_device(machine),
         "kmem": why_no_kmem(machine),
         "hmem": why_no_hmem(machine),
-        "gup_test": _why_not_built(machine, ("GUP_TEST", "DEBUG_FS")),
+        "gup_test": why_not_built(machine, ("GUP_TEST", "DEBUG_FS")),
     }
     expected = tuple(
         Expected(name, reason is None, RULES["feature.built"], because=reason or "built in")

@@ -6,6 +6,8 @@ truncated, and the pin counters of /proc/vmstat. Source: mm/gup_test.c, mm/gup.c
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from harness.errors import UserError
 from harness.model.availability import why_no_gup
 from harness.model.machine import MIB, Machine
@@ -41,13 +43,21 @@ def expect_gup(
             field="size",
             hint=format_size(align_up(step.size, MIB)),
         )
+    if not step.touch and step.memory not in ("devdax", "fsdax"):
+        raise UserError(f"gup_test touches {step.memory} memory itself", field="touch", hint="true")
+    if step.memory != "fsdax":
+        files = None
+    if step.memory != "devdax":
+        devdax = None
     if step.memory == "devdax":
         early = _devdax_outcome(machine, step, devdax)
     elif step.memory == "fsdax":
         early = _file_outcome(machine, step, files)
     else:
         early = ()
-    return early or _expect_run(machine, step, files)
+    if early or step.touch:
+        return early or _expect_run(machine, step, files)
+    return _expect_untouched(machine, step, devdax, files)
 
 
 def _devdax_outcome(
@@ -61,10 +71,10 @@ def _devdax_outcome(
     if step.size % device.align:
         why = f"{step.size:#x} is not a multiple of {device.align:#x}"
         return _refused_mmap(RULES["devdax.unaligned"], why)
-    if not step.huge and device.align > machine.page:
+    if step.touch and not step.huge and device.align > machine.page:
         why = f"entries of {device.align:#x} only, and MADV_NOHUGEPAGE"
         return _killed(RULES["devdax.nohuge"], why)
-    if step.size > device.size_bytes:
+    if step.touch and step.size > device.size_bytes:
         why = f"{step.size:#x} touched, {device.size_bytes:#x} there"
         return _killed(RULES["devdax.past-end"], why)
     return ()
@@ -73,7 +83,7 @@ def _devdax_outcome(
 def _file_outcome(machine: Machine, step: GupTest, files: Mounted | None) -> tuple[Expected, ...]:
     if files is None:
         return (Expected("outcome", "no-device", RULES["gup.no-device"]),)
-    if step.size > align_up(files.file_bytes, machine.page):
+    if step.touch and step.size > align_up(files.file_bytes, machine.page):
         why = f"{step.size:#x} touched, the file has {files.file_bytes:#x}"
         return _killed(RULES["file.past-end"], why)
     return ()
@@ -103,6 +113,59 @@ def _expect_run(machine: Machine, step: GupTest, files: Mounted | None) -> tuple
         Expected("truncated_bytes", truncated, rule),
         *_expect_counters(machine, step, refusing),
         *_expect_huge_pages(machine, step),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What __gup_test_ioctl makes of pages that end too early: pages taken each time, and
+    pages that it says it came by."""
+
+    taken: int
+    reported: int
+
+
+def run_gup_loop(*, total: int, per_call: int, there: int) -> Reached:
+    """gup_test's loop over ``total`` pages of which the first ``there`` can be had.
+
+    A call that gets some of what it asked for counts as a whole one; the loop ends after
+    it, and at an error before it (mm/gup_test.c, __gup_test_ioctl).
+    """
+    taken = reported = 0
+    while reported < total:
+        asked = min(per_call, total - reported)
+        got = min(asked, there - reported)
+        if got <= 0:
+            break
+        taken, reported = taken + got, reported + asked
+        if got != per_call:
+            break
+    return Reached(taken, reported)
+
+
+def _expect_untouched(
+    machine: Machine, step: GupTest, devdax: Namespace | None, files: Mounted | None
+) -> tuple[Expected, ...]:
+    """A run on memory that GUP faults in itself, as far as there is any."""
+    refusing = _longterm_refusal(machine, step, files)
+    there = 0
+    if devdax is not None and (step.huge or devdax.align == machine.page):
+        there = devdax.size_bytes // machine.page
+    elif files is not None and refusing is None:
+        there = align_up(files.file_bytes, machine.page) // machine.page
+    total = step.size // machine.page
+    reached = run_gup_loop(total=total, per_call=step.pages_per_call, there=there)
+    rule = refusing or RULES["gup.partial" if there < total else "gup.complete"]
+    why = f"{there} of {total} pages there, {step.pages_per_call} a call"
+    truncated = None if reached.reported == total else reached.reported * machine.page
+    pins = 0 if step.command in ("get", "get-fast") else reached.taken * step.repeats
+    counted = RULES["gup.pin-count" if pins else "gup.get-counters"]
+    return (
+        Expected("outcome", "ran", RULES["gup.ioctl-succeeds"]),
+        Expected("results", step.repeats, RULES["gup.results"]),
+        Expected("truncated_bytes", truncated, rule, because=why),
+        Expected("pinned_pages", pins, counted, because=why),
+        Expected("unpinned_pages", pins, counted, because=why),
     )
 
 

@@ -15,6 +15,7 @@ from harness.model.filesystem import predict_filesystem, predict_write_read
 from harness.model.gup import predict_gup
 from harness.model.identity import predict_guest, predict_memory_model
 from harness.model.machine import Machine
+from harness.model.mappings import predict_mapping
 from harness.model.namespace import predict_create, predict_destroy
 from harness.model.regions import predict_regions
 from harness.model.state import GuestState
@@ -22,10 +23,14 @@ from harness.records import Prediction
 from harness.scenario.steps import (
     CreateNamespace,
     DestroyNamespaces,
+    Fault,
     Features,
     Filesystem,
     GupTest,
+    HwPoison,
     MemoryModel,
+    Mmap,
+    PageMetadata,
     Regions,
     Step,
     WriteRead,
@@ -43,6 +48,7 @@ PREDICTORS: Mapping[type[Step], Predictor] = MappingProxyType(
         GupTest: predict_gup,
         Filesystem: predict_filesystem,
         WriteRead: predict_write_read,
+        **dict.fromkeys((Fault, Mmap, PageMetadata, HwPoison), predict_mapping),
     }
 )
 

@@ -6,6 +6,7 @@ of the tool that is named.
 
 from __future__ import annotations
 
+from harness.model.mapping_rules import MAPPING_RULES
 from harness.model.rule_table_memory import MEMORY_TABLE
 from harness.records import Rule
 
@@ -208,6 +209,13 @@ TABLE: tuple[Rule, ...] = (
         f"{_GUP_TEST}; {_GUP_TOOL}",
     ),
     Rule(
+        "gup.partial",
+        "Where GUP meets pages that are not there, an error ends gup_test's loop and what came"
+        " before it is told as truncated; a call that gets some of its pages ends it too, but"
+        " counts whole, and as the last or only call goes unnoticed.",
+        f"{_GUP_TEST}; {_GUP} __get_user_pages",
+    ),
+    Rule(
         "gup.pin-count",
         "Every pinned base page counts once in nr_foll_pin_acquired, and once in"
         " nr_foll_pin_released when let go; longterm pins too.",
@@ -305,4 +313,5 @@ TABLE: tuple[Rule, ...] = (
         "Linux drivers/nvdimm/pmem.c pmem_do_write, btt.c btt_write_pg",
     ),
     *MEMORY_TABLE,
+    *MAPPING_RULES,
 )

@@ -30,6 +30,11 @@ _TOPICS = {
     "file": "gup_test",
     "hugetlb": "gup_test",
     "thp": "gup_test",
+    "mmap": "Mappings",
+    "fault": "Mappings",
+    "dax": "Mappings",
+    "page": "Page metadata",
+    "poison": "Poisoned memory",
     "fs": "File systems and block devices",
     "block": "File systems and block devices",
 }
@@ -104,6 +109,18 @@ _DISAGREEMENTS = (
     " without pmem device and maxmem a block is one section of 16M.",
     "gup_test always writes to what it maps before it pins, with `-W` as well; private pages"
     " are therefore never the zero page.",
+    "Hence partial pins and their accounts (an error after k calls, part of a call, part of the"
+    " last) cannot be had with the tool: what it cannot touch kills it. `touch: false` makes the"
+    " same ioctl on memory that GUP faults in itself.",
+    "One fault an entry is not the whole story of base pages: before 6.15 device-dax puts them in"
+    " clean, and arm64 and radix guests fault again on each to write.",
+    "A fault that ends in SIGBUS has made its PMD table all the same, and VmPTE shows it until"
+    " munmap.",
+    "nr_page_table_pages falls a grace period after the tables are gone (powerpc frees fragments"
+    " by RCU), of processes that ended before as well: what is left is an upper bound.",
+    "MAP_SYNC with MAP_FIXED_NOREPLACE is EOPNOTSUPP everywhere: MAP_SHARED_VALIDATE refuses that"
+    " flag (LEGACY_MAP_MASK lacks it), not the file.",
+    "MADV_HWPOISON unmaps the entry from every process, those too that get no signal.",
 )
 
 _DEFECTS = (
@@ -125,6 +142,10 @@ _UNSEEN = (
     " folios start with the data. The model predicts what should happen.",
     "ppc64 radix before the fix of 87a7ae75d738, 64K pages: 2048 struct pages are initialised"
     " for each compound of 32; an oops or silent corruption, depending on what lies behind.",
+    "device-dax with entries above a page, mapped by MAP_FIXED at an aligned address from an"
+    " offset that is not: check_vma looks at the address alone, and the entry is made of a frame"
+    " that is not aligned (on x86 bit 12 of a PMD is its PAT bit). 6.1.192 on x86_64 and arm64 took"
+    " the mapping and the access without a word; the model refuses such a step.",
 )
 
 

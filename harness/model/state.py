@@ -57,10 +57,14 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Mounted:
-    """A file system with one file; ``dax`` tells whether the file is mapped directly."""
+    """A file system with one file; ``dax`` tells whether the file is mapped directly.
+
+    ``sparse`` is a file that was truncated, and may be full of holes since.
+    """
 
     file_bytes: int
     dax: bool
+    sparse: bool = False
 
 
 @dataclass(slots=True)

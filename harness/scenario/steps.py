@@ -3,7 +3,7 @@
 A step is data. The guest side does it (``harness/guest/steps``), the model predicts it
 (``harness/model``), and neither knows the other: the names of the values that a step
 shows, listed under "Shows" in its docstring, are all that they share. Regions are counted
-by ascending physical address, from 0.
+by ascending physical address, from 0. Steps about mappings are in ``mapping_steps.py``.
 """
 
 from __future__ import annotations
@@ -12,21 +12,32 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 import pydantic
 
-from harness.target import Size
-from harness.yaml_document import Record
+from harness.scenario.mapping_steps import MAPPING_STEPS, Fault, HwPoison, Mmap, PageMetadata
+from harness.scenario.step import Index, PositiveSize, Step
+
+__all__ = [
+    "STEPS",
+    "CreateNamespace",
+    "DestroyNamespaces",
+    "Fault",
+    "Filesystem",
+    "GupCommand",
+    "GupTest",
+    "HwPoison",
+    "Map",
+    "Memory",
+    "Mmap",
+    "Mode",
+    "PageMetadata",
+    "Regions",
+    "Step",
+    "WriteRead",
+]
 
 Mode: TypeAlias = Literal["raw", "sector", "fsdax", "devdax"]
 Map: TypeAlias = Literal["mem", "dev"]
 GupCommand: TypeAlias = Literal["get-fast", "get", "pin-fast", "pin", "longterm"]
 Memory: TypeAlias = Literal["anon", "thp", "hugetlb", "shmem", "devdax", "fsdax"]
-Index = Annotated[int, pydantic.Field(ge=0)]
-PositiveSize = Annotated[Size, pydantic.Field(gt=0)]
-
-
-class Step(Record):
-    """One action in the guest; ``kind`` is its key in YAML."""
-
-    kind: ClassVar[str]
 
 
 class Features(Step):
@@ -108,6 +119,8 @@ class GupTest(Step):
     ``size`` is bytes (whole MiB); ``pages_per_call`` is gup_test's -n. ``shared`` maps
     with MAP_SHARED; ``huge`` false asks for MADV_NOHUGEPAGE. ``region`` is where the
     devdax or fsdax memory lives. ``anon`` and ``thp`` are private, whatever ``shared``.
+    gup_test touches all that it maps, and dies of what is not there; with ``touch`` false
+    (devdax and fsdax alone) daxprobe makes its ioctl on memory that GUP is left to fault in.
 
     Shows ``outcome`` (``ran``, ``mmap-refused``, ``ioctl-refused``, ``killed`` or
     ``no-device``), ``errno`` (of a refused mmap or ioctl), ``signal`` (name, of a killed
@@ -127,6 +140,7 @@ class GupTest(Step):
     shared: bool = True
     huge: bool = True
     repeats: Annotated[int, pydantic.Field(ge=1, le=100)] = 1
+    touch: bool = True
     region: Index = 0
 
 
@@ -159,16 +173,15 @@ class WriteRead(Step):
     size: PositiveSize = 8 << 20
 
 
-STEPS: dict[str, type[Step]] = {
-    step.kind: step
-    for step in (
-        Features,
-        MemoryModel,
-        Regions,
-        CreateNamespace,
-        DestroyNamespaces,
-        GupTest,
-        Filesystem,
-        WriteRead,
-    )
-}
+_KINDS: tuple[type[Step], ...] = (
+    Features,
+    MemoryModel,
+    Regions,
+    CreateNamespace,
+    DestroyNamespaces,
+    GupTest,
+    Filesystem,
+    WriteRead,
+    *MAPPING_STEPS,
+)
+STEPS: dict[str, type[Step]] = {step.kind: step for step in _KINDS}

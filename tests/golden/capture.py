@@ -38,7 +38,7 @@ def capture(options: argparse.Namespace) -> Path:
             target=target,
             layout=Layout(options.ram << 20, options.cpus),
             kernel=provisions.kernel.image,
-            initrd=(provisions.overlay, provisions.base),
+            initrd=provisions.archives,
             console_log=Path(directory) / "console.log",
             store_root=provider.store.root,
             scale=options.patience,

@@ -29,7 +29,7 @@ def test_ignored_warning_ends_no_step_and_another_does(provider: Provider, tmp_p
         target=target,
         layout=Layout(1 << 30, 2),
         kernel=provisions.kernel.image,
-        initrd=(provisions.overlay, provisions.base),
+        initrd=provisions.archives,
         console_log=tmp_path / "console.log",
         store_root=provider.store.root,
         scale=4.0,

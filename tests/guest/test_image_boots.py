@@ -29,7 +29,7 @@ def request_of(
         target=TARGETS[name],
         layout=GUEST,
         kernel=provisions.kernel.image,
-        initrd=(provisions.overlay, provisions.base),
+        initrd=provisions.archives,
         console_log=directory / "console.log",
         store_root=Store.default().root,
         transport=transport,
@@ -45,6 +45,7 @@ def test_every_program_of_the_image_runs(name: str, provider: Provider, tmp_path
             "daxctl version": "76",
             "mkfs.xfs -V": "mkfs.xfs version",
             "mkfs.ext4 -V 2>&1": "mke2fs",
+            "daxprobe map:private:rw:0:65536 touch:write:0:65536:65536": '"touched_bytes": 65536',
             "gup_test -m 16 -a -n 512": "PIN_FAST_BENCHMARK: Time: get:",
             "id -u": "0\n",
         }.items():

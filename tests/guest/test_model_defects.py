@@ -42,7 +42,7 @@ def test_an_altmap_without_room_for_a_part_of_a_section(provider: Provider, tmp_
         target=TARGET,
         layout=LAYOUT,
         kernel=provisions.kernel.image,
-        initrd=(provisions.overlay, provisions.base),
+        initrd=provisions.archives,
         console_log=tmp_path / "console.log",
         store_root=provider.store.root,
     )

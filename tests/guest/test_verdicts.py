@@ -47,7 +47,7 @@ def test_a_panic_while_a_command_runs_is_the_kernels(provider: Provider, tmp_pat
         target=TARGET,
         layout=Layout(2 << 30, 2),
         kernel=provisions.kernel.image,
-        initrd=(provisions.overlay, provisions.base),
+        initrd=provisions.archives,
         console_log=tmp_path / "console.log",
         store_root=provider.store.root,
     )

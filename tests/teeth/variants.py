@@ -245,7 +245,7 @@ VARIANTS = (
     Variant(
         "everything is built in",
         ("feature.built",),
-        lambda: mock.patch("harness.model.availability._why_not_built", return_value=None),
+        lambda: mock.patch("harness.model.availability.why_not_built", return_value=None),
     ),
 )
 

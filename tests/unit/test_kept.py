@@ -67,7 +67,7 @@ class Runner:
 
 def provider(store: Store, kernel: str = "key") -> Any:
     image = Path("/store/guest-image/one/base.cpio")
-    provisions = SimpleNamespace(kernel=SimpleNamespace(key=kernel), base=image, overlay=image)
+    provisions = SimpleNamespace(kernel=SimpleNamespace(key=kernel), archives=(image,))
     return SimpleNamespace(store=store, provide=lambda *_: provisions)
 
 

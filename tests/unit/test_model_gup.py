@@ -6,9 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.errors import UserError
 from harness.model import Machine, Model
+from harness.model.gup import run_gup_loop
 from harness.records import KernelFacts, Layout, PmemDevice, Prediction, Scalar
 from harness.scenario.steps import (
     CreateNamespace,
@@ -289,3 +292,50 @@ def test_the_guest_is_what_was_asked_for(
 
 def test_without_huge_pages_there_is_no_pmd_size_to_see() -> None:
     assert values(Model(machine(without="TRANSPARENT_HUGEPAGE")).guest())["pmd_size"] == 0
+
+
+@pytest.mark.parametrize(
+    ("total", "per_call", "there", "taken", "reported"),
+    [
+        (100, 10, 100, 100, 100),
+        (100, 10, 40, 40, 40),  # an error in a call: what came before it
+        (100, 10, 35, 35, 40),  # some of a call: counted whole
+        (100, 10, 95, 95, 100),  # some of the last call: goes unnoticed
+        (100, 1000, 40, 40, 100),  # some of the only call: the same
+        (100, 1, 40, 40, 40),
+        (100, 10, 0, 0, 0),
+        (95, 10, 95, 95, 95),
+    ],
+)
+def test_how_far_gup_test_says_it_came(
+    total: int, per_call: int, there: int, taken: int, reported: int
+) -> None:
+    reached = run_gup_loop(total=total, per_call=per_call, there=there)
+    assert (reached.taken, reached.reported) == (taken, reported)
+
+
+@given(st.integers(1, 5000), st.integers(1, 6000), st.integers(0, 6000))
+def test_gup_test_never_says_less_than_it_took(total: int, per_call: int, there: int) -> None:
+    reached = run_gup_loop(total=total, per_call=per_call, there=there)
+    assert reached.taken == min(total, there)
+    assert reached.taken <= reached.reported <= total
+    assert reached.reported - reached.taken < per_call
+
+
+def test_gup_meets_the_end_of_a_device() -> None:
+    step = gup(memory="devdax", size=2048 * MIB, pages_per_call=1000, touch=False)
+    seen = last(machine(), [DEVDAX, step])
+    assert seen["outcome"] == "ran"
+    assert seen["pinned_pages"] == 2046 * MIB // 4096
+    assert seen["truncated_bytes"] == 524 * 1000 * 4096
+
+
+def test_gup_finds_no_entry_that_may_be_made() -> None:
+    step = gup(memory="devdax", huge=False, touch=False)
+    seen = last(machine(), [DEVDAX, step])
+    assert (seen["truncated_bytes"], seen["pinned_pages"]) == (0, 0)
+
+
+def test_gup_test_touches_other_memory_itself() -> None:
+    with pytest.raises(UserError, match="touches anon memory itself"):
+        last(machine(), [gup(touch=False)])

@@ -15,18 +15,25 @@ from harness.guest.steps.context import StepContext
 from harness.guest.steps.features import show_features
 from harness.guest.steps.gup import run_gup_test
 from harness.guest.steps.identity import identify_guest
+from harness.guest.steps.mapping import fault, live
 from harness.guest.steps.memory import show_memory_model
 from harness.guest.steps.namespaces import create_namespace
+from harness.guest.steps.page_metadata import dump_pages
+from harness.guest.steps.poison import poison
 from harness.guest.steps.regions import destroy_namespaces, prepare_regions, show_regions
 from harness.guest.steps.tidy import Housekeeping
 from harness.records import Observation
 from harness.scenario.steps import (
     CreateNamespace,
     DestroyNamespaces,
+    Fault,
     Features,
     Filesystem,
     GupTest,
+    HwPoison,
     MemoryModel,
+    Mmap,
+    PageMetadata,
     Regions,
     Step,
     WriteRead,
@@ -50,6 +57,10 @@ RUNNERS: dict[type[Step], Callable[[Any, Shell, StepContext], Observation]] = {
     GupTest: run_gup_test,
     Filesystem: make_filesystem,
     WriteRead: write_and_read,
+    Fault: fault,
+    Mmap: live,
+    PageMetadata: dump_pages,
+    HwPoison: poison,
 }
 
 

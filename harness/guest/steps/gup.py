@@ -5,6 +5,8 @@ from __future__ import annotations
 from harness.errors import InfrastructureError
 from harness.guest.protocols import Shell
 from harness.guest.steps.context import StepContext
+from harness.guest.steps.gup_untouched import run_gup_untouched
+from harness.guest.steps.places import locate
 from harness.guest.steps.script import ScriptOutput, run_script
 from harness.observe.gup_test import GupRun, parse_gup_test
 from harness.observe.sections import parse_attributes, read_integer
@@ -21,15 +23,6 @@ _FLAGS: dict[GupCommand, str] = {
     "longterm": "-L",
 }
 
-# gup_test opens its -f file with O_CREAT: without the device it would make a plain file
-# there, and every later look would find one.
-_DEVDAX = """\
-device chardev {region} && file=/dev/$device && [ -c "$file" ] || {{ mark no-device; exit 0; }}
-"""
-_FSDAX = """\
-file=/mnt/region{region}/file
-[ -f "$file" ] || {{ mark no-device; exit 0; }}
-"""
 # Reserved by hand: before 7.x gup_test takes what is there, and huge pages may be missing
 # only because memory is in pieces.
 _RESERVE = """\
@@ -75,6 +68,8 @@ def run_gup_test(step: GupTest, shell: Shell, context: StepContext) -> Observati
 
     Raises InfrastructureError for a run that tells nothing of the kernel.
     """
+    if not step.touch:
+        return run_gup_untouched(step, shell, context)
     output = run_script(shell, _script(step), context.deadline())
     commands = (output.record,)
     if "no-device" in output.sections:
@@ -96,10 +91,8 @@ def _script(step: GupTest) -> str:
     times = " ".join("x" * step.repeats) if single else "x"
     run = _RUN.format(times=times, options=" ".join(_options(step)))
     match step.memory:
-        case "devdax":
-            return _DEVDAX.format(region=step.region) + "pool=\n" + run
-        case "fsdax":
-            return _FSDAX.format(region=step.region) + "pool=\n" + run
+        case "devdax" | "fsdax":
+            return locate(step.memory, step.region) + "pool=\n" + run
         case "hugetlb":
             return "pool=\n" + _RESERVE.format(size=step.size) + run
         case _:

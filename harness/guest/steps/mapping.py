@@ -1,0 +1,130 @@
+"""Faults on a mapping, and its life from mmap to its end."""
+
+from __future__ import annotations
+
+from harness.guest.protocols import Shell
+from harness.guest.steps.context import StepContext
+from harness.guest.steps.probe import (
+    END,
+    FORK,
+    ProbeRun,
+    advise,
+    map_operation,
+    run_probe,
+    signal_values,
+)
+from harness.observe.daxprobe import ProbeReplies, errno_name, integer, signal_name
+from harness.records import Observation, Scalar
+from harness.scenario.mapping_steps import Fault, Mmap
+
+_KIB = 1 << 10
+
+
+def fault(step: Fault, shell: Shell, context: StepContext) -> Observation:
+    """Touch a mapping page by page, and say how far that came and what it took."""
+    length = step.size - step.first if step.length is None else step.length
+    operations = [
+        "count:before",
+        map_operation(step, writable=step.writable, fixed=step.fixed),
+        *advise(step),
+        f"touch:{step.access}:{step.first}:{length}:{context.page_size}",
+        "count:touched",
+        "unmap",
+        "count:after",
+    ]
+    run = run_probe(step.kind, step.memory, step.region, operations, shell, context)
+    values = _early(run) or _fault_values(run.replies)
+    return Observation(step.kind, values, (run.record,))
+
+
+def _fault_values(replies: ProbeReplies) -> dict[str, Scalar]:
+    touch = replies.one("touch")
+    number, faults = integer(touch, "signal"), integer(touch, "faults")
+    touched = integer(touch, "touched_bytes")
+    values: dict[str, Scalar] = {"outcome": "signalled" if number else "touched"}
+    values |= signal_values(touch)
+    before, after = replies.count("before"), replies.count("after")
+    growth = replies.growth("VmPTE_kB", before, replies.count("touched"))
+    return values | {
+        "fault_offset": integer(touch, "offset") if number else None,
+        "touched_bytes": touched,
+        "faults": faults,
+        "bytes_per_fault": touched // faults if faults and touched % faults == 0 else None,
+        "page_table_bytes": growth * _KIB,
+        "page_table_bytes_left": replies.growth("VmPTE_kB", before, after) * _KIB,
+    }
+
+
+def live(step: Mmap, shell: Shell, context: StepContext) -> Observation:
+    """A mapping's life again and again, with the counters before, during and after it."""
+    operations = _life(step, context.page_size)
+    run = run_probe(step.kind, step.memory, step.region, operations, shell, context)
+    values = _early(run) or _life_values(step, run.replies)
+    return Observation(step.kind, values, (run.record,))
+
+
+def _life(step: Mmap, page: int) -> list[str]:
+    touch = f"touch:{step.access}:0:{step.size}:{page}"
+    cycle = ["count:before", map_operation(step), *advise(step), touch, "count:mapped"]
+    if step.fork:
+        cycle += [FORK, touch, END]
+    if step.end == "truncate":
+        beyond = f"touch:{step.access}:0:{page}:{page}"
+        cycle += ['truncate:0:"$file"', beyond, f'truncate:{step.offset + step.size}:"$file"']
+    if step.end == "exit":
+        cycle = [FORK, *cycle, END]
+    else:
+        cycle += ["unmap", "count:after"]
+    life = [f"repeat:{step.repeats} '{{'", *cycle, END]
+    if step.end != "exit":
+        life = [FORK, *life, END]
+    return ["steady", "count:start", *life, "settle", "count:end"]
+
+
+def _life_values(step: Mmap, replies: ProbeReplies) -> dict[str, Scalar]:
+    roles = ["own", *["child"] * step.fork, *["beyond"] * (step.end == "truncate")]
+    touches = {
+        role: [
+            touch for at, touch in enumerate(replies.of("touch")) if roles[at % len(roles)] == role
+        ]
+        for role in roles
+    }
+    stopped = [
+        t for role in ("own", "child") for t in touches.get(role, ()) if integer(t, "signal")
+    ]
+    values: dict[str, Scalar] = {"outcome": "signalled" if stopped else "touched"}
+    if stopped:
+        values |= signal_values(stopped[0])
+    start, end = replies.count("start"), replies.count("end")
+    before, mapped = replies.count("before"), replies.count("mapped")
+    values |= {
+        "faults": sum(integer(touch, "faults") for touch in touches["own"]),
+        "page_table_bytes": replies.growth("VmPTE_kB", before, mapped) * _KIB,
+        "rss_file_bytes": replies.growth("RssFile_kB", before, mapped) * _KIB,
+        "nr_mapped": replies.growth("nr_mapped", before, mapped),
+        "pmd_mapped": replies.growth("nr_file_pmdmapped", before, mapped),
+        "nr_mapped_left": replies.growth("nr_mapped", start, end),
+        "pmd_mapped_left": replies.growth("nr_file_pmdmapped", start, end),
+        "page_table_pages_left": integer(replies.one("settle"), "page_table_pages_left"),
+    }
+    if step.fork:
+        values["child_faults"] = sum(integer(touch, "faults") for touch in touches["child"])
+    if step.end != "exit":
+        first, last = replies.count("before", 0), replies.count("after")
+        values["page_table_bytes_left"] = replies.growth("VmPTE_kB", first, last) * _KIB
+    if step.end == "truncate":
+        names = {signal_name(integer(touch, "signal")) for touch in touches["beyond"]}
+        values["truncated_signal"] = (
+            names.pop() if len(names) == 1 else str(sorted(map(str, names)))
+        )
+    return values
+
+
+def _early(run: ProbeRun) -> dict[str, Scalar]:
+    """What there is to see where nothing was mapped, or a process did not live to its end."""
+    if run.missing:
+        return {"outcome": "no-device"}
+    if run.killed is not None:
+        return {"outcome": "killed", "signal": run.killed}
+    refused = errno_name(run.replies.one("map"))
+    return {} if refused is None else {"outcome": "refused", "errno": refused}

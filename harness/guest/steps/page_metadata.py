@@ -1,0 +1,65 @@
+"""gup_test -c: the counts in struct pages, as dump_page() prints them."""
+
+from __future__ import annotations
+
+from harness.errors import InfrastructureError
+from harness.guest.protocols import Shell
+from harness.guest.steps.context import StepContext
+from harness.guest.steps.places import locate
+from harness.guest.steps.script import run_script
+from harness.observe.dump_page import parse_dump
+from harness.observe.gup_test import parse_gup_test
+from harness.observe.sections import parse_attributes, read_integer
+from harness.records import Observation, Scalar
+from harness.scenario.mapping_steps import PageMetadata
+
+_MIB = 1 << 20
+_PAGES_PER_CALL = 512
+
+_DUMP = """\
+echo 'daxhound: {kind}' >/dev/kmsg
+mark output
+gup_test {options} -f "$file" {pages} 2>&1
+status=$?
+mark dmesg
+dmesg | sed -n 'H;/daxhound: {kind}$/h;${{x;p}}'
+mark end
+echo status=$status
+[ $status -ne 127 ] || {{ echo 'gup_test: not found' >&2; exit 127; }}
+"""
+
+
+def dump_pages(step: PageMetadata, shell: Shell, context: StepContext) -> Observation:
+    """What dump_page() says of each page; raises InfrastructureError where it says nothing."""
+    options = ["-c", *(["-p"] if step.pin else []), "-S", f"-m {step.size // _MIB}"]
+    options.append(f"-n {_PAGES_PER_CALL}")
+    script = locate(step.memory, step.region) + _DUMP.format(
+        kind=step.kind, options=" ".join(options), pages=" ".join(map(str, step.pages))
+    )
+    output = run_script(shell, script, context.deadline())
+    commands = (output.record,)
+    if "no-device" in output.sections:
+        return Observation(step.kind, {"outcome": "no-device"}, commands)
+    status = read_integer(parse_attributes(output.section("end")).get("status"))
+    text = output.section("output").lstrip("\n")
+    run = parse_gup_test(text, -1 if status is None else status)
+    if run.outcome == "not-run":
+        raise InfrastructureError(f"gup_test did not run: {text.strip() or f'status {status}'}")
+    if run.outcome != "ran":
+        values: dict[str, Scalar] = {"outcome": run.outcome}
+        return Observation(step.kind, values, commands)
+    return Observation(step.kind, _values(output.section("dmesg")), commands)
+
+
+def _values(messages: str) -> dict[str, Scalar]:
+    values: dict[str, Scalar] = {"outcome": "dumped"}
+    for index, page in parse_dump(messages).items():
+        name = f"page{index}"
+        values |= {
+            f"{name}.refcount": page.refcount,
+            f"{name}.mapcount": page.mapcount,
+            f"{name}.order": page.order,
+            f"{name}.pincount": page.pincount,
+            f"{name}.pfn": page.pfn,
+        }
+    return values

@@ -1,0 +1,22 @@
+"""Where a step finds the memory of a region: shell text that leaves its path in $file.
+
+gup_test opens its file with O_CREAT: without the device it would make a plain file there,
+and every later look would find one.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+_DEVDAX = """\
+device chardev {region} && file=/dev/$device && [ -c "$file" ] || {{ mark no-device; exit 0; }}
+"""
+_FSDAX = """\
+file=/mnt/region{region}/file
+[ -f "$file" ] || {{ mark no-device; exit 0; }}
+"""
+
+
+def locate(memory: Literal["devdax", "fsdax"], region: int) -> str:
+    """Shell text that finds the device or file, or ends the script with ``no-device``."""
+    return (_DEVDAX if memory == "devdax" else _FSDAX).format(region=region)

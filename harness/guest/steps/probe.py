@@ -1,0 +1,110 @@
+"""One run of daxprobe in the guest, and its replies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.errors import InfrastructureError
+from harness.guest.protocols import Shell
+from harness.guest.steps.context import StepContext
+from harness.guest.steps.places import locate
+from harness.guest.steps.script import run_script
+from harness.observe.daxprobe import ProbeReplies, Reply, code_name, integer, parse_replies
+from harness.observe.daxprobe import signal_name as name_of
+from harness.observe.sections import parse_attributes, read_integer
+from harness.records import CommandRecord, Scalar
+from harness.scenario.mapping_steps import MappingStep
+
+FORK, END = "fork '{'", "'}'"
+
+_RUN = """\
+echo 'daxhound: {kind}' >/dev/kmsg
+{prepare}
+mark probe
+daxprobe {operations}
+status=$?
+mark dmesg
+{after}
+mark end
+echo status=$status
+[ $status -ne 127 ] || {{ echo 'daxprobe: not found' >&2; exit 127; }}
+"""
+_DMESG = "dmesg | sed -n 'H;/daxhound: {kind}$/h;${{x;p}}'"
+_SIGNAL_BASE = 128
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeRun:
+    """Replies, and what came with them.
+
+    ``missing`` says that there was nothing to map. ``killed`` is the signal that ended
+    daxprobe or a child of it. ``messages`` is what the kernel said meanwhile, where that
+    was asked for.
+    """
+
+    replies: ProbeReplies
+    record: CommandRecord
+    missing: bool = False
+    killed: str | None = None
+    messages: str = ""
+
+
+def run_probe(
+    kind: str,
+    memory: Literal["anon", "devdax", "fsdax"],
+    region: int,
+    operations: Iterable[str],
+    shell: Shell,
+    context: StepContext,
+    *,
+    prepare: str = "",
+    messages: bool = False,
+) -> ProbeRun:
+    """Run daxprobe's operations on a region's memory, whose path is in $file.
+
+    ``kind`` is the step's, ``prepare`` shell text before. Raises InfrastructureError where
+    the guest has no daxprobe, where that lacks something, or where it was garbled.
+    """
+    script = "" if memory == "anon" else locate(memory, region)
+    script += _RUN.format(
+        kind=kind,
+        prepare=prepare,
+        operations=" ".join(operations),
+        after=_DMESG.format(kind=kind) if messages else "",
+    )
+    output = run_script(shell, script, context.deadline())
+    if "no-device" in output.sections:
+        return ProbeRun(ProbeReplies(()), output.record, missing=True)
+    status = read_integer(parse_attributes(output.section("end")).get("status"))
+    said = output.record.stderr.strip()
+    if status is None or 0 < status < _SIGNAL_BASE:
+        raise InfrastructureError(f"daxprobe broke off: {said[-300:] or f'status {status}'}")
+    replies = parse_replies(output.section("probe"))
+    ends = [integer(join, "signal") for join in replies.of("join")]
+    killed = next((end for end in [status & ~_SIGNAL_BASE, *ends] if end), 0)
+    return ProbeRun(
+        replies, output.record, killed=name_of(killed), messages=output.section("dmesg")
+    )
+
+
+def map_operation(step: MappingStep, *, writable: bool = True, fixed: bool = True) -> str:
+    """The operation that makes the step's mapping; ``$file`` is its path."""
+    sharing = "private" if step.memory == "anon" else step.sharing
+    op = "map" if fixed else "map-anywhere"
+    words = f"{op}:{sharing}:{'rw' if writable else 'r'}:{step.offset}:{step.size}"
+    return words if step.memory == "anon" else f'{words}:"$file"'
+
+
+def advise(step: MappingStep) -> list[str]:
+    """The operation for the step's advice, if any."""
+    return [] if step.advice == "none" else [f"advise:{step.advice}"]
+
+
+def signal_values(reply: Reply, prefix: str = "") -> dict[str, Scalar]:
+    """A signal's name and code under the names that steps show."""
+    return {
+        f"{prefix}signal": name_of(integer(reply, "signal")),
+        f"{prefix}code": code_name(reply),
+    }

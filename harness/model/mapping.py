@@ -1,0 +1,187 @@
+"""What ``fault`` and ``mmap`` must show: whether a mapping comes to be, and what it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from harness.errors import UserError
+from harness.model.memory import (
+    Memory,
+    about_entries,
+    between,
+    copies_pages,
+    expect_tables,
+    faults_of,
+    rule_of_faults,
+)
+from harness.model.paging import Range
+from harness.model.rules import RULES
+from harness.records import Expected, Rule
+from harness.scenario.mapping_steps import Fault, MappingStep, Mmap
+from harness.units import format_size
+
+RSS_NOISE_PAGES = 64
+"""Pages by which RssFile may lag (TASK_RSS_EVENTS_THRESH; percpu_counter_batch)."""
+
+
+def expect_fault(memory: Memory, step: Fault) -> tuple[Expected, ...]:
+    """Values of a ``fault`` step. Raises UserError for one that makes no sense."""
+    length = step.size - step.first if step.length is None else step.length
+    if length <= 0 or step.first + length > step.size:
+        raise UserError(
+            f"the mapping has {format_size(step.size)}, touching ends behind it",
+            field="length" if step.length is not None else "first",
+            hint="first + length within size",
+        )
+    refused = _refused(memory, fixed=step.fixed)
+    if refused:
+        return refused
+    stop = _stopped(memory, step, length)
+    touched = length if stop is None else stop.touched
+    rule = RULES["fault.touched"] if stop is None else stop.rule
+    values = [
+        Expected("outcome", "touched" if stop is None else "signalled", rule),
+        *(() if stop is None else stop.expected(step.first)),
+        Expected("touched_bytes", touched, rule),
+    ]
+    if not memory.direct and step.memory == "fsdax" and not copies_pages(memory):
+        return tuple(values)
+    faults = faults_of(memory, step.first, touched)
+    values += between("faults", faults, rule_of_faults(memory), about_entries(memory))
+    if faults.least == faults.most and faults.most and touched % faults.most == 0:
+        entry = touched // faults.most
+        values.append(Expected("bytes_per_fault", entry, rule_of_faults(memory)))
+    if step.fixed:
+        handled = stop is not None and stop.signal == "SIGBUS"
+        values += expect_tables(memory, step.first, touched, stopped=handled)
+    values.append(Expected("page_table_bytes_left", 0, RULES["mmap.nothing-left"]))
+    return tuple(values)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    """An access that ends in a signal, after so many bytes."""
+
+    touched: int
+    signal: str
+    code: str
+    rule: Rule
+
+    def expected(self, first: int) -> tuple[Expected, ...]:
+        return (
+            Expected("signal", self.signal, self.rule),
+            Expected("code", self.code, self.rule),
+            Expected("fault_offset", first + self.touched, RULES["fault.address"]),
+        )
+
+
+def _stopped(memory: Memory, step: MappingStep, length: int) -> _Stop | None:
+    first = step.first if isinstance(step, Fault) else 0
+    if isinstance(step, Fault) and step.access == "write" and not step.writable:
+        return _Stop(0, "SIGSEGV", "SEGV_ACCERR", RULES["fault.read-only"])
+    device = memory.devdax if step.memory == "devdax" else None
+    if device is not None and step.advice == "nohuge" and device.align > memory.machine.page:
+        return _Stop(0, "SIGBUS", "BUS_ADRERR", RULES["devdax.nohuge"])
+    end = memory.end
+    if end is None or first + length <= end:
+        return None
+    rule = RULES["devdax.past-end" if device is not None else "file.past-end"]
+    return _Stop(max(0, end - first), "SIGBUS", "BUS_ADRERR", rule)
+
+
+def _refused(memory: Memory, *, fixed: bool) -> tuple[Expected, ...]:
+    """How the step ends where there is no mapping; nothing where there is one."""
+    step, device = memory.step, memory.devdax
+    if memory.missing:
+        return (Expected("outcome", "no-device", RULES["gup.no-device"]),)
+    if step.offset % memory.machine.page:
+        why = f"{step.offset:#x} is not a multiple of {memory.machine.page:#x}"
+        return _no_mapping("EINVAL", RULES["mmap.offset"], why)
+    if step.memory == "fsdax" and step.sharing == "sync" and not memory.direct:
+        return _no_mapping("EOPNOTSUPP", RULES["mmap.sync"], "the file is not mapped directly")
+    if step.memory != "devdax" or device is None:
+        return ()
+    if step.sharing == "private":
+        return _no_mapping("EINVAL", RULES["devdax.private"], "MAP_PRIVATE")
+    if step.size % device.align:
+        why = f"{step.size:#x} is not a multiple of {device.align:#x}"
+        return _no_mapping("EINVAL", RULES["devdax.unaligned"], why)
+    if step.offset % device.align == 0:
+        return ()
+    if fixed:
+        raise UserError(
+            f"at a fixed address the kernel does not look at the offset, which is no multiple"
+            f" of {format_size(device.align)}",
+            field="offset",
+            hint="fixed: false, or another offset",
+        )
+    why = f"the kernel's address is {step.offset:#x} off {device.align:#x}, as the offset is"
+    return _no_mapping("EINVAL", RULES["devdax.unaligned"], why)
+
+
+def _no_mapping(errno: str, rule: Rule, why: str) -> tuple[Expected, ...]:
+    return (
+        Expected("outcome", "refused", rule, because=why),
+        Expected("errno", errno, rule, because=why),
+    )
+
+
+def expect_mmap(memory: Memory, step: Mmap) -> tuple[Expected, ...]:
+    """Values of a ``mmap`` step. Raises UserError for one that makes no sense."""
+    if step.end == "truncate" and step.memory != "fsdax":
+        raise UserError(
+            f"{step.memory} memory has no file to truncate", field="end", hint="munmap or exit"
+        )
+    refused = _refused(memory, fixed=True)
+    if refused:
+        return refused
+    stop = _stopped(memory, step, step.size)
+    if stop is not None:
+        values = (Expected("outcome", "signalled", stop.rule), *stop.expected(0)[:2])
+        return (*values, *_expect_nothing_left(step))
+    values = (Expected("outcome", "touched", RULES["fault.touched"]),)
+    return (*values, *_expect_life(memory, step), *_expect_nothing_left(step))
+
+
+def _expect_life(memory: Memory, step: Mmap) -> Iterator[Expected]:
+    if step.end == "truncate":
+        yield Expected("truncated_signal", "SIGBUS", RULES["file.past-end"])
+    if not memory.direct and step.memory == "fsdax" and not copies_pages(memory):
+        return
+    faults = faults_of(memory, 0, step.size).times(step.repeats)
+    why = f"{about_entries(memory)}, {step.repeats} times"
+    yield from between("faults", faults, rule_of_faults(memory), why)
+    if step.fork:
+        yield from between("child_faults", faults, RULES["mmap.fork"], why)
+    yield from expect_tables(memory, 0, step.size)
+    yield from _expect_counters(memory, step)
+
+
+def _expect_counters(memory: Memory, step: Mmap) -> Iterator[Expected]:
+    page, pmd = memory.machine.page, memory.machine.pmd
+    counted = memory.direct and memory.machine.dax_counts_folios
+    rule = RULES["dax.rss" if counted else "dax.no-rss"]
+    pages = step.size // page if counted else 0
+    truncated = step.end == "truncate" and step.repeats > 1
+    sparse = truncated or (memory.files is not None and memory.files.sparse)
+    holes = step.memory == "fsdax" and sparse and step.access == "read"
+    least = 0 if holes else pages
+    noise = RSS_NOISE_PAGES
+    rss = Range((least - noise) * page, (pages + noise) * page)
+    yield from between("rss_file_bytes", rss, rule, f"{pages} pages, {noise} more or less")
+    yield from between("nr_mapped", Range(least, pages), rule, f"{pages} pages")
+    entries = memory.entries
+    huge = step.size // pmd if counted and entries.most == pmd else 0
+    certain = huge if entries.least == pmd and not holes else 0
+    yield from between("pmd_mapped", Range(certain, huge), rule, "in PMD entries")
+
+
+def _expect_nothing_left(step: Mmap) -> Iterator[Expected]:
+    rule = RULES["mmap.nothing-left"]
+    if step.end != "exit":
+        yield Expected("page_table_bytes_left", 0, rule)
+    yield Expected("nr_mapped_left", 0, rule)
+    yield Expected("pmd_mapped_left", 0, rule)
+    # The whole kernel's: tables of processes before may go meanwhile.
+    yield Expected("page_table_pages_left", 0, rule, "<=")

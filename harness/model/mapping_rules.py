@@ -1,0 +1,163 @@
+"""The rules about mappings: faults, page tables, counters, page metadata and poison."""
+
+from __future__ import annotations
+
+from harness.records import Rule
+
+_DEVDAX = "Linux drivers/dax/device.c"
+_MF = "Linux mm/memory-failure.c"
+
+MAPPING_RULES: tuple[Rule, ...] = (
+    Rule(
+        "mmap.offset",
+        "A file is mapped from a multiple of the page size on: EINVAL for others.",
+        "mmap(2); Linux mm/mmap.c ksys_mmap_pgoff and each architecture's sys_mmap",
+    ),
+    Rule(
+        "mmap.sync",
+        "MAP_SYNC is taken where the file is mapped directly, EOPNOTSUPP elsewhere.",
+        "Linux mm/mmap.c do_mmap; fs/ext4/file.c, fs/xfs/xfs_file.c daxdev_mapping_supported;"
+        f" {_DEVDAX} dax_fops (MAP_SYNC)",
+    ),
+    Rule(
+        "mmap.fork",
+        "A child gets no entries of a shared DAX mapping; it faults as its parent did.",
+        "Linux mm/memory.c vma_needs_copy",
+    ),
+    Rule(
+        "mmap.page-tables",
+        "VmPTE grows by the tables of each level that entries need; a PMD entry needs a PTE"
+        " table, put by, where it is anonymous, and on powerpc's hash always.",
+        "Linux mm/huge_memory.c insert_pfn_pmd (arch_needs_pgtable_deposit);"
+        " arch/powerpc/include/asm/book3s/64/pgtable.h; include/linux/mm.h mm_inc_nr_ptes",
+    ),
+    Rule(
+        "mmap.nothing-left",
+        "When a mapping is gone, so are its page tables, and what it counted in the process"
+        " and in the kernel.",
+        "Linux mm/memory.c free_pgtables, mm/huge_memory.c zap_huge_pmd (zap_deposited_table)",
+    ),
+    Rule(
+        "fault.touched",
+        "Memory that is there is read and written without a signal.",
+        "POSIX mmap; Linux mm/memory.c handle_mm_fault",
+    ),
+    Rule(
+        "fault.entry",
+        "One fault an entry: device-dax has entries of its alignment alone, anonymous memory of"
+        " a PMD where huge pages are on, a DAX file of a PMD where its blocks lie for it, and"
+        " copies of private pages are base pages.",
+        f"{_DEVDAX} dev_dax_huge_fault; fs/dax.c dax_iomap_pmd_fault; mm/huge_memory.c"
+        " do_huge_pmd_anonymous_page",
+    ),
+    Rule(
+        "fault.clean-entry",
+        "Before 6.15 device-dax puts in base pages clean, also for a write: where the MMU does not"
+        " make entries dirty itself (arm64 before ARMv8.1, radix as QEMU has it) each takes a"
+        " second fault for that.",
+        f"{_DEVDAX} __dev_dax_pte_fault (vmf_insert_mixed; vmf_insert_page_mkwrite from 6.15);"
+        " ptep_set_access_flags of arm64 and radix; QEMU target/ppc/mmu-radix64.c (R and C bits)",
+    ),
+    Rule(
+        "fault.address",
+        "si_addr is the address that was accessed.",
+        "Linux each architecture's mm/fault.c (do_sigbus, bad_area)",
+    ),
+    Rule(
+        "fault.read-only",
+        "Writing to a mapping without PROT_WRITE is SIGSEGV with SEGV_ACCERR.",
+        "Linux each architecture's mm/fault.c access_error",
+    ),
+    Rule(
+        "dax.no-rss",
+        "Before DAX pages were counted folios (6.15) their mappings count nowhere: RssFile,"
+        " nr_mapped and nr_file_pmdmapped stay as they are.",
+        "Linux mm/memory.c insert_pfn, mm/huge_memory.c insert_pfn_pmd",
+    ),
+    Rule(
+        "dax.rss",
+        "Since DAX pages are counted folios (6.15) what is mapped counts in RssFile and"
+        " nr_mapped, and PMD entries in nr_file_pmdmapped.",
+        "Linux mm/memory.c insert_page_into_pte_locked, mm/huge_memory.c insert_pmd,"
+        " mm/rmap.c __folio_mod_stat (aed877c2b425, 38607c62b34b)",
+    ),
+    Rule(
+        "page.dumped",
+        "gup_test -c prints the pages it is asked for, while it holds them.",
+        "Linux mm/gup_test.c dump_pages_test",
+    ),
+    Rule(
+        "page.devdax-refs",
+        "A folio of device-dax has one reference of its own and one for each of its pages that"
+        " is held (1024 for a pinned single page); mappings are not counted.",
+        "Linux mm/gup.c try_grab_folio, mm/memremap.c memremap_pages",
+    ),
+    Rule(
+        "page.devdax-refs-counted",
+        "As page.devdax-refs, and one reference and one count of the mapping (from 6.15).",
+        "Linux mm/huge_memory.c insert_pmd, mm/rmap.c (aed877c2b425, 38607c62b34b)",
+    ),
+    Rule(
+        "page.fsdax-refs",
+        "Before 6.15 pages of a DAX file are single, with one reference of their own and those"
+        " that are held: 1, or 1024 for a pin.",
+        "Linux mm/gup.c try_grab_folio, mm/memremap.c memremap_pages",
+    ),
+    Rule(
+        "page.fsdax-refs-counted",
+        "From 6.15 pages of a DAX file have no reference of their own, but one of their mapping"
+        " and those that are held.",
+        "Linux fs/dax.c dax_folio_init, mm/huge_memory.c insert_pmd (38607c62b34b)",
+    ),
+    Rule(
+        "page.order",
+        "Pages of device-dax are compounds of its alignment, wherever their struct pages live.",
+        f"{_DEVDAX} dev_dax_probe (vmemmap_shift)",
+    ),
+    Rule(
+        "page.pincount",
+        "A compound counts its pinned pages apart; a single page has no such counter.",
+        "Linux mm/gup.c try_grab_folio; mm/debug.c",
+    ),
+    Rule(
+        "page.frame",
+        "Page n of a device-dax is frame n from where its data starts.",
+        f"{_DEVDAX} dax_pgoff_to_phys",
+    ),
+    Rule(
+        "poison.signal",
+        "The process that poisons a page it has mapped gets SIGBUS with BUS_MCEERR_AR, one"
+        " that asked to be told early BUS_MCEERR_AO; the kernel says so for each of them.",
+        f"{_MF} mf_generic_kill_procs, task_early_kill, kill_proc",
+    ),
+    Rule(
+        "poison.address",
+        "si_addr is where the entry starts that maps the poisoned page.",
+        f"{_MF} add_to_kill (compound_head); {_DEVDAX} dax_set_mapping",
+    ),
+    Rule(
+        "poison.lsb",
+        "si_addr_lsb is the shift of the entry that mapped the page.",
+        f"{_MF} dev_pagemap_mapping_shift",
+    ),
+    Rule(
+        "poison.bystander",
+        "A process that neither poisons nor asked to be told early gets no signal.",
+        f"{_MF} task_early_kill; sysctl vm.memory_failure_early_kill is 0",
+    ),
+    Rule(
+        "poison.unmapped",
+        "Where any process is told, the entry goes from all of them; else from none.",
+        f"{_MF} unmap_and_kill",
+    ),
+    Rule(
+        "poison.retouch",
+        "device-dax does not look for poison: the next access faults the page in again.",
+        f"{_DEVDAX} dev_dax_huge_fault",
+    ),
+    Rule(
+        "poison.recovered",
+        'A poisoned page of a device-dax counts in HardwareCorrupted and is "Recovered".',
+        f"{_MF} action_result",
+    ),
+)

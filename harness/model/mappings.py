@@ -1,0 +1,55 @@
+"""The model's face for steps about mappings: which of them the guest can have, and what of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TypeAlias
+
+from harness.model.availability import why_no_mode, why_not_built
+from harness.model.machine import Machine
+from harness.model.mapping import expect_fault, expect_mmap
+from harness.model.memory import Memory
+from harness.model.page_metadata import expect_page_metadata
+from harness.model.poison import expect_poison
+from harness.model.state import GuestState
+from harness.records import Prediction
+from harness.scenario.mapping_steps import Fault, HwPoison, Mmap, PageMetadata
+
+AnyMapping: TypeAlias = Fault | Mmap | PageMetadata | HwPoison
+
+
+def predict_mapping(state: GuestState, step: AnyMapping) -> Prediction:
+    """What the step must show. Raises UserError for one that no guest could do."""
+    machine = state.machine
+    lacking = why_no_mapping(machine, step)
+    if lacking is not None:
+        return Prediction(step.kind, (), lacking)
+    anonymous = not isinstance(step, HwPoison) and step.memory == "anon"
+    place = None if anonymous else state.region(step.region)
+    devdax, files = (place.devdax, place.files) if place else (None, None)
+    match step:
+        case HwPoison():
+            expected = expect_poison(machine, step, devdax)
+        case PageMetadata():
+            expected = expect_page_metadata(machine, step, devdax, files)
+        case Fault():
+            expected = expect_fault(Memory(machine, step, devdax, files), step)
+        case Mmap():
+            expected = expect_mmap(Memory(machine, step, devdax, files), step)
+            if step.end == "truncate" and place is not None and files is not None:
+                end = step.offset + step.size
+                place.files = replace(files, file_bytes=end, sparse=True)
+    return Prediction(step.kind, expected)
+
+
+def why_no_mapping(machine: Machine, step: AnyMapping) -> str | None:
+    """Why the guest cannot have what a step about mappings needs."""
+    memory = "devdax" if isinstance(step, HwPoison) else step.memory
+    if memory == "anon":
+        return None
+    lacking = why_no_mode(machine, "devdax" if memory == "devdax" else "fsdax")
+    symbols: tuple[str, ...] = ("GUP_TEST",) if isinstance(step, PageMetadata) else ()
+    if isinstance(step, HwPoison):
+        injects = step.via == "corrupt-pfn"
+        symbols = ("MEMORY_FAILURE", *(["HWPOISON_INJECT"] if injects else []))
+    return lacking or why_not_built(machine, symbols)

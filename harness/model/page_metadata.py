@@ -1,0 +1,104 @@
+"""What ``page-metadata`` must show: the counts in struct pages of DAX memory that is held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.errors import UserError
+from harness.model.machine import MIB, Machine
+from harness.model.rules import RULES
+from harness.model.state import Mounted, Namespace
+from harness.records import Expected
+from harness.scenario.mapping_steps import PageMetadata
+from harness.units import format_size
+
+GUP_PIN_COUNTING_BIAS = 1024
+"""References that a pin of a single page is (include/linux/mm.h)."""
+
+
+def order_of(entry_bytes: int, page_bytes: int) -> int:
+    """log2 of the pages in one entry."""
+    return (entry_bytes // page_bytes).bit_length() - 1
+
+
+def held_references(order: int, pages_held: int, *, pin: bool) -> int:
+    """References on a folio of which so many pages are held, one time each.
+
+    A page of a larger folio is one reference either way; pins are counted beside them.
+    Source: mm/gup.c try_grab_folio, include/linux/mm.h folio_maybe_dma_pinned.
+    """
+    return pages_held * (GUP_PIN_COUNTING_BIAS if pin and order == 0 else 1)
+
+
+def devdax_references(held: int, *, counts_folios: bool) -> int:
+    """All references on a folio of device-dax: one of the device's, one of its mapping's
+    since mappings are counted, and those held."""
+    return 1 + int(counts_folios) + held
+
+
+def expect_page_metadata(
+    machine: Machine, step: PageMetadata, device: Namespace | None, files: Mounted | None
+) -> tuple[Expected, ...]:
+    """Values of a ``page-metadata`` step. Raises UserError for one that makes no sense."""
+    place = device if step.memory == "devdax" else files
+    if place is None or (device is not None and device.size_bytes == 0):
+        return (Expected("outcome", "no-device", RULES["gup.no-device"]),)
+    _check(machine, step, device, files)
+    values = [Expected("outcome", "dumped", RULES["page.dumped"])]
+    for index in step.pages:
+        if step.memory == "devdax" and device is not None:
+            values += _expect_devdax(machine, step, device, index)
+        elif files is not None and files.dax:
+            values += _expect_fsdax(machine, step, index)
+    return tuple(values)
+
+
+def _check(
+    machine: Machine, step: PageMetadata, device: Namespace | None, files: Mounted | None
+) -> None:
+    granule, there = MIB, files.file_bytes if files else 0
+    if step.memory == "devdax" and device is not None:
+        granule, there = max(MIB, device.align), device.size_bytes
+    if step.size % granule or step.size > there:
+        raise UserError(
+            f"gup_test cannot map {format_size(step.size)} there",
+            field="size",
+            hint=f"a multiple of {format_size(granule)} up to {format_size(there)}",
+        )
+    if max(step.pages) >= step.size // machine.page:
+        last = step.size // machine.page - 1
+        raise UserError("a page behind the mapping", field="pages", hint=f"0 to {last}")
+
+
+def _expect_devdax(
+    machine: Machine, step: PageMetadata, device: Namespace, index: int
+) -> Iterator[Expected]:
+    name = f"page{index}"
+    order = order_of(device.align, machine.page)
+    counts = machine.dax_counts_folios
+    refs = devdax_references(held_references(order, 1 << order, pin=step.pin), counts_folios=counts)
+    why = f"{1 << order} pages of order {order} {'pinned' if step.pin else 'held'}"
+    rule = RULES["page.devdax-refs-counted" if counts else "page.devdax-refs"]
+    yield Expected(f"{name}.refcount", refs, rule, because=why)
+    yield Expected(f"{name}.mapcount", int(counts), rule)
+    yield Expected(f"{name}.order", order, RULES["page.order"])
+    pins = None if order == 0 else (1 << order) * step.pin
+    yield Expected(f"{name}.pincount", pins, RULES["page.pincount"], because=why)
+    if device.info is not None:
+        start = device.start + device.info.data_offset
+        frame = start // machine.page + index
+        yield Expected(f"{name}.pfn", frame, RULES["page.frame"], because=f"data at {start:#x}")
+
+
+def _expect_fsdax(machine: Machine, step: PageMetadata, index: int) -> Iterator[Expected]:
+    name = f"page{index}"
+    held = held_references(0, 1, pin=step.pin)
+    if machine.dax_counts_folios:
+        rule = RULES["page.fsdax-refs-counted"]
+        yield Expected(f"{name}.refcount", 2, rule, ">=", "its mapping and what is held")
+        yield Expected(f"{name}.mapcount", 1, rule)
+        return
+    rule = RULES["page.fsdax-refs"]
+    yield Expected(f"{name}.refcount", 1 + held, rule, because=f"{held} held")
+    yield Expected(f"{name}.mapcount", 0, rule)
+    yield Expected(f"{name}.order", 0, rule)

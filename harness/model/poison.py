@@ -1,0 +1,81 @@
+"""What ``hwpoison`` must show of a poisoned page of a device-dax.
+
+Source: mm/memory-failure.c memory_failure_dev_pagemap, mf_generic_kill_procs, kill_proc;
+mm/madvise.c madvise_inject_error; mm/hwpoison-inject.c hwpoison_inject.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.errors import UserError
+from harness.model.machine import Machine
+from harness.model.rules import RULES
+from harness.model.state import Namespace
+from harness.records import Expected
+from harness.scenario.mapping_steps import HwPoison
+from harness.units import align_down, format_size
+
+
+def address_lsb(entry_bytes: int) -> int:
+    """si_addr_lsb: how many low bits of the address say nothing, for an entry's size."""
+    return entry_bytes.bit_length() - 1
+
+
+def expect_poison(
+    machine: Machine, step: HwPoison, device: Namespace | None
+) -> tuple[Expected, ...]:
+    """Values of a ``hwpoison`` step. Raises UserError for one that makes no sense."""
+    if device is None or device.size_bytes == 0:
+        return (Expected("outcome", "no-device", RULES["gup.no-device"]),)
+    if step.size % device.align or step.size > device.size_bytes or step.offset >= step.size:
+        raise UserError(
+            f"hwpoison needs a mapping within the device and a page within the mapping,"
+            f" not {step.offset:#x} of {step.size:#x}",
+            field="size",
+            hint=f"a multiple of {format_size(device.align)} up to"
+            f" {format_size(device.size_bytes)}",
+        )
+    return (
+        Expected("outcome", "poisoned", RULES["poison.recovered"]),
+        *_expect_child(step, device.align),
+        *_expect_other(step, device.align),
+        *_expect_kernel(machine, step),
+    )
+
+
+def _expect_child(step: HwPoison, entry: int) -> Iterator[Expected]:
+    if step.via == "madvise":
+        yield from _expect_signal("", "BUS_MCEERR_AR", step.offset, entry)
+        yield Expected("retouched", True, RULES["poison.retouch"])
+    else:
+        yield Expected("signal", None, RULES["poison.bystander"])
+
+
+def _expect_other(step: HwPoison, entry: int) -> Iterator[Expected]:
+    if step.early:
+        yield from _expect_signal("other_", "BUS_MCEERR_AO", step.offset, entry)
+    else:
+        yield Expected("other_signal", None, RULES["poison.bystander"])
+    unmapped = step.early or step.via == "madvise"
+    why = "unmapped for all who have it" if unmapped else "nobody was told, nothing is unmapped"
+    yield Expected("other_faults", int(unmapped), RULES["poison.unmapped"], because=why)
+
+
+def _expect_signal(prefix: str, code: str, offset: int, entry: int) -> Iterator[Expected]:
+    rule = RULES["poison.signal"]
+    head = align_down(offset, entry)
+    yield Expected(f"{prefix}signal", "SIGBUS", rule)
+    yield Expected(f"{prefix}code", code, rule)
+    why = f"{offset:#x} down to a multiple of {entry:#x}"
+    yield Expected(f"{prefix}address_offset", head, RULES["poison.address"], because=why)
+    lsb = address_lsb(entry)
+    yield Expected(f"{prefix}address_lsb", lsb, RULES["poison.lsb"], because=f"{entry:#x}")
+
+
+def _expect_kernel(machine: Machine, step: HwPoison) -> Iterator[Expected]:
+    rule = RULES["poison.recovered"]
+    told = int(step.via == "madvise") + int(step.early)
+    yield Expected("corrupted_bytes", machine.page, rule)
+    yield Expected("sigbus_messages", told, RULES["poison.signal"])
+    yield Expected("recovery", "dax page: Recovered", rule)

@@ -1,0 +1,124 @@
+"""Steps about what user space sees of a mapping: faults, page tables, page metadata, poison.
+
+Like those in ``steps.py``, which lists them among all others.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, TypeAlias
+
+import pydantic
+
+from harness.scenario.step import Index, PositiveSize, Step
+from harness.target import Size
+
+Sharing: TypeAlias = Literal["shared", "private", "sync"]
+DaxMemory: TypeAlias = Literal["devdax", "fsdax"]
+
+
+class MappingStep(Step):
+    """What steps that map memory have in common.
+
+    ``size`` and ``offset`` are bytes, of the mapping and of its start in the device or
+    file; ``region`` is where that lives. ``sharing`` sync is MAP_SHARED_VALIDATE with
+    MAP_SYNC; ``anon`` memory is private, whatever it says. ``advice`` is madvise's.
+    """
+
+    memory: Literal["anon", "devdax", "fsdax"]
+    size: PositiveSize = 64 << 20
+    offset: Annotated[Size, pydantic.Field(ge=0)] = 0
+    sharing: Sharing = "shared"
+    access: Literal["read", "write"] = "read"
+    advice: Literal["none", "huge", "nohuge"] = "none"
+    region: Index = 0
+
+
+class Fault(MappingStep):
+    """Map memory and touch each base page of ``length`` bytes from ``first`` on, once.
+
+    ``length`` is by default all the rest. ``writable`` false maps with PROT_READ alone;
+    ``fixed`` false lets the kernel choose the address.
+
+    Shows ``outcome`` (``touched``, ``refused`` by mmap, ``signalled``, ``killed`` or
+    ``no-device``), ``errno`` (refused), ``signal``, ``code`` (si_code by name) and
+    ``fault_offset`` (si_addr, as bytes from the mapping's start) of the access that was
+    stopped, ``touched_bytes`` (before that), ``faults`` (taken, minor and major),
+    ``bytes_per_fault`` (touched bytes for each fault), ``page_table_bytes`` (growth of VmPTE)
+    and ``page_table_bytes_left`` (of that, after munmap).
+    """
+
+    kind: ClassVar[str] = "fault"
+    writable: bool = True
+    fixed: bool = True
+    first: Annotated[Size, pydantic.Field(ge=0)] = 0
+    length: PositiveSize | None = None
+
+
+class Mmap(MappingStep):
+    """The whole life of a mapping, ``repeats`` times: mmap, touch, fork, end.
+
+    ``fork`` makes a child touch it all as well. ``end`` is ``munmap``, ``exit`` (of the
+    process, a new one each time) or ``truncate`` (of the file to nothing, while it is
+    mapped, then back to its size).
+
+    Shows ``outcome`` (as ``fault`` does), ``faults`` and ``child_faults`` (of all
+    repeats), while it is mapped in one process: ``page_table_bytes`` (growth of VmPTE),
+    ``rss_file_bytes`` (of RssFile), ``nr_mapped`` (base pages, of vmstat's nr_mapped) and
+    ``pmd_mapped`` (of nr_file_pmdmapped); afterwards what is left: ``page_table_bytes_left``
+    (in the process; not after exit), ``nr_mapped_left``, ``pmd_mapped_left`` and
+    ``page_table_pages_left`` (of nr_page_table_pages, when all processes are gone); and
+    ``truncated_signal`` (of an access to what is truncated).
+    """
+
+    kind: ClassVar[str] = "mmap"
+    fork: bool = True
+    end: Literal["munmap", "exit", "truncate"] = "munmap"
+    repeats: Annotated[int, pydantic.Field(ge=1, le=64)] = 1
+
+
+class PageMetadata(Step):
+    """``gup_test -c``: what dump_page() says of pages while the whole mapping is held.
+
+    ``pages`` are numbers of base pages in the mapping of ``size`` bytes, which is shared
+    and was written to; ``pin`` holds them by pin_user_pages() instead of
+    get_user_pages().
+
+    Shows ``outcome`` (``dumped`` or ``no-device``) and for each page
+    ``page<n>.refcount``, ``page<n>.mapcount`` (both of its folio), ``page<n>.order``,
+    ``page<n>.pincount`` (None for a single page, which has no such counter) and
+    ``page<n>.pfn``.
+    """
+
+    kind: ClassVar[str] = "page-metadata"
+    memory: DaxMemory
+    size: PositiveSize = 64 << 20
+    pages: Annotated[tuple[Index, ...], pydantic.Field(min_length=1, max_length=8)] = (0,)
+    pin: bool = False
+    region: Index = 0
+
+
+class HwPoison(Step):
+    """Poison one page of a device-dax that two processes have mapped and touched.
+
+    ``offset`` is the page's, in bytes. Through ``madvise`` a child of the first process
+    does it to its own mapping; through ``corrupt-pfn`` (debugfs) it unmaps before.
+    ``early`` makes the first process ask to be told at once (PR_MCE_KILL_EARLY).
+
+    Shows ``outcome`` (``poisoned``, ``refused`` with ``errno``, ``killed`` or
+    ``no-device``); of the child ``signal``, ``code``, ``address_offset`` (si_addr, as
+    bytes from the mapping's start) and ``address_lsb`` (si_addr_lsb), and ``retouched``,
+    whether an access to the page works afterwards; of the first process the same as
+    ``other_signal`` and so on, and ``other_faults``, the faults that touching everything
+    again takes; ``corrupted_bytes`` (growth of HardwareCorrupted); and of the kernel's
+    messages ``sigbus_messages`` (their number) and ``recovery`` (what became of the page).
+    """
+
+    kind: ClassVar[str] = "hwpoison"
+    via: Literal["madvise", "corrupt-pfn"] = "madvise"
+    size: PositiveSize = 64 << 20
+    offset: Annotated[Size, pydantic.Field(ge=0)] = 0
+    early: bool = False
+    region: Index = 0
+
+
+MAPPING_STEPS: tuple[type[Step], ...] = (Fault, Mmap, PageMetadata, HwPoison)

@@ -1,0 +1,129 @@
+"""daxprobe itself, run on this machine: what it reports is what happened."""
+
+from __future__ import annotations
+
+import mmap
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness.errors import InfrastructureError
+from harness.image.daxprobe import SOURCE, provide_daxprobe
+from harness.observe.daxprobe import ProbeReplies, code_name, integer, parse_replies, signal_name
+from harness.store import Store
+from harness.target import load_targets
+
+COMPILER = shutil.which("gcc") or "gcc"
+PAGE = mmap.PAGESIZE
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("daxprobe") / "daxprobe"
+    command = [COMPILER, "-O2", "-Wall", "-Wextra", "-Werror", "-o", str(path), str(SOURCE)]
+    subprocess.run(command, check=True)
+    return path
+
+
+def probe(program: Path, *operations: object) -> ProbeReplies:
+    words = [str(program), *map(str, operations)]
+    return parse_replies(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+
+
+def touch(first: int, length: int, access: str = "write", stride: int = PAGE) -> str:
+    return f"touch:{access}:{first}:{length}:{stride}"
+
+
+def test_base_pages_take_a_fault_each(program: Path) -> None:
+    size = 64 * PAGE
+    map_ = f"map:private:rw:0:{size}"
+    replies = probe(program, map_, "advise:nohuge", touch(0, size), touch(0, size))
+    first, again = replies.of("touch")
+    assert (integer(first, "faults"), integer(first, "touched_bytes")) == (64, size)
+    assert integer(again, "faults") == 0
+
+
+def test_a_child_has_faults_of_its_own(program: Path) -> None:
+    size = 32 * PAGE
+    both = touch(0, size)
+    map_ = (f"map:private:rw:0:{size}", "advise:nohuge")
+    replies = probe(program, *map_, "fork", "{", both, "}", both)
+    assert [integer(reply, "faults") for reply in replies.of("touch")] == [32, 32]
+    assert integer(replies.one("join"), "signal") == 0
+
+
+def test_the_end_of_a_file_is_a_bus_error_that_is_survived(program: Path, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(bytes(3 * PAGE))
+    map_ = f"map:shared:rw:0:{8 * PAGE}:{file}"
+    replies = probe(program, map_, touch(PAGE, 7 * PAGE), touch(0, PAGE))
+    stopped, alive = replies.of("touch")
+    assert (signal_name(integer(stopped, "signal")), code_name(stopped)) == ("SIGBUS", "BUS_ADRERR")
+    assert integer(stopped, "offset") == 3 * PAGE
+    assert integer(stopped, "touched_bytes") == 2 * PAGE
+    assert integer(stopped, "lsb") == -1  # not a memory error: there is no such field
+    assert integer(alive, "signal") == 0
+
+
+def test_writing_to_what_is_read_only(program: Path) -> None:
+    replies = probe(program, f"map:private:r:0:{4 * PAGE}", touch(PAGE, PAGE))
+    reply = replies.one("touch")
+    assert (signal_name(integer(reply, "signal")), code_name(reply)) == ("SIGSEGV", "SEGV_ACCERR")
+    assert integer(reply, "offset") == PAGE
+
+
+def test_truncation_takes_pages_away_and_gives_them_back(program: Path, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(bytes(4 * PAGE))
+    size = 4 * PAGE
+    one = touch(0, PAGE)
+    replies = probe(
+        program,
+        *(f"map:shared:rw:0:{size}:{file}", one),
+        *(f"truncate:0:{file}", one, f"truncate:{size}:{file}", one),
+    )
+    signals = [signal_name(integer(reply, "signal")) for reply in replies.of("touch")]
+    assert signals == [None, "SIGBUS", None]
+    assert file.stat().st_size == size
+
+
+def test_repeat_and_fork_nest(program: Path) -> None:
+    cycle = (f"map:private:rw:0:{PAGE}", "fork", "{", touch(0, PAGE), "}", "unmap")
+    replies = probe(program, "repeat:3", "{", *cycle, "}")
+    ops = [str(reply["op"]) for reply in replies.all]
+    assert ops == ["map", "touch", "join", "unmap"] * 3
+
+
+def test_refused_mapping_is_reported_and_not_touched(program: Path, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(bytes(PAGE))
+    map_ = f"map:shared:rw:512:{PAGE}:{file}"
+    replies = probe(program, map_, touch(0, PAGE), "unmap")
+    assert integer(replies.one("map"), "errno") == 22
+    assert replies.one("touch")["skipped"] is True
+
+
+@pytest.mark.parametrize(
+    "operations",
+    [["jump"], ["map:private:rw:0:x"], ["repeat:2", "{", "unmap"], ["touch:read:0:"]],
+)
+def test_nonsense_is_said_to_be(program: Path, operations: list[str]) -> None:
+    ran = subprocess.run([program, *operations], capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("daxprobe: ")
+
+
+@pytest.mark.parametrize("text", ["Segmentation fault\n", "{}\n", "[1]\n", '{"op": "map", "er'])
+def test_garbled_output_is_no_observation(text: str) -> None:
+    with pytest.raises(InfrastructureError):
+        parse_replies(text)
+
+
+def test_it_is_built_once_for_a_compiler_not_for_a_kernel(tmp_path: Path) -> None:
+    store, target = Store(tmp_path), load_targets()["x86_64"]
+    archive = provide_daxprobe(target, store)
+    assert b"usr/bin/daxprobe" in archive.read_bytes()
+    written = archive.stat().st_mtime_ns
+    assert provide_daxprobe(target, store).stat().st_mtime_ns == written

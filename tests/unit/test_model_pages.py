@@ -1,0 +1,169 @@
+"""page-metadata and hwpoison: references, pins, frames, and who is told of poison."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import UserError
+from harness.model import Machine, Model
+from harness.model.page_metadata import held_references, order_of
+from harness.model.poison import address_lsb
+from harness.records import KernelFacts, Layout, PmemDevice, Scalar
+from harness.scenario.steps import CreateNamespace, Filesystem, HwPoison, PageMetadata, Step
+from harness.target import load_targets
+
+TARGETS = load_targets()
+MIB, GIB = 1 << 20, 1 << 30
+OLD, NEW = (6, 1, 192), (7, 2, 13)
+SYMBOLS = (
+    "ACPI_NFIT PAPR_SCM LIBNVDIMM BLK_DEV_PMEM ZONE_DEVICE NVDIMM_PFN NVDIMM_DAX DEV_DAX "
+    "DEV_DAX_PMEM TRANSPARENT_HUGEPAGE FS_DAX EXT4_FS GUP_TEST MEMORY_FAILURE HWPOISON_INJECT"
+)
+
+
+def machine(
+    target: str = "x86_64", version: tuple[int, int, int] = OLD, without: str = ""
+) -> Machine:
+    symbols = dict.fromkeys(set(SYMBOLS.split()) - {without}, "y")
+    kernel = KernelFacts(version, "release", symbols, 64)
+    pmem = (PmemDevice(GIB, 4 * GIB, 128 << 10, "uuid"),) if TARGETS[target].pmem else ()
+    return Machine(TARGETS[target], kernel, Layout(2 * GIB, 2, pmem))
+
+
+def devdax(target: str, align: str = "pmd") -> CreateNamespace:
+    mmu = TARGETS[target].mmu
+    size = mmu.pmd_size if align == "pmd" else mmu.page_size
+    return CreateNamespace(mode="devdax", map="mem", align=size)
+
+
+def last(guest: Machine, *steps: Step) -> dict[str, Scalar]:
+    model = Model(guest)
+    return {e.name: e.value for e in [model.predict(step) for step in steps][-1].expected}
+
+
+@pytest.mark.parametrize(
+    ("target", "align", "version", "pin", "refcount", "pincount"),
+    [
+        ("x86_64", "pmd", OLD, False, 513, 0),
+        ("x86_64", "pmd", OLD, True, 513, 512),
+        ("x86_64", "pmd", NEW, True, 514, 512),
+        ("x86_64", "page", OLD, False, 2, None),
+        ("x86_64", "page", OLD, True, 1025, None),
+        ("x86_64", "page", NEW, True, 1026, None),
+        ("ppc64-hash", "pmd", OLD, True, 257, 256),
+        ("ppc64-radix", "pmd", NEW, False, 34, 0),
+    ],
+)
+def test_references_of_devdax_pages(
+    target: str,
+    align: str,
+    version: tuple[int, int, int],
+    pin: bool,
+    refcount: int,
+    pincount: int | None,
+) -> None:
+    step = PageMetadata(memory="devdax", pages=(3,), pin=pin)
+    seen = last(machine(target, version), devdax(target, align), step)
+    assert (seen["page3.refcount"], seen["page3.pincount"]) == (refcount, pincount)
+    assert seen["page3.mapcount"] == (version == NEW)
+
+
+def test_frames_count_from_where_data_starts() -> None:
+    seen = last(machine(), devdax("x86_64"), PageMetadata(memory="devdax", pages=(0, 600)))
+    assert seen["page0.pfn"] == (4 * GIB + 2 * MIB) // 4096
+    assert seen["page600.pfn"] == (4 * GIB + 2 * MIB) // 4096 + 600
+
+
+@pytest.mark.parametrize(("pin", "refcount"), [(False, 2), (True, 1025)])
+def test_pages_of_a_dax_file_are_single_before_the_rework(pin: bool, refcount: int) -> None:
+    file = (CreateNamespace(mode="fsdax", map="mem"), Filesystem(type="ext4"))
+    seen = last(machine(), *file, PageMetadata(memory="fsdax", pages=(0,), pin=pin))
+    assert (seen["page0.refcount"], seen["page0.order"]) == (refcount, 0)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"size": 3 * MIB}, {"size": 2 * GIB}, {"size": 2 * MIB, "pages": (512,)}]
+)
+def test_pages_that_gup_test_cannot_dump(fields: dict[str, Any]) -> None:
+    with pytest.raises(UserError):
+        last(machine(), devdax("x86_64"), PageMetadata(memory="devdax", **fields))
+
+
+@given(st.integers(0, 20), st.integers(0, 20), st.booleans())
+def test_each_page_held_is_at_least_a_reference(order: int, log_held: int, pin: bool) -> None:
+    held = 1 << min(order, log_held)
+    references = held_references(order, held, pin=pin)
+    assert references >= held
+    assert (references > held) == (pin and order == 0)
+
+
+@given(st.integers(12, 40), st.integers(0, 28))
+def test_order_and_lsb_of_powers_of_two(page_shift: int, order: int) -> None:
+    assert order_of(1 << (page_shift + order), 1 << page_shift) == order
+    assert address_lsb(1 << (page_shift + order)) == page_shift + order
+
+
+@pytest.mark.parametrize(
+    ("target", "align", "lsb", "head"),
+    [
+        ("x86_64", "pmd", 21, 0x2000000),
+        ("x86_64", "page", 12, 0x2003000),
+        ("arm64", "pmd", 21, 0x2000000),
+        ("ppc64-hash", "pmd", 24, 0x2000000),
+        ("ppc64-radix", "pmd", 21, 0x2000000),
+        ("ppc64-hash", "page", 16, 0x2000000),
+    ],
+)
+def test_the_signal_names_the_entry(target: str, align: str, lsb: int, head: int) -> None:
+    seen = last(machine(target), devdax(target, align), HwPoison(offset=0x2003000))
+    assert (seen["signal"], seen["code"]) == ("SIGBUS", "BUS_MCEERR_AR")
+    assert (seen["address_lsb"], seen["address_offset"]) == (lsb, head)
+
+
+@pytest.mark.parametrize(
+    ("via", "early", "own", "other", "other_faults", "messages"),
+    [
+        ("madvise", False, "BUS_MCEERR_AR", None, 1, 1),
+        ("madvise", True, "BUS_MCEERR_AR", "BUS_MCEERR_AO", 1, 2),
+        ("corrupt-pfn", True, None, "BUS_MCEERR_AO", 1, 1),
+        ("corrupt-pfn", False, None, None, 0, 0),
+    ],
+)
+def test_who_is_told(
+    via: Any, early: bool, own: str | None, other: str | None, other_faults: int, messages: int
+) -> None:
+    seen = last(machine(), devdax("x86_64"), HwPoison(via=via, early=early))
+    assert (seen.get("code"), seen.get("other_code")) == (own, other)
+    assert (seen["other_faults"], seen["sigbus_messages"]) == (other_faults, messages)
+
+
+@pytest.mark.parametrize("fields", [{"size": MIB}, {"size": 2 * GIB}, {"offset": 64 * MIB}])
+def test_poison_lies_in_a_mapping_that_can_be(fields: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="hwpoison needs"):
+        last(machine(), devdax("x86_64"), HwPoison(**fields))
+
+
+def test_without_a_device_there_is_nothing_to_poison() -> None:
+    assert last(machine(), HwPoison()) == {"outcome": "no-device"}
+
+
+@pytest.mark.parametrize(
+    ("without", "via", "lacking"),
+    [
+        ("MEMORY_FAILURE", "madvise", True),
+        ("HWPOISON_INJECT", "madvise", False),
+        ("HWPOISON_INJECT", "corrupt-pfn", True),
+    ],
+)
+def test_poison_needs_its_symbols(without: str, via: Any, lacking: bool) -> None:
+    reason = Model(machine(without=without)).unsupported([HwPoison(via=via)])
+    assert (reason is not None and without in reason) is lacking
+
+
+@pytest.mark.parametrize("step", [HwPoison(), PageMetadata(memory="devdax")])
+def test_s390x_says_why_not(step: Step) -> None:
+    assert "s390x" in str(Model(machine("s390x")).unsupported([step]))
