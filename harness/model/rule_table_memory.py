@@ -30,9 +30,10 @@ MEMORY_TABLE: tuple[Rule, ...] = (
     ),
     Rule(
         "memory.block",
-        "Memory is hotplugged in blocks of a section; on pseries with room for it, of 256M.",
-        "Linux arch/x86/mm/init_64.c probe_memory_block_size; QEMU hw/ppc/spapr.c"
-        " (SPAPR_MEMORY_BLOCK_SIZE)",
+        "Memory is hotplugged in blocks of a section; on pseries with room for it, of 256M,"
+        " without it, in newer kernels, of the size that the memory nodes are made of.",
+        "Linux arch/x86/mm/init_64.c, arch/powerpc/mm/init_64.c probe_memory_block_size; QEMU"
+        " hw/ppc/spapr.c (SPAPR_MEMORY_BLOCK_SIZE)",
     ),
     Rule(
         "hash.linear-page",
