@@ -26,6 +26,11 @@ class Verdict(StrEnum):
     UNSUPPORTED = "unsupported"
     INFRASTRUCTURE = "infrastructure"
 
+    @property
+    def is_expected(self) -> bool:
+        """Whether the kernel did what the model said it must."""
+        return self in (Verdict.OK, Verdict.UNSUPPORTED)
+
 
 class Word(StrEnum):
     """What a series did to a cell: the base kernel's result against the patched one's."""
@@ -308,8 +313,7 @@ class CellResult:
 
     @property
     def is_expected(self) -> bool:
-        """Whether the kernel did what the model said it must."""
-        return self.verdict in (Verdict.OK, Verdict.UNSUPPORTED)
+        return self.verdict.is_expected
 
     @property
     def compared(self) -> int:

@@ -16,7 +16,6 @@ from typing import Any
 from harness.campaign.pool import GuestPool, PooledGuest, Wanted
 from harness.campaign.provide import Provisions
 from harness.compare import compare
-from harness.deadline import Deadline
 from harness.errors import InfrastructureError, KernelFailure, KernelReported
 from harness.guest.boot import BootRequest, Guest, Transport
 from harness.guest.steps import StepContext, run_step
@@ -81,7 +80,7 @@ class Attempt:
             self._check_kernel()
             with self._guest(pool, fresh) as pooled:
                 outcome = self._run_steps(pooled.guest)
-                pooled.sound = outcome[0] in (Verdict.OK, Verdict.UNSUPPORTED)
+                pooled.sound = outcome[0].is_expected
                 reached, self.phase = self.phase, "clean-up"
             self.phase = reached
         except KernelReported as exc:
@@ -167,8 +166,8 @@ class Attempt:
         self.folder.step(result)
 
     def _keep_dmesg(self, guest: Guest) -> None:
-        deadline = Deadline.after(STEP_SECONDS * self.options.patience)
-        self.folder.write("dmesg.txt", guest.shell.run("dmesg", deadline).stdout)
+        said = guest.shell.run("dmesg", self.context.deadline()).stdout
+        self.folder.write("dmesg.txt", said)
 
 
 def _describe(pooled: PooledGuest) -> dict[str, Any]:

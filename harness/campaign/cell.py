@@ -16,7 +16,7 @@ from harness.report.results import CellFolder
 
 
 class CellRunner:
-    """Runs cells and writes down what happens as it happens; a context manager."""
+    """Runs cells and writes down what happens as it happens."""
 
     def __init__(
         self, provider: Provider, options: RunOptions, run_directory: Path, pool: GuestPool
@@ -55,7 +55,7 @@ class CellRunner:
             result = self._unbuilt(order, Verdict.KERNEL_FAILURE, str(exc))
         else:
             root = self.provider.store.root
-            attempt = Attempt(order.cell, provisions, self.options, folder, root, order.intentions)
+            attempt = Attempt(cell, provisions, self.options, folder, root, order.intentions)
             verdict, reason, report = attempt.judge(self.pool, fresh=fresh)
             result = replace(
                 self._unbuilt(order, verdict, reason),

@@ -141,7 +141,7 @@ def _path(cell: Cell) -> str:
 
 
 def _excerpt(cell: Cell) -> str | None:
-    if cell.entry.verdict in (Verdict.OK, Verdict.UNSUPPORTED):
+    if cell.entry.verdict.is_expected:
         return None
     lines = [printable(line) for line in read_story(cell).text.splitlines()]
     return "\n".join(lines)[:_EXCERPT_CHARACTERS]

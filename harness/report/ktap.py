@@ -52,8 +52,7 @@ def _kernel(cell: Cell) -> str:
 
 
 def _together(cells: list[Cell]) -> str:
-    fine = (Verdict.OK, Verdict.UNSUPPORTED)
-    return "ok" if all(cell.entry.verdict in fine for cell in cells) else "not ok"
+    return "ok" if all(cell.entry.verdict.is_expected for cell in cells) else "not ok"
 
 
 def _directive(cells: list[Cell]) -> str:

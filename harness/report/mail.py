@@ -7,7 +7,6 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from harness import __version__
-from harness.records import Verdict
 from harness.report.findings import COMPARED, Finding
 from harness.report.material import Material
 from harness.report.run import Cell, Run
@@ -144,10 +143,9 @@ def _quoted(line: str) -> Iterator[str]:
 
 
 def _is_clean(material: Material) -> bool:
-    fine = (Verdict.OK, Verdict.UNSUPPORTED)
     cells = material.run.cells
     partial = bool(material.run.notes)
-    return bool(cells) and not partial and all(cell.entry.verdict in fine for cell in cells)
+    return bool(cells) and not partial and all(cell.entry.verdict.is_expected for cell in cells)
 
 
 def _short_targets(run: Run) -> str:
