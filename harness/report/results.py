@@ -50,12 +50,12 @@ def new_run_directory(base: Path) -> Path:
 def folder_name(cell_id: str) -> str:
     """A cell's id as one file name: readable, inside the folder, and no other cell's.
 
-    Ids made of plain characters keep them; any other gets a digest at its end.
+    Ids made of plain characters keep them; of any other the end is kept, with a digest.
     """
     name = cell_id.replace("::", "--")
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+@~\[\]-]{0,199}", name) and "--" not in cell_id:
         return name
-    plain = re.sub(r"[^A-Za-z0-9._+\[\]-]+", "_", cell_id)[:180]
+    plain = re.sub(r"[^A-Za-z0-9._+@~\[\]-]+", "_", cell_id)[-180:]
     return f"cell_{plain}_{hashlib.sha256(cell_id.encode('utf-8', 'replace')).hexdigest()[:12]}"
 
 

@@ -14,6 +14,7 @@ from harness.errors import UserError
 from harness.report.combine import combine, merge
 from harness.report.difference import compare_runs
 from harness.report.findings import find
+from harness.report.results import folder_name
 from harness.report.run import read_run, read_steps
 from harness.report.story import read_story
 from harness.report.summary import headline
@@ -73,6 +74,18 @@ def test_a_killed_run_is_partial_and_says_so(tmp_path: Path) -> None:
     notes = read_run(directory).notes
     assert notes[0].startswith("the run was ended before its time")
     assert notes[1] == "1 cell begun, not finished: gup.yaml_begun"
+
+
+@pytest.mark.parametrize("cell", ["gup.yaml::{}[s390x]@base", "gup.yaml::{}[no file name/]@01"])
+def test_further_runs_of_a_cell_are_no_cells_of_their_own(cell: str, tmp_path: Path) -> None:
+    directory = write_run(tmp_path / "run", ["gup.yaml"], (None,), finish=False)
+    for name in (cell.format("one"), cell.format("x" * 200), cell.format("one") + "~2"):
+        steps = directory / folder_name(name) / "steps.jsonl"
+        steps.parent.mkdir()
+        steps.touch()
+    note = read_run(directory).notes[1]
+    assert note.startswith("2 cells begun, not finished: ")
+    assert "~2" not in note
 
 
 def test_what_was_not_copied_is_said(run: Path) -> None:
