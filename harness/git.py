@@ -14,12 +14,10 @@ def git(repository: Path, *arguments: str, seconds: float | None = None) -> byte
 
     ``seconds`` is how long it may take, where that is limited.
     """
-    # A hook's GIT_DIR or GIT_INDEX_FILE would win over the repository that was named.
-    environment = {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
     try:
         done = subprocess.run(
             ("git", "-C", repository, *arguments),
-            env=environment,
+            env=own_environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=True,
@@ -33,6 +31,14 @@ def git(repository: Path, *arguments: str, seconds: float | None = None) -> byte
         words = exc.stderr.decode(errors="replace").strip()
         raise UserError(f"git {arguments[0]} in {repository}: {words or 'failed'}") from exc
     return done.stdout
+
+
+def own_environment() -> dict[str, str]:
+    """The process's environment without what a hook leaves there.
+
+    Its GIT_DIR or GIT_INDEX_FILE would win over the repository that a command names.
+    """
+    return {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
 
 
 def find_commit(repository: Path, ref: str) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import InfrastructureError, UserError
+from harness.git import own_environment
 from harness.kernel.plain_file import File, read_file, write_file
 from harness.kernel.refused_patch import explain_refusal
 from harness.kernel.source import Source
@@ -108,8 +109,7 @@ def _scratch(files: Files) -> Iterator[Path]:
 
 def _git_apply(folder: Path, patch: Patch, *options: str) -> subprocess.CompletedProcess[bytes]:
     """``git apply`` where it sees neither a repository nor anybody's settings."""
-    environment = {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
-    environment |= {
+    environment = own_environment() | {
         "GIT_CEILING_DIRECTORIES": str(folder.parent),
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",
