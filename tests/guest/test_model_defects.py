@@ -13,12 +13,13 @@ import pytest
 
 from harness.campaign.provide import Provider
 from harness.errors import KernelReported
-from harness.guest.boot import BootRequest, boot
+from harness.guest.boot import boot
 from harness.guest.steps import StepContext, prepare_regions, run_step
 from harness.model import Machine, Model
 from harness.records import Layout, PmemDevice
 from harness.scenario.steps import CreateNamespace
 from harness.target import load_targets
+from tests.support.guests import boot_request
 
 pytestmark = pytest.mark.guest
 
@@ -38,14 +39,7 @@ def test_an_altmap_without_room_for_a_part_of_a_section(provider: Provider, tmp_
     whole, part = namespace(256 * MIB), namespace(208 * MIB)
     assert model.predict(whole).unsupported is None
     assert "vmemmap.altmap-exhausted" in str(model.predict(part).unsupported)
-    request = BootRequest(
-        target=TARGET,
-        layout=LAYOUT,
-        kernel=provisions.kernel.image,
-        initrd=provisions.archives,
-        console_log=tmp_path / "console.log",
-        store_root=provider.store.root,
-    )
+    request = boot_request(provider, TARGET, LAYOUT, tmp_path)
     context = StepContext(TARGET, TARGET.mmu.page_size, 60.0)
     with boot(request) as guest:
         prepare_regions(guest.shell, context)
