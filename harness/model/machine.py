@@ -13,7 +13,7 @@ from functools import cached_property
 from harness.errors import UserError
 from harness.records import KernelFacts, Layout, PmemDevice
 from harness.target import Target
-from harness.units import align_down
+from harness.units import align_down, count
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -146,11 +146,11 @@ class Machine:
         """One region. Raises UserError where the layout has no such device."""
         if index < len(self.regions):
             return self.regions[index]
-        count = len(self.regions)
+        devices = len(self.regions)
         raise UserError(
-            f"region {index}: the layout has {count} pmem device{'' if count == 1 else 's'}",
+            f"region {index}: the layout has {count(devices, 'pmem device')}",
             field="region",
-            hint=f"0 to {count - 1}" if count else "a device under layout.pmem",
+            hint=f"0 to {devices - 1}" if devices else "a device under layout.pmem",
         )
 
     def region_align(self, region: PmemDevice) -> int:

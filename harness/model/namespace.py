@@ -25,6 +25,7 @@ from harness.model.state import GuestState, Namespace
 from harness.model.vmemmap import explain_sharing
 from harness.records import Expected, PmemDevice, Prediction
 from harness.scenario.steps import CreateNamespace, DestroyNamespaces, Map, Mode
+from harness.units import count
 
 
 def predict_create(state: GuestState, step: CreateNamespace) -> Prediction:
@@ -162,7 +163,7 @@ def expect_created(machine: Machine, namespace: Namespace) -> tuple[Expected, ..
     else:
         rule = RULES["btt.capacity"]
         arenas = len(btt_arenas(namespace.raw_bytes))
-        why = f"{arenas} arena{'s' * (arenas > 1)} in {namespace.raw_bytes:#x} bytes"
+        why = f"{count(arenas, 'arena')} in {namespace.raw_bytes:#x} bytes"
         sectors = namespace.sector_bytes
         expected.append(Expected("sector_size", sectors, RULES["btt.sector-size"]))
     return (

@@ -6,7 +6,8 @@ from harness.report.findings import COMPARED, Finding
 from harness.report.material import Material
 from harness.report.run import Run
 from harness.report.summary import join, name_patches
-from harness.report.text import count, printable
+from harness.report.text import printable
+from harness.units import count
 
 _NAMED = 8
 _LEVELS = {"infrastructure": "warning", "fixed": "notice", "failing before": "notice"}

@@ -12,7 +12,8 @@ from harness.report.material import Material
 from harness.report.run import Cell, Run
 from harness.report.story import Story, read_emulation, read_story
 from harness.report.summary import headline, join, name_patches, verdict_counts
-from harness.report.text import count, mismatch_lines, printable
+from harness.report.text import mismatch_lines, printable
+from harness.units import count
 
 COLUMNS = 72
 TOLD_IN_FULL = 3

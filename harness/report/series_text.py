@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.records import Comparison, Difference, Fulfilment, PatchLabel, TimeRatio, Word
 from harness.report.text import printable, render_value
+from harness.units import count
 
 _DIFFERENCES = 8
 
@@ -51,8 +52,8 @@ def _expected_changes(compared: Iterable[Mapping[str, Any]]) -> list[str]:
                 values = f"{render_value(found['base'])} -> {render_value(found['patched'])}"
                 seen[str(found["name"]), values] += 1
     lines = [
-        f"  {name}: {values} in {count} cell{'' if count == 1 else 's'}"
-        for (name, values), count in seen.most_common(_DIFFERENCES)
+        f"  {name}: {values} in {count(cells, 'cell')}"
+        for (name, values), cells in seen.most_common(_DIFFERENCES)
     ]
     head = "values that the patches change, as the patched source lets expect; was it meant?"
     return [head, *lines] if lines else []

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from harness.records import Verdict
 from harness.report.findings import Finding
 from harness.report.run import Run
-from harness.report.text import count
+from harness.units import count
 
 
 def headline(run: Run, findings: Sequence[Finding]) -> str:

@@ -69,12 +69,6 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\t" else f"\\x{ord(c):02x}" for c in text)
 
 
-def count(number: int, what: str) -> str:
-    """``1 cell``, ``2,000 cells``."""
-    plural = "" if number == 1 else "es" if what.endswith("ch") else "s"
-    return f"{number:,} {what}{plural}"
-
-
 def render_summary(cells: Iterable[Mapping[str, Any]], rules_known: Collection[str] = ()) -> str:
     """The end of a run: verdicts, values compared, rules exercised, and rules that were not.
 

@@ -15,7 +15,8 @@ from harness.report.results import CONSOLE_FILE
 from harness.report.run import Cell, Run
 from harness.report.story import Story, reproduce
 from harness.report.summary import join, name_patches
-from harness.report.text import count, printable, render_value
+from harness.report.text import printable, render_value
+from harness.units import count
 
 OUTPUT_CHARACTERS = 12_000
 _CELLS_NAMED = 12
