@@ -21,7 +21,6 @@ _GATED_PREDICATE = re.compile(
 )
 _RADIX = "arch/powerpc/mm/book3s64/radix_pgtable.c"
 _TOOL = "tools/testing/selftests/mm/gup_test.c"
-_WHOLE = re.MULTILINE | re.DOTALL
 _END_CUT_CHECKED = re.compile(r"offset >= \(?\s*size - end_trunc\b")
 
 
@@ -226,8 +225,13 @@ def probe_source(source: Path) -> dict[str, bool]:
 
 def _function(path: Path, name: str) -> str | None:
     """The first definition of a function in a file, from its name to its last brace."""
-    found = re.search(rf"^[^\n#*]*\b{name}\([^;{{]*\)\s*\{{.*?^\}}", _read(path) or "", _WHOLE)
-    return found[0] if found else None
+    text = _read(path) or ""
+    for found in re.finditer(rf"\b{name}\([^;{{]*\)\s*\{{", text):
+        line = text[text.rfind("\n", 0, found.start()) + 1 :]
+        end = text.find("\n}", found.end())
+        if line[:1].isalpha() and end >= 0:
+            return text[found.start() : end]
+    return None
 
 
 def _read(path: Path) -> str | None:

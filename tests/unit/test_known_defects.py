@@ -28,7 +28,7 @@ from harness.records import (
 )
 from harness.report.results import cell_to_json, step_from_json, step_to_json
 from harness.report.text import render_summary
-from harness.scenario.steps import CreateNamespace, Fault, GupTest, PageMetadata, Step
+from harness.scenario.steps import CreateNamespace, Fault, GupTest, HwPoison, PageMetadata, Step
 from harness.target import load_targets
 
 TARGETS = load_targets()
@@ -82,6 +82,10 @@ def test_the_first_access_in_an_empty_pud_is_sigbus_on_hash(kernel: str, align: 
     assert "defect.pud-fault-size" in defects(seen)
     untouched = GupTest(command="pin", memory="devdax", size=64 * MIB, touch=False)
     assert values(predict(guest, devdax(align), untouched))["truncated_bytes"] == 0
+    for via, errno in (("madvise", "EFAULT"), ("corrupt-pfn", "EBUSY")):
+        poison = HwPoison(via=via, size=64 * MIB)  # type: ignore[arg-type]
+        refused = {"outcome": "refused", "errno": errno}
+        assert values(predict(guest, devdax(align), poison)) == refused
 
 
 @pytest.mark.parametrize(
