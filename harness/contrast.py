@@ -88,13 +88,29 @@ def _word(base: CellResult, patched: CellResult) -> Word:
         return Word.BUILD_BROKEN
     match base.is_expected, patched.is_expected:
         case True, True:
-            return Word.UNCHANGED if base.verdict == patched.verdict else Word.CHANGED
+            return _word_of_defects(base, patched)
         case True, False:
-            return Word.REGRESSED
+            return Word.CHANGED if _only_defects_differ(patched) else Word.REGRESSED
         case False, True:
-            return Word.FIXED
+            return Word.CHANGED if patched.known_defects else Word.FIXED
         case _:
             return Word.UNCHANGED if _finding(base) == _finding(patched) else Word.CHANGED
+
+
+def _word_of_defects(base: CellResult, patched: CellResult) -> Word:
+    """Of two kernels that do as the model says, a defect that it knows of included."""
+    before, after = ({rule.id for rule in cell.known_defects} for cell in (base, patched))
+    if after - before:
+        return Word.REGRESSED
+    if before - after:
+        return Word.FIXED
+    return Word.UNCHANGED if base.verdict == patched.verdict else Word.CHANGED
+
+
+def _only_defects_differ(result: CellResult) -> bool:
+    """Whether all that is missed is a known defect: gone by a patch that no probe sees, or new."""
+    missed = [m.expected.rule for step in result.steps for m in step.mismatches]
+    return bool(missed) and all(rule.defect for rule in missed)
 
 
 def _finding(result: CellResult) -> tuple[object, ...]:

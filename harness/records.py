@@ -10,11 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 Scalar: TypeAlias = str | int | bool | None
 
 Relation: TypeAlias = Literal["==", "contains", ">=", "<="]
+
+KERNEL_REPORT: Final = "kernel_report"
+"""The value of any step that a known defect makes the kernel complain in: ``<kind> in
+<function>``. It is all that is predicted of that step, and no step comes after it."""
 
 
 class Verdict(StrEnum):
@@ -45,11 +49,16 @@ class Word(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One thing the kernel, ndctl or QEMU does, and where that is written down."""
+    """One thing the kernel, ndctl or QEMU does, and where that is written down.
+
+    ``defect`` marks a fault of released kernels that the model knows of: what it predicts
+    is what must be seen of such a kernel, and nothing to be content with.
+    """
 
     id: str
     statement: str
     source: str
+    defect: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,11 @@ class Prediction:
     step: str
     expected: tuple[Expected, ...]
     unsupported: str | None = None
+
+    @property
+    def ends_cell(self) -> bool:
+        """Whether the kernel must complain meanwhile: nothing behind that can be predicted."""
+        return any(expected.name == KERNEL_REPORT for expected in self.expected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +141,11 @@ class KernelReport:
     last_line: int
     fingerprint: str
     text: str
+
+    @property
+    def name(self) -> str:
+        """Kind and function, as in ``warning in memunmap_pages``."""
+        return f"{self.kind} in {self.function}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +211,13 @@ class StepResult:
     @property
     def compared(self) -> int:
         return len(self.prediction.expected)
+
+    @property
+    def known_defects(self) -> tuple[Rule, ...]:
+        """Defects that the model knows of and that the step showed as predicted."""
+        missed = {mismatch.expected.name for mismatch in (*self.mismatches, *self.intended)}
+        shown = (e.rule for e in self.prediction.expected if e.name not in missed)
+        return tuple(dict.fromkeys(rule for rule in shown if rule.defect))
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +344,11 @@ class CellResult:
     @property
     def compared(self) -> int:
         return sum(step.compared for step in self.steps)
+
+    @property
+    def known_defects(self) -> tuple[Rule, ...]:
+        """Defects of the kernel that the model knows of and that the cell showed."""
+        return tuple(dict.fromkeys(rule for step in self.steps for rule in step.known_defects))
 
     @property
     def rules(self) -> tuple[str, ...]:

@@ -16,11 +16,14 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import filelock
 import platformdirs
 
 from harness.errors import InfrastructureError
+
+if TYPE_CHECKING:
+    import filelock
 
 # Both start with a dot, which no kind of entry may.
 _BUILDING = ".building"
@@ -61,7 +64,7 @@ class Store:
         """Hold a named lock of this store; the kernel drops it when its holder dies."""
         path = self.root / _LOCKS / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(path):
+        with _file_lock(path):
             yield
 
     def discard(self, directory: Path, lock: str) -> None:
@@ -69,8 +72,8 @@ class Store:
         building = self.root / _BUILDING
         building.mkdir(parents=True, exist_ok=True)
         with (
-            suppress(filelock.Timeout),
-            filelock.FileLock(self.root / _LOCKS / lock, timeout=0),
+            suppress(TimeoutError),
+            _file_lock(self.root / _LOCKS / lock, seconds=0),
         ):
             # Whole or gone, also for whoever comes after a kill.
             doomed = Path(tempfile.mkdtemp(prefix=f"{lock}.", dir=building))
@@ -107,8 +110,8 @@ class Store:
 
     def _remove_unless_held(self, name: str, directory: Path) -> None:
         with (
-            suppress(filelock.Timeout),
-            filelock.FileLock(self.root / _LOCKS / name, timeout=0),
+            suppress(TimeoutError),
+            _file_lock(self.root / _LOCKS / name, seconds=0),
         ):
             shutil.rmtree(directory, ignore_errors=True)
 
@@ -175,3 +178,13 @@ def flush_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _file_lock(path: Path, *, seconds: float = -1) -> filelock.BaseFileLock:
+    """A lock to enter, which is a TimeoutError after so many seconds; -1 waits for it.
+
+    Imported here, as it brings asyncio, which no prediction has to wait for.
+    """
+    import filelock
+
+    return filelock.FileLock(path, timeout=seconds)

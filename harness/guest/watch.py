@@ -113,6 +113,11 @@ class GuestWatch:
         asked = self._ask_kernel()
         return kind(f"{what}; {last_words}\n{asked}\n-- registers --\n{registers}")
 
+    def settle(self) -> None:
+        """As ``check``, once the console has said what it still had to say."""
+        self.console.drain(Deadline.after(_DRAIN_SECONDS))
+        self.check()
+
     def _settle_console(self) -> None:
         self.console.drain(Deadline.after(_DRAIN_SECONDS))
         self.console.check()

@@ -43,8 +43,6 @@ class Cost:
 
     def why_impossible(self, machine: Machine) -> str | None:
         """Why the namespace cannot be, as far as struct pages go."""
-        if self.taken.exhausted:
-            return f"kernel defect: {self.taken.because} ({self.taken.rule.id})"
         if self.taken.ram_bytes <= machine.layout.ram_bytes:
             return None
         ram = format_size(machine.layout.ram_bytes)

@@ -22,6 +22,9 @@ GIB = 1 << 30
 SUBSECTION = 2 * MIB
 REGION_ALIGN = 16 * MIB
 
+NEVER = (1 << 16, 0)
+"""Of a probe that no released version answers with yes."""
+
 POWERPC = frozenset({"hash", "radix"})
 
 
@@ -198,6 +201,24 @@ class Machine:
         The generic code does so, x86 always did; arm64 before 6.2 went on with base pages.
         """
         return self.mmu == "x86" or self.probe("arm64_generic_vmemmap", since=(6, 2))
+
+    @cached_property
+    def takes_parts_from_ram(self) -> bool:
+        """Whether struct pages of a part of a section come from RAM in spite of an altmap.
+
+        So on x86. arm64 takes them from what the altmap has left (defect.altmap-exhausted).
+        """
+        return self.mmu == "x86" or self.probe("arm64_parts_from_ram", since=NEVER)
+
+    @cached_property
+    def longterm_asks_dirty_tracking(self) -> bool:
+        """Whether longterm pins to write spare files whose dirty pages are tracked (6.5)."""
+        return self.probe("longterm_asks_dirty_tracking", since=(6, 5))
+
+    @cached_property
+    def gup_test_rounds_hugetlb(self) -> bool:
+        """Whether the kernel's gup_test maps whole huge pages of hugetlb, whatever its -m."""
+        return self.probe("gup_test_rounds_hugetlb", since=(7, 0))
 
     @cached_property
     def memmap_is_counted(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.errors import UserError
+from harness.model.defects import fails_on_empty_pud
 from harness.model.memory import (
     Memory,
     about_entries,
@@ -53,7 +54,7 @@ def expect_fault(memory: Memory, step: Fault) -> tuple[Expected, ...]:
         entry = touched // faults.most
         values.append(Expected("bytes_per_fault", entry, rule_of_faults(memory)))
     if step.fixed:
-        handled = stop is not None and stop.signal == "SIGBUS"
+        handled = stop is not None and stop.signal == "SIGBUS" and not stop.rule.defect
         values += expect_tables(memory, step.first, touched, stopped=handled)
     values.append(Expected("page_table_bytes_left", 0, RULES["mmap.nothing-left"]))
     return tuple(values)
@@ -81,6 +82,8 @@ def _stopped(memory: Memory, step: MappingStep, length: int) -> _Stop | None:
     if isinstance(step, Fault) and step.access == "write" and not step.writable:
         return _Stop(0, "SIGSEGV", "SEGV_ACCERR", RULES["fault.read-only"])
     device = memory.devdax if step.memory == "devdax" else None
+    if device is not None and not _finds_pud(memory, step):
+        return _Stop(0, "SIGBUS", "BUS_ADRERR", RULES["defect.pud-fault-size"])
     if device is not None and step.advice == "nohuge" and device.align > memory.machine.page:
         return _Stop(0, "SIGBUS", "BUS_ADRERR", RULES["devdax.nohuge"])
     end = memory.end
@@ -88,6 +91,12 @@ def _stopped(memory: Memory, step: MappingStep, length: int) -> _Stop | None:
         return None
     rule = RULES["devdax.past-end" if device is not None else "file.past-end"]
     return _Stop(max(0, end - first), "SIGBUS", "BUS_ADRERR", rule)
+
+
+def _finds_pud(memory: Memory, step: MappingStep) -> bool:
+    """Whether faults get past the handler of PUDs; at its fixed place a mapping has its own."""
+    fixed = step.fixed if isinstance(step, Fault) else True
+    return not fixed or step.advice == "nohuge" or not fails_on_empty_pud(memory.machine)
 
 
 def _refused(memory: Memory, *, fixed: bool) -> tuple[Expected, ...]:

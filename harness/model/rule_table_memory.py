@@ -83,14 +83,6 @@ MEMORY_TABLE: tuple[Rule, ...] = (
         "Linux arch/x86/mm/init_64.c vmemmap_populate",
     ),
     Rule(
-        "vmemmap.altmap-exhausted",
-        "The altmap is sized for all struct pages, but not for what aligning them costs: on"
-        " arm64 a namespace that ends (or starts) within a section may find no page left for"
-        " it, is not made, and memunmap_pages warns.",
-        f"{_SPARSE} altmap_alloc_block_buf; arch/arm64/mm/mmu.c vmemmap_populate;"
-        f" {_PFN} nd_pfn_init",
-    ),
-    Rule(
         "vmemmap.bolted",
         "hash takes struct pages in blocks of the vmemmap page, one for each 16G (64M) of"
         " physical memory that nothing has a block for yet.",

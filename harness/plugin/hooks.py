@@ -11,7 +11,6 @@ import pytest
 
 from harness.errors import UserError
 from harness.machine.process import orderly_termination
-from harness.model.rules import RULES
 from harness.plugin.items import CELL_PROPERTY, SETTINGS, USER_ERROR_PROPERTY, CellItem, SeriesItem
 from harness.plugin.settings import RUN_DIRECTORY_INPUT, Settings, add_options
 from harness.report.results import RunFile
@@ -119,6 +118,8 @@ class Recorder:
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if self.run_file is None:
             return
+        from harness.model.rules import RULES
+
         terminalreporter.section("daxhound")
         terminalreporter.write_line(render_summary(self.run_file.cells, RULES))
         if self.settings.series is not None:

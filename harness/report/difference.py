@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.records import Verdict
-from harness.report.findings import what_of
+from harness.report.findings import KNOWN_DEFECT, what_of
 from harness.report.run import Cell, Run
 
 
@@ -35,9 +35,17 @@ def _word(cell: Cell, before: Cell | None) -> str:
     if cell.entry.verdict is Verdict.INFRASTRUCTURE:
         return "infrastructure"
     if not cell.failing:
-        return "fixed" if before is not None and before.failing else ""
+        return _quiet_word(cell, before)
     if before is None or before.entry.verdict is Verdict.INFRASTRUCTURE:
         return "failing"  # nothing is known of before
     if not before.failing:
         return "new failure"
     return "still failing" if what_of(cell) == what_of(before) else "fails otherwise"
+
+
+def _quiet_word(cell: Cell, before: Cell | None) -> str:
+    """Of a cell that is as expected, which one with a known defect is as well."""
+    if cell.known_defects:
+        return KNOWN_DEFECT
+    was_wrong = before is not None and (before.failing or before.known_defects)
+    return "fixed" if was_wrong else ""

@@ -58,6 +58,13 @@ class ReportDetails(_Entry):
     fingerprint: str = ""
 
 
+class DefectEntry(_Entry):
+    """A fault of the kernel that the model knew of, and that the cell showed as predicted."""
+
+    rule: str
+    statement: str = ""
+
+
 class CellEntry(_Entry):
     """One cell of run.json; times are seconds."""
 
@@ -71,6 +78,7 @@ class CellEntry(_Entry):
     guest_seconds: float = pydantic.Field(default=0.0, ge=0, allow_inf_nan=False)
     compared: int = pydantic.Field(default=0, ge=0)
     rules: tuple[str, ...] = ()
+    known_defects: tuple[DefectEntry, ...] = ()
     patch: PatchEntry | None = None
     comparison: ComparisonEntry | None = None
     phase: str = ""

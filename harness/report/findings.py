@@ -23,9 +23,11 @@ WORDS: dict[str, str] = {
     "failing": "failing",
     "still failing": "failing, as in the earlier run",
     "failing before": "failing, with the series and without it",
+    "known defect": "as predicted: a defect of the kernel that the model knows of",
     "infrastructure": "the host failed: says nothing about the kernel",
-    "fixed": "failing before, ok now",
+    "fixed": "failing, or with a known defect, before; ok now",
 }
+KNOWN_DEFECT = "known defect"
 QUIET = ("", "unchanged")
 # What a comparison within a series says.
 COMPARED = ("regressed", "build-broken", "changed", "fixed")
@@ -48,6 +50,14 @@ class Finding:
         for cell in self.cells:
             first.setdefault((cell.stem, cell.kernel_spec), cell)
         return tuple(first.values())
+
+    @property
+    def telling(self) -> str:
+        """What the first cell says of it."""
+        entry = self.cells[0].entry
+        if self.word == KNOWN_DEFECT:
+            return self.what
+        return entry.report or entry.reason or self.what
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -73,13 +83,14 @@ def word_of(cell: Cell, earlier: Mapping[str, str] | None = None) -> str:
         return "failing before"
     if cell.entry.verdict is Verdict.INFRASTRUCTURE:
         return "infrastructure"
-    if earlier is not None:
-        return earlier.get(cell.entry.id, "failing" if cell.failing else "")
-    return "failing" if cell.failing else ""
+    alone = "failing" if cell.failing else KNOWN_DEFECT if cell.known_defects else ""
+    return alone if earlier is None else earlier.get(cell.entry.id, alone)
 
 
 def what_of(cell: Cell) -> str:
     """What happened, in words that are the same for the same thing on another target."""
+    if cell.known_defects and not cell.failing:
+        return cell.known_defects[0]
     if cell.entry.report:
         return cell.entry.report
     if cell.entry.verdict is Verdict.MISMATCH:

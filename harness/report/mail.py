@@ -106,7 +106,7 @@ def _finding(run: Run, finding: Finding, in_full: bool) -> Iterator[str]:
         "  ",
     )
     first = finding.cells[0]
-    yield _wrap(first.entry.report or first.entry.reason or finding.what, "  ")
+    yield _wrap(finding.telling, "  ")
     if in_full and first.failing:
         yield from _evidence(read_story(first))
 

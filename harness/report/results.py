@@ -112,6 +112,7 @@ def expected_to_json(expected: Expected) -> dict[str, Any]:
         "rule": expected.rule.id,
         "statement": expected.rule.statement,
         "source": expected.rule.source,
+        "defect": expected.rule.defect,
         "because": expected.because,
     }
 
@@ -143,7 +144,8 @@ def step_from_json(data: Mapping[str, Any]) -> StepResult:
 
 
 def _expected_from_json(data: Mapping[str, Any]) -> Expected:
-    rule = Rule(data["rule"], data.get("statement", ""), data.get("source", ""))
+    defect = bool(data.get("defect", False))
+    rule = Rule(data["rule"], data.get("statement", ""), data.get("source", ""), defect)
     return Expected(data["name"], data["value"], rule, data["relation"], data["because"])
 
 
@@ -161,6 +163,9 @@ def cell_to_json(result: CellResult) -> dict[str, Any]:
         "compared": result.compared,
         "observed": sum(len(step.observation.values) for step in result.steps),
         "rules": list(result.rules),
+        "known_defects": [
+            {"rule": rule.id, "statement": rule.statement} for rule in result.known_defects
+        ],
         "phase": result.phase,
         "patch": asdict(result.patch) if result.patch else None,
         "comparison": _comparison_to_json(result),

@@ -82,6 +82,11 @@ class Cell:
     def failing(self) -> bool:
         return self.entry.verdict in (Verdict.MISMATCH, Verdict.KERNEL_FAILURE)
 
+    @property
+    def known_defects(self) -> tuple[str, ...]:
+        """What the kernel is known to do wrong, and did; the cell may be as expected."""
+        return tuple(defect.statement or defect.rule for defect in self.entry.known_defects)
+
 
 @dataclass(frozen=True, slots=True)
 class Run:

@@ -82,8 +82,24 @@ def render_summary(cells: Iterable[Mapping[str, Any]], rules_known: Collection[s
     line = (
         f"{len(cells)} cells: {counts or 'none'}; {compared} values compared by {len(rules)} rules"
     )
+    lines = [line, *_known_defects(cells)]
     unproved = sorted(set(rules_known) - rules)
-    if not unproved:
-        return line
-    names = textwrap.fill(", ".join(unproved), 96, break_on_hyphens=False)
-    return f"{line}\n{len(unproved)} rules unproved by this run:\n{textwrap.indent(names, '  ')}"
+    if unproved:
+        names = textwrap.fill(", ".join(unproved), 96, break_on_hyphens=False)
+        lines.append(f"{len(unproved)} rules unproved by this run:")
+        lines.append(textwrap.indent(names, "  "))
+    return "\n".join(lines)
+
+
+def _known_defects(cells: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What kernels are known to do wrong and did, with the cells that showed it."""
+    shown: dict[str, list[str]] = {}
+    for cell in cells:
+        for defect in cell.get("known_defects", ()):
+            shown.setdefault(f"{defect['rule']}: {defect['statement']}", []).append(cell["id"])
+    lines = []
+    for what, names in shown.items():
+        words = f"known defect, in {count(len(names), 'cell')}: {what}"
+        lines += textwrap.wrap(words, 96, subsequent_indent="  ")
+        lines += [f"    {name}" for name in names]
+    return lines

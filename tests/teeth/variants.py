@@ -253,5 +253,4 @@ VARIANTS = (
 BEYOND_GUESTS = {
     "ndctl.smallest": "a region of 16M or more meets ndctl.region-align first",
     "ns.struct-page": "no configuration here has a struct page above 64 bytes",
-    "vmemmap.altmap-exhausted": "the kernel warns, which ends a cell: tests/guest shows it",
 }
