@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from harness.records import CellResult, Mismatch, Observation, Scalar, Verdict
-from harness.units import format_size
+from harness.units import count, format_size
 
 _CONSOLE_LINES = 40
 _COMPLAINT_LINES = 6
