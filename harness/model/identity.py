@@ -34,7 +34,7 @@ def predict_memory_model(state: GuestState, step: MemoryModel) -> Prediction:
     machine = state.machine
     expected = [*expect_nodes(machine)]
     if machine.kernel.has("MEMORY_HOTPLUG"):
-        block, why = _memory_block(machine)
+        block, why = memory_block(machine)
         rule = RULES["memory.block"]
         expected.append(Expected("memory_block_bytes", block, rule, because=why))
     if machine.mmu == "hash":
@@ -46,7 +46,8 @@ def predict_memory_model(state: GuestState, step: MemoryModel) -> Prediction:
     return Prediction(step.kind, tuple(expected))
 
 
-def _memory_block(machine: Machine) -> tuple[int, str]:
+def memory_block(machine: Machine) -> tuple[int, str]:
+    """Bytes that memory is hotplugged in, and why."""
     if machine.mmu in POWERPC and machine.layout.pmem:
         return _PSERIES_BLOCK, "QEMU gives hotplug memory in blocks of 256M"
     if machine.mmu in POWERPC and machine.probe("powerpc_block_of_nodes", since=(6, 6)):

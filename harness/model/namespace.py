@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from harness.errors import UserError
 from harness.model import ndctl
 from harness.model.availability import why_no_mode, why_no_pmem
 from harness.model.cost import Cost, cost_of, expect_cost, expect_returned
@@ -70,6 +71,12 @@ def predict_destroy(state: GuestState, step: DestroyNamespaces) -> Prediction:
     if lacking is not None:
         return Prediction(step.kind, (), lacking)
     region = state.region(step.region)
+    if region.system_ram is not None:
+        raise UserError(
+            f"destroy-namespaces: a device of region {step.region} is RAM at this point",
+            field="region",
+            hint="reconfigure-device with mode: devdax before it",
+        )
     counted = sum(namespace.counted_pages for namespace in region.namespaces)
     raw_bytes = region.used_bytes
     region.namespaces.clear()

@@ -113,6 +113,28 @@ MEMORY_TABLE: tuple[Rule, ...] = (
         f"{_SPARSE} section_nr_vmemmap_pages",
     ),
     Rule(
+        "kmem.blocks",
+        "kmem adds the whole memory blocks within a device; what is cut off at its ends is not"
+        " used.",
+        "Linux drivers/dax/kmem.c dax_kmem_range",
+    ),
+    Rule(
+        "kmem.too-small",
+        "A device without a whole memory block is no RAM: EINVAL, and it is left disabled.",
+        "Linux drivers/dax/kmem.c dev_dax_kmem_probe; ndctl daxctl/lib/libdaxctl.c"
+        " daxctl_dev_enable",
+    ),
+    Rule(
+        "kmem.online",
+        "daxctl brings every block that it adds online, as movable memory.",
+        "ndctl daxctl/device.c dev_online_memory",
+    ),
+    Rule(
+        "kmem.returned",
+        "A device that is taken back from kmem takes all its memory with it.",
+        "Linux drivers/dax/kmem.c dev_dax_kmem_remove; ndctl daxctl/device.c reconfig_mode_devdax",
+    ),
+    Rule(
         "memmap.none",
         "raw and sector namespaces have no struct pages, nor has a devdax of size 0: nothing is"
         " initialised or taken.",

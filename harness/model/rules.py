@@ -26,6 +26,7 @@ _TOPICS = {
     "btt": "Namespaces",
     "memmap": "Struct pages",
     "vmemmap": "Struct pages",
+    "kmem": "Device DAX as RAM",
     "gup": "gup_test",
     "devdax": "gup_test",
     "file": "gup_test",

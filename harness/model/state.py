@@ -69,11 +69,15 @@ class Mounted:
 
 @dataclass(slots=True)
 class RegionState:
-    """What the steps so far left in one region; namespaces lie from its start on."""
+    """What the steps so far left in one region; namespaces lie from its start on.
+
+    ``system_ram`` is the devdax namespace that the kmem driver was given.
+    """
 
     device: PmemDevice
     namespaces: list[Namespace] = field(default_factory=list)
     files: Mounted | None = None
+    system_ram: Namespace | None = None
 
     @property
     def used_bytes(self) -> int:
@@ -81,8 +85,9 @@ class RegionState:
 
     @property
     def devdax(self) -> Namespace | None:
-        """The devdax namespace made last."""
-        return next((n for n in reversed(self.namespaces) if n.mode == "devdax"), None)
+        """The devdax namespace made last, unless it is RAM."""
+        last = next((n for n in reversed(self.namespaces) if n.mode == "devdax"), None)
+        return None if last is self.system_ram else last
 
     @property
     def block(self) -> Namespace | None:
