@@ -92,6 +92,13 @@ class Mmu(Record):
     huge_pages: bool = True
 
 
+class Moved(Record):
+    """Where the machine puts every device once one ends above an address."""
+
+    above: Size
+    to: Size
+
+
 class PmemMachine(Record):
     """The machine's nvdimm rules: what QEMU and firmware take, and where devices go.
 
@@ -104,6 +111,7 @@ class PmemMachine(Record):
     start: Size
     start_granule: Size
     low_ram_limit: Size | None = None
+    moved: Moved | None = None
     label_default: Size
     label_minimum: Size
     max_devices: int

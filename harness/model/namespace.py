@@ -47,7 +47,8 @@ def predict_create(state: GuestState, step: CreateNamespace) -> Prediction:
     lacking = cost.why_impossible(machine)
     if lacking is not None:
         return Prediction(step.kind, (), lacking)
-    namespace = replace(outcome, counted_pages=cost.counted_pages)
+    overhead = cost.overhead_bytes(machine)
+    namespace = replace(outcome, counted_pages=cost.counted_pages, overhead_bytes=overhead)
     region.namespaces.append(namespace)
     state.blocks += cost.blocks
     created = expect_created(machine, namespace)
@@ -77,16 +78,14 @@ def predict_destroy(state: GuestState, step: DestroyNamespaces) -> Prediction:
             field="region",
             hint="reconfigure-device with mode: devdax before it",
         )
-    counted = sum(namespace.counted_pages for namespace in region.namespaces)
-    raw_bytes = region.used_bytes
-    region.namespaces.clear()
+    gone, region.namespaces = region.namespaces, []
     region.files = None
     rule = RULES["ns.destroyed"]
     expected = (
         Expected("outcome", "destroyed", rule),
         Expected("namespaces_left", 0, rule),
         expect_available(state.machine, "available_bytes", region),
-        *expect_returned(state.machine, state.release(), counted, raw_bytes),
+        *expect_returned(state.machine, state.release(), gone),
     )
     return Prediction(step.kind, expected)
 

@@ -15,7 +15,8 @@ class Namespace:
     """A namespace as it must come out; ``size_bytes`` is what its device offers.
 
     ``raw_bytes`` is what it holds of the region. ``info`` is there for fsdax and devdax,
-    ``sector_bytes`` for sector. ``counted_pages`` is what its struct pages count for.
+    ``sector_bytes`` for sector. ``counted_pages`` is what its struct pages count for,
+    ``overhead_bytes`` what they may take besides.
     """
 
     mode: Mode
@@ -27,6 +28,7 @@ class Namespace:
     info: InfoBlock | None = None
     sector_bytes: int | None = None
     counted_pages: int = 0
+    overhead_bytes: int = 0
 
     @property
     def compound(self) -> int:
