@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from harness.errors import InfrastructureError
+from harness.store_use import Uses
 
 if TYPE_CHECKING:
     import filelock
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 # Both start with a dot, which no kind of entry may.
 _BUILDING = ".building"
 _LOCKS = ".locks"
+# Folders that are no entries: their owners keep them small, or their age is their use.
+_NO_ENTRIES = ("acceleration", "apt", "logs", "work")
 
 
 class Store:
@@ -35,6 +38,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
+        self._uses = Uses(self.root, self.root / _LOCKS)
 
     @classmethod
     def default(cls, environ: Mapping[str, str] = os.environ) -> Store:
@@ -43,9 +47,10 @@ class Store:
         return cls(Path(chosen) if chosen else platformdirs.user_cache_path("daxhound"))
 
     def find(self, kind: str, key: str) -> Path | None:
-        """The entry, where it has been made."""
+        """The entry, where it has been made: this process's to use as long as it lives."""
         path = self._entry(kind, key)
-        return path if path.is_dir() else None
+        with self._host_errors():
+            return path if path.is_dir() and self._uses.note(path) else None
 
     def provide(self, kind: str, key: str, build: Callable[[Path], None]) -> Path:
         """The entry, made by ``build`` in an empty directory where it is not there yet.
@@ -57,7 +62,9 @@ class Store:
         if found := self.find(kind, key):
             return found
         with self._host_errors(), self.lock(f"{kind}-{key}"):
-            return self.find(kind, key) or self._make(kind, key, build)
+            while not (found := self.find(kind, key)):
+                self._make(kind, key, build)
+            return found
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
@@ -80,7 +87,38 @@ class Store:
             directory.rename(doomed / "doomed")
             shutil.rmtree(doomed, ignore_errors=True)
 
-    def _make(self, kind: str, key: str, build: Callable[[Path], None]) -> Path:
+    def entries(self) -> Iterator[Path]:
+        """Every entry that can be made again, and so be removed."""
+        for kind in sorted(self.root.glob("[!.]*/")):
+            if kind.name not in _NO_ENTRIES:
+                yield from sorted(path for path in kind.iterdir() if path.is_dir())
+
+    def last_used(self, entry: Path) -> float:
+        """When an entry was last used: seconds since the epoch."""
+        return self._uses.last_used(entry)
+
+    def busy(self) -> set[tuple[str, str]]:
+        """Kind and key of the entries that living processes use."""
+        with self._host_errors(), self._uses.gate():
+            return {(Path(name).parent.name, Path(name).name) for name in self._uses.in_use()}
+
+    def remove(self, kind: str, key: str) -> bool:
+        """Remove an entry that no living process uses; whether it was removed."""
+        entry = self._entry(kind, key)
+        building = self.root / _BUILDING
+        building.mkdir(parents=True, exist_ok=True)
+        doomed = Path(tempfile.mkdtemp(prefix="removed.", dir=building))
+        with self._host_errors():
+            with self._uses.gate():
+                free = entry.is_dir() and f"{kind}/{key}" not in self._uses.in_use()
+                if free:
+                    # Whole or gone, also for whoever comes after a kill.
+                    entry.rename(doomed / "entry")
+                    self._uses.forget(entry)
+            shutil.rmtree(doomed, ignore_errors=True)
+        return free
+
+    def _make(self, kind: str, key: str, build: Callable[[Path], None]) -> None:
         self._remove_leftovers(f"{kind}-{key}")
         entry = self._entry(kind, key)
         entry.parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +133,6 @@ class Store:
             shutil.rmtree(work, ignore_errors=True)
             raise
         flush_directory(entry.parent)
-        return entry
 
     def _remove_leftovers(self, held: str) -> None:
         """Remove what killed builders left: directories whose lock nobody holds."""

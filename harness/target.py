@@ -12,10 +12,11 @@ from typing import Annotated, Any, Literal
 import pydantic
 
 from harness.errors import UserError, nearest
+from harness.shipped import shipped
 from harness.units import parse_size
 from harness.yaml_document import Record, load_documents
 
-TARGETS_DIR = Path(__file__).resolve().parent.parent / "qemu"
+TARGETS_DIR = shipped("qemu")
 
 Size = Annotated[int, pydantic.BeforeValidator(parse_size)]
 

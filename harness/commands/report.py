@@ -5,27 +5,34 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from harness.commands.parser import add_command
 from harness.errors import UserError
 
 # Names alone: what writes them is imported once one is to be written.
 FORMATS = ("html", "text", "junit", "ktap", "kcidb", "github")
 
 if TYPE_CHECKING:
-    _Commands = argparse._SubParsersAction[Any]
+    from harness.commands.parser import Commands
 
 
-def add_command(commands: _Commands) -> None:
+def add_commands(commands: Commands) -> None:
     """The subcommand."""
-    command = commands.add_parser("report", help="results as HTML, text, JUnit, KTAP or KCIDB")
+    summary = "results as HTML, text, JUnit, KTAP or KCIDB"
+    examples = (
+        "report results/20261120-233152",
+        "report results/20261120-233152 --format text",
+        "report results/tonight --against results/last-night --format github",
+        "report --merge shard-1 shard-2 -o results/tonight",
+    )
+    command = add_command(commands, "report", summary, run_report, *examples)
     command.add_argument("directories", nargs="+", type=Path, metavar="DIR", help="results folders")
     command.add_argument("--format", choices=FORMATS, default="html", help="default: html")
     command.add_argument("--against", type=Path, metavar="DIR", help="hold it against this run")
     command.add_argument("--merge", action="store_true", help="one results folder, -o, of all")
     where = "default: DIR/report.html, other formats to standard output"
     command.add_argument("-o", "--output", type=Path, metavar="PATH", help=where)
-    command.set_defaults(run=run_report)
 
 
 def run_report(options: argparse.Namespace) -> int:

@@ -25,11 +25,10 @@ from harness.records import Verdict
 from harness.report.results import folder_name, new_run_directory
 from harness.report.series_text import render_culprit
 from harness.report.text import render_failure
-from harness.scenario.expand import Cell, expand
-from harness.scenario.find import SCENARIOS_DIR, all_scenarios, find_scenario
+from harness.scenario.expand import Cell
+from harness.scenario.find import SCENARIOS_DIR, choose_cells, find_scenario
 from harness.series import load_series
 from harness.store import Store
-from harness.target import load_targets, select_targets
 
 # What git bisect run understands.
 GOOD, BAD, SKIP = 0, 1, 125
@@ -59,7 +58,7 @@ def run_series(options: argparse.Namespace) -> int:
 def run_bisect(options: argparse.Namespace) -> int:
     """Follow every cell that the whole series breaks back to one patch."""
     trials = _read_trials(options)
-    cells = list(_cells(options))
+    cells = choose_cells(options.arch, options.scenario)
     series = load_series(options.series, sys.stdin.buffer)
     found = 0
     with orderly_termination(), closing(GuestPool(2)) as pool:
@@ -91,9 +90,10 @@ def _tell(culprit: Culprit, cell: Cell, runner: SeriesRunner) -> Iterator[str]:
 def run_bisect_step(options: argparse.Namespace) -> int:
     """One kernel, judged for git bisect: 0 good, 1 bad, 125 where it cannot be judged."""
     trials = _read_trials(options)
+    cells = choose_cells(options.arch, options.scenario)
     with orderly_termination(), closing(GuestPool()) as pool:
         runner = _runner(options, pool)
-        judgements = {_judge(runner, cell, trials) for cell in _cells(options)}
+        judgements = {_judge(runner, cell, trials) for cell in cells}
     return next((code for code in (SKIP, BAD) if code in judgements), GOOD)
 
 
@@ -106,15 +106,6 @@ def _judge(runner: CellRunner, cell: Cell, trials: Trials) -> int:
             return SKIP
         failures += not result.is_expected
     return BAD if failures >= trials.needed else GOOD
-
-
-def _cells(options: argparse.Namespace) -> Iterator[Cell]:
-    targets = select_targets(options.arch or ["all"], load_targets())
-    named = {target.name: target for target in targets}
-    names = options.scenario
-    scenarios = [find_scenario(name) for name in names] if names else all_scenarios()
-    for scenario in scenarios:
-        yield from expand(scenario, named)
 
 
 def _read_trials(options: argparse.Namespace) -> Trials:
