@@ -2,7 +2,8 @@
 
 An entry is a directory ``<root>/<kind>/<key>``. It is complete from the moment it exists:
 it is built under another name on the same file system, flushed to disk, and renamed.
-What an entry holds is its maker's affair; keys come from ``digest``.
+What an entry holds is its maker's affair; keys come from ``digest``. An entry whose files
+are no longer what they were is made again (``seals.py``).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import errno
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -21,17 +23,27 @@ import filelock
 import platformdirs
 
 from harness.errors import InfrastructureError
+from harness.seals import damaged_file, remove_seal, write_seal
 
-# Both start with a dot, which no kind of entry may.
+# All start with a dot, which no kind of entry may.
 _BUILDING = ".building"
 _LOCKS = ".locks"
+_SEALS = ".seals"
+
+
+def _tell(text: str) -> None:
+    print(f"daxhound: {text}", file=sys.stderr, flush=True)
 
 
 class Store:
-    """Entries under one root directory, safe between processes and against kill -9."""
+    """Entries under one root directory, safe between processes and against kill -9.
 
-    def __init__(self, root: Path) -> None:
+    ``tell`` is how a person hears of an entry that was damaged.
+    """
+
+    def __init__(self, root: Path, tell: Callable[[str], None] = _tell) -> None:
         self.root = root.absolute()
+        self.tell = tell
 
     @classmethod
     def default(cls, environ: Mapping[str, str] = os.environ) -> Store:
@@ -40,8 +52,20 @@ class Store:
         return cls(Path(chosen) if chosen else platformdirs.user_cache_path("daxhound"))
 
     def find(self, kind: str, key: str) -> Path | None:
-        """The entry, where it has been made."""
-        path = self._entry(kind, key)
+        """The entry, where it has been made and is what it was; a damaged one is removed."""
+        path, seal = self._entry(kind, key), self._seal(kind, key)
+        if not path.is_dir():
+            return None
+        with self._host_errors():
+            name = damaged_file(path, seal)
+            if name is None:
+                return path
+            self.tell(f"{path / name} is damaged; it is made again")
+            with self.lock(f"{kind}-{key}"):
+                # Whoever held the lock before may have made it again already.
+                if path.is_dir() and damaged_file(path, seal) is not None:
+                    self._take_away(path, f"{kind}-{key}")
+                    remove_seal(seal)
         return path if path.is_dir() else None
 
     def provide(self, kind: str, key: str, build: Callable[[Path], None]) -> Path:
@@ -54,7 +78,8 @@ class Store:
         if found := self.find(kind, key):
             return found
         with self._host_errors(), self.lock(f"{kind}-{key}"):
-            return self.find(kind, key) or self._make(kind, key, build)
+            path = self._entry(kind, key)
+            return path if path.is_dir() else self._make(kind, key, build)
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
@@ -66,16 +91,19 @@ class Store:
 
     def discard(self, directory: Path, lock: str) -> None:
         """Remove a directory whose users hold that lock; left alone while one does."""
-        building = self.root / _BUILDING
-        building.mkdir(parents=True, exist_ok=True)
         with (
             suppress(filelock.Timeout),
             filelock.FileLock(self.root / _LOCKS / lock, timeout=0),
         ):
-            # Whole or gone, also for whoever comes after a kill.
-            doomed = Path(tempfile.mkdtemp(prefix=f"{lock}.", dir=building))
-            directory.rename(doomed / "doomed")
-            shutil.rmtree(doomed, ignore_errors=True)
+            self._take_away(directory, lock)
+
+    def _take_away(self, directory: Path, lock: str) -> None:
+        """Whole or gone, also for whoever comes after a kill."""
+        building = self.root / _BUILDING
+        building.mkdir(parents=True, exist_ok=True)
+        doomed = Path(tempfile.mkdtemp(prefix=f"{lock}.", dir=building))
+        directory.rename(doomed / "doomed")
+        shutil.rmtree(doomed, ignore_errors=True)
 
     def _make(self, kind: str, key: str, build: Callable[[Path], None]) -> Path:
         self._remove_leftovers(f"{kind}-{key}")
@@ -87,6 +115,7 @@ class Store:
             work.chmod(0o755)
             build(work)
             flush_file_system(work)
+            write_seal(work, self._seal(kind, key))
             work.rename(entry)
         except BaseException:
             shutil.rmtree(work, ignore_errors=True)
@@ -121,6 +150,9 @@ class Store:
             if exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
                 hint = "; DAXHOUND_CACHE can name another directory for it"
             raise InfrastructureError(f"the store at {self.root} failed: {exc}{hint}") from exc
+
+    def _seal(self, kind: str, key: str) -> Path:
+        return self.root / _SEALS / f"{kind}-{key}.json"
 
     def _entry(self, kind: str, key: str) -> Path:
         for word in (kind, key):

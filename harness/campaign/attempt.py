@@ -102,8 +102,7 @@ class Attempt:
 
     @contextmanager
     def _guest(self, pool: GuestPool, fresh: bool) -> Iterator[PooledGuest]:
-        config = self.provisions.kernel.config.read_bytes()
-        (self.folder.path / "config").write_bytes(config)
+        self.folder.write("config", self.provisions.kernel.config.read_text(encoding="utf-8"))
         started = time.monotonic()
         try:
             with pool.lease(self._wanted(), self.cell.id, fresh=fresh) as pooled:

@@ -88,6 +88,9 @@ def render_summary(cells: Iterable[Mapping[str, Any]], rules_known: Collection[s
     line = (
         f"{len(cells)} cells: {counts or 'none'}; {compared} values compared by {len(rules)} rules"
     )
+    again = sum(bool(cell["retried"]) for cell in cells)
+    if again:
+        line += f"\n{count(again, 'cell')} tried again after the host's trouble: see the notes"
     unproved = sorted(set(rules_known) - rules)
     if not unproved:
         return line

@@ -23,7 +23,9 @@ from tests.faults.trial import Outcome, Surroundings, perform
 
 def main() -> int:
     options = _options()
-    surroundings = calibrate(options.arch) if not options.uncalibrated else Surroundings(options.arch)
+    surroundings = (
+        calibrate(options.arch) if not options.uncalibrated else Surroundings(options.arch)
+    )
     print(
         f"{options.arch}: a guest after {surroundings.start_seconds:.1f} s, "
         f"its end {surroundings.guest_seconds:.1f} s later; seed {options.seed}",

@@ -59,6 +59,8 @@ class Workspace:
         for pid, command in self.processes().items():
             yield f"process {pid} is left: {command[:120]}"
         for name in sorted(_names(self.temporary)):
+            if name.startswith("pytest-of-"):
+                continue  # pytest's own, of which it keeps the last three
             yield f"temporary file {name} is left"
         for name in sorted(_names(_SHARED_MEMORY) - self._shared_memory):
             yield f"shared memory {name} is left"

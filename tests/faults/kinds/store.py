@@ -131,6 +131,9 @@ def _private_cache(workspace: Workspace, entry: Path) -> Path:
         own.mkdir()
         for other in entry.parent.iterdir():
             (own / other.name).symlink_to(other)
+    seal = f".seals/{entry.parent.name}-{entry.name}.json"
+    (cache / ".seals").mkdir(exist_ok=True)
+    shutil.copy(shared / seal, cache / seal)
     copy = own / entry.name
     copy.unlink()
     shutil.copytree(entry, copy)
