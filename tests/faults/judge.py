@@ -10,7 +10,7 @@ from typing import Any
 from tests.faults.run import Run
 
 # The harness holds an image and a kernel at a time, and no console whole; see docs/reliability.md.
-PEAK_BOUND_KIB = 320 << 10
+PEAK_BOUND_KIB = 192 << 10
 
 # Python's own traceback, pytest's of a plugin, and pytest's of a test.
 _NEVER_SAID = re.compile(r"Traceback \(most recent call last\)|INTERNALERROR|^E   .*", re.MULTILINE)

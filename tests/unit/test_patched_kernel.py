@@ -21,6 +21,8 @@ from harness.series import Patch, load_series
 from harness.store import Store
 from harness.target import Target, load_targets
 
+pytestmark = pytest.mark.usefixtures("open_builds")
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 MAKEFILE = """\

@@ -15,7 +15,6 @@ _CRASHES = {
     "BUG": (f"echo BUG >{_LKDTM}", "lkdtm_BUG"),
     "WARNING": (f"echo WARNING >{_LKDTM}", "lkdtm_WARNING"),
     "EXCEPTION": (f"echo EXCEPTION >{_LKDTM}", "lkdtm_EXCEPTION"),
-    "EXHAUST_STACK": (f"echo EXHAUST_STACK >{_LKDTM}", ""),
 }
 # Where a cell can be met, and the phase that its result must then name.
 _PLACES = {
