@@ -12,6 +12,9 @@ from tests.faults.run import Run
 # The harness holds an image and a kernel at a time, and no console whole; see docs/reliability.md.
 PEAK_BOUND_KIB = 192 << 10
 
+# Where a loss could not be helped, it must be told.
+_TOLD_LOSS = "run.json lacks what came last"
+_OWN_FRAME = re.compile(r'^  File "[^"]*/harness/', re.MULTILINE)
 # Python's own traceback, pytest's of a plugin, and pytest's of a test.
 _NEVER_SAID = re.compile(r"Traceback \(most recent call last\)|INTERNALERROR|^E   .*", re.MULTILINE)
 # The host's trouble must not look like these, nor the kernel's like infrastructure.
@@ -21,11 +24,16 @@ Cells = dict[str, dict[str, Any]]
 Expectation = Callable[[Cells], Iterable[str]]
 
 
-def complaints(run: Run, expected: Expectation, *, cells: int | None) -> Iterator[str]:
-    """All that is wrong, in words. ``cells`` is how many must be in run.json, if all must."""
+def complaints(
+    run: Run, expected: Expectation, *, cells: int | None, interrupted: bool = False
+) -> Iterator[str]:
+    """All that is wrong, in words. ``cells`` is how many must be in run.json, if all must.
+
+    A run that was ``interrupted`` more than once may show a traceback of pytest's own end.
+    """
     yield from run.workspace.left_behind()
     said = _NEVER_SAID.search(run.output)
-    if said:
+    if said and not (interrupted and not _OWN_FRAME.search(run.output)):
         yield f"the output has {said[0]!r}"
     if run.peak_kib > PEAK_BOUND_KIB:
         yield f"the harness took {run.peak_kib >> 10} MiB"
@@ -50,7 +58,7 @@ def read_cells(run: Run) -> Cells:
 
 
 def _lost(run: Run, found: Cells) -> Iterator[str]:
-    if not run.workspace.finished.exists():
+    if not run.workspace.finished.exists() or _TOLD_LOSS in run.output:
         return
     for line in run.workspace.finished.read_text(encoding="utf-8").splitlines():
         who, _, cell = line.partition(" ")

@@ -53,6 +53,7 @@ class Trial:
     arguments: tuple[str, ...] = ()
     before: Callable[[Workspace], tuple[str, ...]] = lambda _workspace: ()
     inside: Mapping[str, Any] = field(default_factory=dict)
+    interrupted: bool = False
 
 
 Kind = Callable[[random.Random, Surroundings], Trial]
@@ -88,7 +89,9 @@ def perform(kind: str, trial: Trial, surroundings: Surroundings) -> Outcome:
             inside=trial.inside,
         ) as run:
             wrong = list(_act(trial, run))
-            wrong += complaints(run, trial.expected, cells=trial.cells)
+            wrong += complaints(
+                run, trial.expected, cells=trial.cells, interrupted=trial.interrupted
+            )
             return Outcome(
                 kind=kind,
                 what=trial.what,

@@ -43,6 +43,7 @@ def signal_run(rng: random.Random, here: Surroundings) -> Trial:
         act=act,
         arguments=workers,
         cells=None,
+        interrupted=len(moments) > 1,
         expected=never(*KERNELS, "infrastructure"),
     )
 
