@@ -94,8 +94,9 @@ class GuestWatch:
         if status == 0 and causes and causes[-1] in _BY_GUEST:
             did = _BY_GUEST[causes[-1]]
             return kind(f"{what}: the guest {did}, without a report; {self._last_words()}")
-        why = f"status {status}, shutdown cause {causes[-1] if causes else 'not given'}"
-        return InfrastructureError(f"{what}: QEMU ended ({why}): {self.process.stderr()}")
+        cause = f"shutdown cause {causes[-1]}" if causes else "no shutdown cause given"
+        why = f"{self.process.ending(status)}, {cause}"
+        return InfrastructureError(f"{what}: QEMU ended: {why} {self.process.stderr()}".strip())
 
     def explain_silence(
         self, what: str, kind: type[KernelFailure] = KernelFailure

@@ -96,5 +96,19 @@ def exactly(verdict: str, count: int, *, saying: str = "", phase: str = "") -> E
     return expectation
 
 
+def hang(count: int) -> Expectation:
+    """So many cells hang: by the kernel's own report, or after QEMU and the guest were asked."""
+    judged = exactly("kernel-failure", count)
+
+    def expectation(cells: Cells) -> Iterator[str]:
+        yield from judged(cells)
+        for cell in cells.values():
+            asked = "SysRq" in cell["reason"] and "-- registers --" in cell["reason"]
+            if cell["verdict"] == "kernel-failure" and not cell["report"] and not asked:
+                yield f"nobody asked what it is at: {_told(cell)}"
+
+    return expectation
+
+
 def _told(cell: dict[str, Any]) -> str:
     return f"{cell['id']} is {cell['verdict']} in {cell['phase']}: {cell['reason'][:400]}"

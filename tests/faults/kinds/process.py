@@ -73,7 +73,7 @@ def pause(rng: random.Random, here: Surroundings) -> Trial:
 def freeze(rng: random.Random, here: Surroundings) -> Trial:
     """Harness and QEMU do not run for longer than any deadline: a suspended host."""
     moment = rng.uniform(0.0, here.guest_seconds)
-    length = _SHORT_DEADLINE_SECONDS + rng.uniform(1.0, 8.0)
+    length = _SHORT_DEADLINE_SECONDS * rng.uniform(1.1, 4.0)
 
     def act(run: Run) -> None:
         run.wait_for_guest()
