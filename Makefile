@@ -1,8 +1,13 @@
 # make run    sets up everything, then runs the scenarios on ppc64-hash
 # make test   sets up everything, then runs the project's tests, real guests included
+# make soak   runs the scenarios again and again until CELLS came to an end or one met trouble
+# make trials harms TRIALS runs at random and looks at what came of it
 ARCH ?= ppc64-hash
+CELLS ?= 300
+TRIALS ?= 200
+SEED ?= 1
 
-.PHONY: setup run test
+.PHONY: setup run test soak trials
 
 setup:
 	@./setup.sh
@@ -12,3 +17,9 @@ run: setup
 
 test: setup
 	.venv/bin/pytest tests/ scenarios/ --arch all -n 2
+
+soak: setup
+	.venv/bin/python -m tests.soak --arch all --cells $(CELLS)
+
+trials: setup
+	.venv/bin/python -m tests.faults --arch $(ARCH) --trials $(TRIALS) --seed $(SEED)

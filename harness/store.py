@@ -2,7 +2,8 @@
 
 An entry is a directory ``<root>/<kind>/<key>``. It is complete from the moment it exists:
 it is built under another name on the same file system, flushed to disk, and renamed.
-What an entry holds is its maker's affair; keys come from ``digest``.
+What an entry holds is its maker's affair; keys come from ``digest``. An entry whose files
+are no longer what they were is made again (``seals.py``).
 """
 
 from __future__ import annotations
@@ -12,33 +13,40 @@ import errno
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import platformdirs
 
 from harness.errors import InfrastructureError
-from harness.store_use import Uses
+from harness.seals import damaged_file, remove_seal, write_seal
+from harness.store_use import Uses, file_lock
 
-if TYPE_CHECKING:
-    import filelock
-
-# Both start with a dot, which no kind of entry may.
+# All start with a dot, which no kind of entry may.
 _BUILDING = ".building"
 _LOCKS = ".locks"
 # Folders that are no entries: their owners keep them small, or their age is their use.
 _NO_ENTRIES = ("acceleration", "apt", "logs", "work")
+_SEALS = ".seals"
+
+
+def _tell(text: str) -> None:
+    print(f"daxhound: {text}", file=sys.stderr, flush=True)
 
 
 class Store:
-    """Entries under one root directory, safe between processes and against kill -9."""
+    """Entries under one root directory, safe between processes and against kill -9.
 
-    def __init__(self, root: Path) -> None:
+    ``tell`` is how a person hears of an entry that was damaged.
+    """
+
+    def __init__(self, root: Path, tell: Callable[[str], None] = _tell) -> None:
         self.root = root.absolute()
         self._uses = Uses(self.root, self.root / _LOCKS)
+        self.tell = tell
 
     @classmethod
     def default(cls, environ: Mapping[str, str] = os.environ) -> Store:
@@ -47,10 +55,24 @@ class Store:
         return cls(Path(chosen) if chosen else platformdirs.user_cache_path("daxhound"))
 
     def find(self, kind: str, key: str) -> Path | None:
-        """The entry, where it has been made: this process's to use as long as it lives."""
-        path = self._entry(kind, key)
+        """The entry, where it has been made and is what it was: this process's to use.
+
+        As long as the process lives nobody removes it. A damaged one is removed.
+        """
+        path, seal = self._entry(kind, key), self._seal(kind, key)
         with self._host_errors():
-            return path if path.is_dir() and self._uses.note(path) else None
+            if not (path.is_dir() and self._uses.note(path)):
+                return None
+            name = damaged_file(path, seal)
+            if name is None:
+                return path
+            self.tell(f"{path / name} is damaged; it is made again")
+            with self.lock(f"{kind}-{key}"):
+                # Whoever held the lock before may have made it again already.
+                if path.is_dir() and damaged_file(path, seal) is not None:
+                    self._take_away(path, f"{kind}-{key}")
+                    remove_seal(seal)
+        return path if path.is_dir() else None
 
     def provide(self, kind: str, key: str, build: Callable[[Path], None]) -> Path:
         """The entry, made by ``build`` in an empty directory where it is not there yet.
@@ -62,30 +84,34 @@ class Store:
         if found := self.find(kind, key):
             return found
         with self._host_errors(), self.lock(f"{kind}-{key}"):
-            while not (found := self.find(kind, key)):
+            path = self._entry(kind, key)
+            while not (path.is_dir() and self._uses.note(path)):
                 self._make(kind, key, build)
-            return found
+            return path
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """Hold a named lock of this store; the kernel drops it when its holder dies."""
         path = self.root / _LOCKS / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _file_lock(path):
+        with file_lock(path):
             yield
 
     def discard(self, directory: Path, lock: str) -> None:
         """Remove a directory whose users hold that lock; left alone while one does."""
-        building = self.root / _BUILDING
-        building.mkdir(parents=True, exist_ok=True)
         with (
             suppress(TimeoutError),
-            _file_lock(self.root / _LOCKS / lock, seconds=0),
+            file_lock(self.root / _LOCKS / lock, seconds=0),
         ):
-            # Whole or gone, also for whoever comes after a kill.
-            doomed = Path(tempfile.mkdtemp(prefix=f"{lock}.", dir=building))
-            directory.rename(doomed / "doomed")
-            shutil.rmtree(doomed, ignore_errors=True)
+            self._take_away(directory, lock)
+
+    def _take_away(self, directory: Path, lock: str) -> None:
+        """Whole or gone, also for whoever comes after a kill."""
+        building = self.root / _BUILDING
+        building.mkdir(parents=True, exist_ok=True)
+        doomed = Path(tempfile.mkdtemp(prefix=f"{lock}.", dir=building))
+        directory.rename(doomed / "doomed")
+        shutil.rmtree(doomed, ignore_errors=True)
 
     def entries(self) -> Iterator[Path]:
         """Every entry that can be made again, and so be removed."""
@@ -115,6 +141,7 @@ class Store:
                     # Whole or gone, also for whoever comes after a kill.
                     entry.rename(doomed / "entry")
                     self._uses.forget(entry)
+                    remove_seal(self._seal(kind, key))
             shutil.rmtree(doomed, ignore_errors=True)
         return free
 
@@ -128,6 +155,7 @@ class Store:
             work.chmod(0o755)
             build(work)
             flush_file_system(work)
+            write_seal(work, self._seal(kind, key))
             work.rename(entry)
         except BaseException:
             shutil.rmtree(work, ignore_errors=True)
@@ -148,7 +176,7 @@ class Store:
     def _remove_unless_held(self, name: str, directory: Path) -> None:
         with (
             suppress(TimeoutError),
-            _file_lock(self.root / _LOCKS / name, seconds=0),
+            file_lock(self.root / _LOCKS / name, seconds=0),
         ):
             shutil.rmtree(directory, ignore_errors=True)
 
@@ -161,6 +189,9 @@ class Store:
             if exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
                 hint = "; DAXHOUND_CACHE can name another directory for it"
             raise InfrastructureError(f"the store at {self.root} failed: {exc}{hint}") from exc
+
+    def _seal(self, kind: str, key: str) -> Path:
+        return self.root / _SEALS / f"{kind}-{key}.json"
 
     def _entry(self, kind: str, key: str) -> Path:
         for word in (kind, key):
@@ -215,13 +246,3 @@ def flush_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _file_lock(path: Path, *, seconds: float = -1) -> filelock.BaseFileLock:
-    """A lock to enter, which is a TimeoutError after so many seconds; -1 waits for it.
-
-    Imported here, as it brings asyncio, which no prediction has to wait for.
-    """
-    import filelock
-
-    return filelock.FileLock(path, timeout=seconds)

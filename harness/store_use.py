@@ -13,9 +13,10 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, ClassVar
+from typing import IO, TYPE_CHECKING, ClassVar
 
-import filelock
+if TYPE_CHECKING:
+    import filelock
 
 _USERS = ".users"
 _USED = ".used"
@@ -54,7 +55,7 @@ class Uses:
     def gate(self) -> Iterator[None]:
         """While held, nobody starts to use an entry."""
         self._locks.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(self._locks / _GATE):
+        with file_lock(self._locks / _GATE):
             yield
 
     def in_use(self) -> set[str]:
@@ -106,3 +107,13 @@ def _lock(file: IO[str]) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def file_lock(path: Path, *, seconds: float = -1) -> filelock.BaseFileLock:
+    """A lock to enter, which is a TimeoutError after so many seconds; -1 waits for it.
+
+    Imported here, as it brings asyncio, which no prediction has to wait for.
+    """
+    import filelock
+
+    return filelock.FileLock(path, timeout=seconds)

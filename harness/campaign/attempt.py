@@ -20,6 +20,7 @@ from harness.errors import InfrastructureError, KernelFailure, KernelReported
 from harness.guest.boot import BootRequest, Guest, Transport
 from harness.guest.steps import StepContext, run_step
 from harness.ignore import NOTHING_IGNORED, IgnoreList
+from harness.machine.speed import slowness
 from harness.model import Machine, Model
 from harness.records import (
     KERNEL_REPORT,
@@ -40,7 +41,7 @@ STEP_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What a person may turn: ``patience`` multiplies every deadline.
+    """What a person may turn: ``patience`` multiplies every deadline, as a slow host does.
 
     ``ignore`` are the kernel reports that are known already.
     """
@@ -75,12 +76,13 @@ class Attempt:
         self.phase = "boot"
         self.cells_before: tuple[str, ...] = ()
         self.results: list[StepResult] = []
+        self.slowness = slowness()
         machine = Machine(cell.target, provisions.kernel.facts, cell.layout)
         self.model = Model(machine)
         self.context = StepContext(
             target=cell.target,
             page_size=cell.target.mmu.page_size,
-            step_deadline_seconds=STEP_SECONDS * options.patience,
+            step_deadline_seconds=STEP_SECONDS * options.patience * self.slowness,
         )
 
     def judge(self, pool: GuestPool, *, fresh: bool) -> tuple[Verdict, str, KernelReport | None]:
@@ -111,13 +113,14 @@ class Attempt:
 
     @contextmanager
     def _guest(self, pool: GuestPool, fresh: bool) -> Iterator[PooledGuest]:
-        config = self.provisions.kernel.config.read_bytes()
-        (self.folder.path / "config").write_bytes(config)
+        self.folder.write("config", self.provisions.kernel.config.read_text(encoding="utf-8"))
         started = time.monotonic()
         try:
             with pool.lease(self._wanted(), self.cell.id, fresh=fresh) as pooled:
                 self.cells_before = tuple(pooled.cells)
-                self.folder.write("qemu.json", json.dumps(_describe(pooled), indent=1))
+                self.folder.write(
+                    "qemu.json", json.dumps(_describe(pooled, self.slowness), indent=1)
+                )
                 self.phase = "guest"
                 self._keep(pooled.identity)
                 yield pooled
@@ -134,7 +137,7 @@ class Attempt:
             console_log=self.folder.console_log,
             store_root=self.store_root,
             transport=self.options.transport,
-            scale=self.options.patience,
+            scale=self.options.patience * self.slowness,
             ignore=self.options.ignore,
         )
         return Wanted(request, self.context, self.model.guest())
@@ -214,7 +217,7 @@ class Attempt:
         self.folder.write("dmesg.txt", said)
 
 
-def _describe(pooled: PooledGuest) -> dict[str, Any]:
+def _describe(pooled: PooledGuest, slowness: float) -> dict[str, Any]:
     """qemu.json: the exact command line, the versions, and what was done to the kernel."""
     guest = pooled.guest
     return {
@@ -222,6 +225,7 @@ def _describe(pooled: PooledGuest) -> dict[str, Any]:
         "emulator": guest.emulator.banner,
         "version": ".".join(map(str, guest.emulator.version)),
         "accelerator": guest.accelerator,
+        "host_slowness": slowness,
         "opcode_fixup": asdict(guest.fixup),
         "boot_seconds": round(guest.boot_seconds, 3),
         "reached_seconds": {

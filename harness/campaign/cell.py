@@ -35,11 +35,18 @@ class CellRunner:
         counts wherever it was seen. Raises UserError for a kernel or configuration that
         cannot be had.
         """
-        folder = CellFolder(self.run_directory, order.id)
+        try:
+            return self._run(order, CellFolder(self.run_directory, order.id))
+        except InfrastructureError as exc:  # of the folder: a cell without one cannot be tried
+            return self._unbuilt(order, Verdict.INFRASTRUCTURE, str(exc))
+
+    def _run(self, order: Order, folder: CellFolder) -> CellResult:
         result = self._attempt(order, folder, fresh=False)
         if result.verdict is Verdict.INFRASTRUCTURE:
             folder.attempt(2)
-            return replace(self._attempt(order, folder, fresh=True), retried=True)
+            again = self._attempt(order, folder, fresh=True)
+            note = f"tried again; the first try came to {result.verdict}: {result.reason}"
+            return replace(again, retried=True, note=note)
         if not result.is_expected and result.cells_before:
             folder.attempt(2)
             return _confirmed(result, self._attempt(order, folder, fresh=True))

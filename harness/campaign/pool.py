@@ -20,7 +20,7 @@ from harness.records import Prediction, StepResult
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The guest that a cell needs; any that was booted alike, its log apart, will do.
+    """The guest that a cell needs; any that was booted alike, log and deadline apart, will do.
 
     ``identity`` is what the guest must show to be what its target says.
     """
@@ -31,7 +31,7 @@ class Wanted:
 
     @property
     def key(self) -> BootRequest:
-        return replace(self.boot, console_log=Path())
+        return replace(self.boot, console_log=Path(), scale=1.0)
 
 
 @dataclass(slots=True)

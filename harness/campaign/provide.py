@@ -40,7 +40,7 @@ class Provider:
     """Provisions by target, configuration and patches, remembered for the length of a run."""
 
     def __init__(self, store: Store, kernel: str, progress: Progress) -> None:
-        self.store = store
+        self.store = Store(store.root, progress.line)
         self.spec: KernelSpec = parse_kernel_spec(kernel)
         self.progress = progress
         self._known: dict[_Key, Provisions | KernelFailure] = {}

@@ -211,7 +211,8 @@ def _start(
         console = stack.enter_context(
             Console(files.console_socket, request.console_log, request.ignore)
         )
-        watch = GuestWatch(console, process)
+        aside = files.shell_socket if request.transport == "ssh" else None
+        watch = GuestWatch(console, process, aside)
         yield _Starting(request, emulator, accelerator, argv, files, keys, fixup, watch)
 
 

@@ -11,7 +11,7 @@ import select
 import socket
 from collections.abc import Callable
 from dataclasses import replace
-from io import BytesIO
+from io import BytesIO, FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, cast
@@ -32,6 +32,7 @@ else:
 
 _READ_BYTES = 4096  # below the window: pexpect searches no more of one read than that
 _WINDOW_BYTES = 8192  # what a pattern may span, and all that is kept for one
+_PUMPED_READS = (1 << 20) // _READ_BYTES
 _SLICE_SECONDS = 0.25  # between two looks at the reports while waiting for a pattern
 _REPORT_SECONDS = 10.0  # the longest that a report may take to come out
 _QUIET_SECONDS = 1.0  # a console silent for so long has said all it will
@@ -45,7 +46,7 @@ class Console:
         self._reader = ConsoleReader()
         self._ignore = ignore
         self._lines_before = 0
-        self._log = log.open("ab", buffering=0)
+        self._log = _open_log(log)
         self._spawn = _connect(socket_path, self._take)
         self._tail = b""
 
@@ -86,7 +87,7 @@ class Console:
         """Keep what comes from now on in another file; what came is in the one before."""
         self.pump()
         self._log.close()
-        self._log = log.open("ab", buffering=0)
+        self._log = _open_log(log)
         self._lines_before = self._reader.lines
 
     def fileno(self) -> int:
@@ -94,8 +95,14 @@ class Console:
         return self._spawn.fileno()
 
     def pump(self) -> None:
-        """Take in what has already arrived, without waiting; it stays to be waited for."""
-        while not self.ended and _readable(self._spawn.socket, 0):
+        """Take in what has already arrived, without waiting; it stays to be waited for.
+
+        Not more than 1 MiB: a guest that says more than can be read must not be listened to
+        for ever.
+        """
+        for _ in range(_PUMPED_READS):
+            if self.ended or not _readable(self._spawn.socket, 0):
+                return
             self._spawn.expect([TIMEOUT, EOF], timeout=0)
 
     def wait_for(self, pattern: bytes, deadline: Deadline) -> bytes | None:
@@ -165,7 +172,10 @@ class Console:
             self._reader.close()
 
     def _take(self, data: bytes) -> None:
-        self._log.write(data)
+        try:
+            self._log.write(data)
+        except OSError as exc:
+            raise InfrastructureError(f"the console cannot be written down: {exc}") from exc
         self._reader.feed(data)
         self._tail = (self._tail + data)[-_WINDOW_BYTES:]
 
@@ -203,6 +213,13 @@ class _TappedSocket(_Spawn):
         if len(kept) > 4 * _WINDOW_BYTES:
             self._before = BytesIO()
             self._before.write(kept[-_WINDOW_BYTES:])
+
+
+def _open_log(path: Path) -> FileIO:
+    try:
+        return path.open("ab", buffering=0)
+    except OSError as exc:
+        raise InfrastructureError(f"the console cannot be written down: {exc}") from exc
 
 
 def _connect(path: Path, tap: Callable[[bytes], None]) -> _TappedSocket:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import select
 import socket
 import time
@@ -30,6 +31,9 @@ from harness.guest.output import Bounded, brief, command_record
 from harness.guest.watch import GuestWatch
 from harness.image.initrd import dropbear_host_key
 from harness.records import CommandRecord
+
+# Its failures are raised as ours; its thread would log them with a traceback as well.
+logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)
 
 _KEY_TYPE = "ssh-ed25519"
 # The cheapest that dropbear has: every round of a key exchange is emulated code.

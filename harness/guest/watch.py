@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from harness.deadline import Deadline
 from harness.errors import (
@@ -17,6 +18,7 @@ from harness.errors import (
     KernelFailure,
     KernelReported,
 )
+from harness.guest.aside import Aside, ask_aside
 from harness.guest.console import Console
 from harness.machine.process import QemuProcess
 
@@ -49,10 +51,14 @@ _FLOAT_LINE = re.compile(r"(FPR|FPSCR|[XYZ]MM|[FQVZ]\d\d|FP[RS])")
 
 @dataclass(frozen=True, slots=True)
 class GuestWatch:
-    """The host's view of one guest, for whoever waits for it."""
+    """The host's view of one guest, for whoever waits for it.
+
+    ``other_line`` is the socket of a shell that no step uses, where there is one.
+    """
 
     console: Console
     process: QemuProcess
+    other_line: Path | None = None
 
     def check(self) -> None:
         """Raise what the console or a gone QEMU shows; return while all seems well."""
@@ -88,16 +94,18 @@ class GuestWatch:
         if status == 0 and causes and causes[-1] in _BY_GUEST:
             did = _BY_GUEST[causes[-1]]
             return kind(f"{what}: the guest {did}, without a report; {self._last_words()}")
-        why = f"status {status}, shutdown cause {causes[-1] if causes else 'not given'}"
-        return InfrastructureError(f"{what}: QEMU ended ({why}): {self.process.stderr()}")
+        cause = f"shutdown cause {causes[-1]}" if causes else "no shutdown cause given"
+        why = f"{self.process.ending(status)}, {cause}"
+        return InfrastructureError(f"{what}: QEMU ended: {why} {self.process.stderr()}".strip())
 
     def explain_silence(
         self, what: str, kind: type[KernelFailure] = KernelFailure
     ) -> DaxhoundError:
         """The error behind a deadline that passed; ``kind`` is for a guest that hangs.
 
-        Asks QEMU for the registers and the kernel, by SysRq and at last an NMI, for its
-        tasks; what that brings to the console is in the console's log.
+        Asks the guest over its other line, QEMU for the registers and the kernel, by SysRq
+        and at last an NMI, for its tasks; what that brings to the console is in the
+        console's log.
         """
         try:
             self.console.check()
@@ -108,10 +116,20 @@ class GuestWatch:
         state = self._run_state()
         if state != "running":
             return self._stopped(what, state, kind)
+        aside = self._ask_aside()
+        if aside.answered and not aside.busy:
+            return InfrastructureError(
+                f"{what}; but the guest answers on its other line, and nothing that ssh started "
+                "still runs: the connection is lost"
+            )
         registers = _without_float(self._monitor("info registers -a"))[:_REGISTER_CHARACTERS]
         last_words = self._last_words()
         asked = self._ask_kernel()
-        return kind(f"{what}; {last_words}\n{asked}\n-- registers --\n{registers}")
+        beside = f"\nthe guest's other line: {_told(aside)}" if self.other_line else ""
+        return kind(f"{what}; {last_words}{beside}\n{asked}\n-- registers --\n{registers}")
+
+    def _ask_aside(self) -> Aside:
+        return ask_aside(self.other_line, self.console) if self.other_line else Aside(False)
 
     def settle(self) -> None:
         """As ``check``, once the console has said what it still had to say."""
@@ -170,6 +188,10 @@ class GuestWatch:
     def _last_words(self) -> str:
         tail = self.console.tail[-_TAIL_CHARACTERS:].strip()
         return f"the console's last lines:\n{tail}" if tail else "the console stayed empty"
+
+
+def _told(aside: Aside) -> str:
+    return "; ".join(aside.busy) if aside.answered else "no answer"
 
 
 def _without_float(registers: str) -> str:

@@ -22,6 +22,7 @@ from harness.kernel.make import Make, Toolchain, find_toolchain
 from harness.kernel.nearest_base import find_nearest_base
 from harness.kernel.patched import PatchedSource, RefusedError, patch_source
 from harness.kernel.refusal import explain_refusals
+from harness.kernel.sandbox import why_not
 from harness.kernel.source import provide_source
 from harness.kernel.source_view import provide_view
 from harness.kernel.spec import KernelSpec
@@ -142,7 +143,9 @@ class _Build:
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_bytes(b"")
         with self._place(into, store, progress) as (tree, objects):
-            make = Make(tree, objects, self.toolchain, log)
+            if self.source.files and (reason := why_not()):
+                progress.line(f"patched kernels are built without a sandbox: {reason}")
+            make = Make(tree, objects, self.toolchain, log, trusted=not self.source.files)
             with progress.task(f"building {self.title}", "objects") as task:
                 self.configure(make)
                 make.run([self.kernel.image], jobs=self.jobs, task=task)

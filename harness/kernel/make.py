@@ -1,4 +1,4 @@
-"""The kernel's ``make``: started so that it ends with whoever wanted it, and watched.
+"""The kernel's ``make``: in a sandbox, ended with whoever wanted it, and watched.
 
 Whose fault a failure is, is read out of make's log: the host's where a tool is missing or
 a disk is full, the kernel's otherwise.
@@ -13,10 +13,12 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
 from harness.errors import DaxhoundError, InfrastructureError, KernelFailure
+from harness.kernel.sandbox import wrap
 from harness.progress import Task
 from harness.target import Target
 
@@ -36,6 +38,8 @@ _GUARDED = (
     '"$@" 3<&-; status=$?; kill $! 2>/dev/null; exit $status'
 )
 _POLL_SECONDS = 0.5
+# The kernel's Python scripts must leave no __pycache__ in somebody's source tree.
+_ALWAYS = {"LC_ALL": "C", "PYTHONDONTWRITEBYTECODE": "1"}
 
 _COMPILED = re.compile(rb"^  (?:CC|AS|HOSTCC|LD) ", re.MULTILINE)
 _ERROR = re.compile(
@@ -102,12 +106,16 @@ def find_toolchain(target: Target) -> Toolchain:
 
 @dataclass(frozen=True, slots=True)
 class Make:
-    """make in one source tree for one object tree, all output in one log."""
+    """make in one source tree for one object tree, all output in one log.
+
+    What ``trusted`` sources compile to may be kept by ccache; of others only reads it.
+    """
 
     source: Path
     objects: Path
     toolchain: Toolchain
     log: Path
+    trusted: bool = False
 
     def run(
         self,
@@ -137,13 +145,24 @@ class Make:
         where = ("-C", str(self.source), f"O={self.objects}", f"-j{jobs}")
         command = ("make", *where, *self.toolchain.variables, *targets)
         return subprocess.Popen(
-            ("sh", "-c", _GUARDED, "sh", *command),
+            ("sh", "-c", _GUARDED, "sh", *self._sandboxed(command, environ)),
             env={**_environment(), **environ},
             stdin=subprocess.PIPE,
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+
+    def _sandboxed(self, command: Sequence[str], environ: Mapping[str, str]) -> tuple[str, ...]:
+        readable, writable = [self.source], [self.objects]
+        inside = {**_ALWAYS, **environ}
+        cache = _ccache_directory() if self.toolchain.ccache else None
+        if cache is not None:
+            (writable if self.trusted else readable).append(cache)
+            inside |= {name: s for name, s in os.environ.items() if name.startswith("CCACHE_")}
+            inside |= {"CCACHE_DIR": str(cache), "CCACHE_TEMPDIR": "/tmp"}
+            inside |= {} if self.trusted else {"CCACHE_READONLY": "true"}
+        return wrap(command, readable=readable, writable=writable, environ=inside)
 
     def _watch(self, process: subprocess.Popen[bytes], task: Task) -> None:
         with self.log.open("rb") as log:
@@ -192,8 +211,19 @@ def _where_make_stopped(lines: Sequence[str]) -> Sequence[str]:
 
 def _environment() -> dict[str, str]:
     kept = {name: text for name, text in os.environ.items() if not _NOT_INHERITED.fullmatch(name)}
-    # The kernel's Python scripts must leave no __pycache__ in somebody's source tree.
-    return {**kept, "LC_ALL": "C", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**kept, **_ALWAYS}
+
+
+@cache
+def _ccache_directory() -> Path | None:
+    """Where this user's ccache is, made where it is not there yet: it is bound as it is."""
+    command = ("ccache", "--get-config", "cache_dir")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0 or not done.stdout.strip():
+        return None
+    path = Path(done.stdout.strip())
+    path.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from harness.kconfig import Request
 from harness.kernel.make import Make, Toolchain
+from harness.kernel.sandbox import python_paths, wrap
 
 _PROGRAM = Path(__file__).with_name("kconfig_tree.py")
 _SECONDS = 120
@@ -47,12 +48,21 @@ def _line(request: Request, reason: str) -> str:
 def _ask_kconfig(names: Sequence[str], make: Make) -> tuple[dict[str, str], str | None]:
     """Reasons by symbol, or what kconfiglib could not do."""
     question = json.dumps({"dotconfig": str(make.objects / ".config"), "symbols": names})
+    environ = _environment(make.source, make.toolchain)
+    # Kconfig files run commands of their own: $(shell,...). -P: the program's own directory
+    # is no place to import from.
+    command = wrap(
+        (sys.executable, "-P", str(_PROGRAM)),
+        readable=(*python_paths(), _PROGRAM, make.source),
+        writable=(make.objects,),
+        environ=environ,
+        directory=make.objects,
+    )
     try:
         done = subprocess.run(
-            # -P: the program's own directory is no place to import from.
-            (sys.executable, "-P", str(_PROGRAM)),
+            command,
             input=question,
-            env={**os.environ, **_environment(make.source, make.toolchain)},
+            env={**os.environ, **environ},
             cwd=make.objects,
             capture_output=True,
             text=True,

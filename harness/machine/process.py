@@ -44,6 +44,7 @@ class QemuProcess:
         self._stderr_log = stderr_log
         self._process: subprocess.Popen[bytes] | None = None
         self._failure: OSError | None = None
+        self._oom_kills = _oom_kills()
         self._started = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="qemu-keeper", daemon=True)
 
@@ -75,6 +76,14 @@ class QemuProcess:
         """QEMU's exit status, -n for signal n; None if it still runs at the deadline."""
         self._keeper.join(deadline.remaining)
         return self._process.returncode if self._process and not self.alive else None
+
+    def ending(self, status: int | None) -> str:
+        """A status of :meth:`exit_status` in words, with what the host knows about it."""
+        if status is None or status >= 0:
+            return f"status {status}"
+        killed = _oom_kills() - self._oom_kills
+        free = shutil.disk_usage(self._stderr_log.parent).free
+        return explain_signal(-status, oom_kills=killed, free_bytes=free)
 
     def stderr(self) -> str:
         """The end of what QEMU wrote to stderr."""
@@ -137,6 +146,30 @@ class QemuProcess:
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(number)
         self._keeper.join(_STOP_SECONDS)
+
+
+def explain_signal(number: int, *, oom_kills: int, free_bytes: int) -> str:
+    """A signal that ended QEMU, and what that may be about: killed, or out of disk."""
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = f"signal {number}"
+    if number == signal.SIGKILL and oom_kills > 0:
+        return f"{name}; the host ran out of memory meanwhile and killed {oom_kills}"
+    if number == signal.SIGKILL:
+        return f"{name}, sent from outside"
+    if number == signal.SIGBUS:
+        return f"{name}: no room for the guest's files, {free_bytes >> 10} KiB are free"
+    return name
+
+
+def _oom_kills() -> int:
+    """How many processes the host's kernel has killed for their memory so far."""
+    try:
+        words = Path("/proc/vmstat").read_text(encoding="ascii").split()
+    except OSError:
+        return 0
+    return int(words[words.index("oom_kill") + 1]) if "oom_kill" in words else 0
 
 
 @contextlib.contextmanager

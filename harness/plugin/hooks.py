@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
-from harness.errors import UserError
+from harness.errors import InfrastructureError, UserError
 from harness.machine.process import orderly_termination
+from harness.plugin.crashed import CRASHED, crashed_cell
 from harness.plugin.items import CELL_PROPERTY, SETTINGS, USER_ERROR_PROPERTY, CellItem, SeriesItem
 from harness.plugin.settings import RUN_DIRECTORY_INPUT, Settings, add_options
 from harness.report.results import RunFile
@@ -91,8 +93,12 @@ class Recorder:
         self.settings = settings
         self.run_file: RunFile | None = None
         self.user_error = False
+        self.unwritten: str | None = None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == CRASHED and "[" in report.nodeid:
+            known, kernel = self.settings.known, self.settings.kernel
+            self._record(crashed_cell(report.nodeid, report.longreprtext, kernel, known))
         if report.when != "call":
             return
         for name, value in report.user_properties:
@@ -103,7 +109,17 @@ class Recorder:
     def _record(self, cell: dict[str, Any]) -> None:
         if self.run_file is None:
             self.run_file = RunFile(self.settings.run_directory, self.settings.describe())
-        self.run_file.record(cell)
+        run_file = self.run_file
+        self._write(lambda: run_file.record(cell))
+
+    def _write(self, write: Callable[[], None]) -> None:
+        """A full disk costs no verdict: what could not be written is tried with the next."""
+        try:
+            write()
+        except InfrastructureError as exc:
+            self.unwritten = str(exc)
+        else:
+            self.unwritten = None
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         self.user_error |= report.failed and report.nodeid.endswith((".yaml", ".yml"))
@@ -111,7 +127,9 @@ class Recorder:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         if self.run_file is not None and exitstatus != pytest.ExitCode.INTERRUPTED:
-            self.run_file.finish()
+            self._write(self.run_file.finish)
+        if self.unwritten is not None and exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self.user_error:
             session.exitstatus = USER_ERROR_EXIT
 
@@ -125,6 +143,8 @@ class Recorder:
         if self.settings.series is not None:
             terminalreporter.write_line(render_series_summary(self.run_file.cells))
         terminalreporter.write_line(f"results: {self.run_file.path}")
+        if self.unwritten is not None:
+            terminalreporter.write_line(f"run.json lacks what came last: {self.unwritten}")
         if os.environ.get("GITHUB_ACTIONS") == "true":
             self._annotate(terminalreporter)
 

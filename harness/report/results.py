@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from harness.errors import InfrastructureError
 from harness.records import (
     CellResult,
     CommandRecord,
@@ -59,23 +61,36 @@ def folder_name(cell_id: str) -> str:
     return f"cell_{plain}_{hashlib.sha256(cell_id.encode('utf-8', 'replace')).hexdigest()[:12]}"
 
 
+@contextmanager
+def _host_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise InfrastructureError(f"results cannot be written to {path}: {exc}") from exc
+
+
 class CellFolder:
-    """One cell's files: console.log, steps.jsonl, qemu.json, dmesg.txt, config."""
+    """One cell's files: console.log, steps.jsonl, qemu.json, dmesg.txt, config.
+
+    Every method raises InfrastructureError where the disk takes nothing more.
+    """
 
     def __init__(self, run_directory: Path, cell_id: str) -> None:
         self.path = run_directory / folder_name(cell_id)
-        self.path.mkdir(parents=True, exist_ok=True)
+        with _host_errors(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
         self.attempt(1)
 
     def attempt(self, number: int) -> None:
         """Begin an attempt; what an earlier one left is kept with its number."""
-        if number == 1:
-            (self.path / STEPS_FILE).write_bytes(b"")
-            return
-        for name in (STEPS_FILE, CONSOLE_FILE, QEMU_FILE, "dmesg.txt"):
-            path = self.path / name
-            if path.exists():
-                path.rename(path.with_stem(f"{path.stem}-attempt{number - 1}"))
+        with _host_errors(self.path):
+            if number == 1:
+                (self.path / STEPS_FILE).write_bytes(b"")
+                return
+            for name in (STEPS_FILE, CONSOLE_FILE, QEMU_FILE, "dmesg.txt"):
+                path = self.path / name
+                if path.exists():
+                    path.rename(path.with_stem(f"{path.stem}-attempt{number - 1}"))
 
     @property
     def console_log(self) -> Path:
@@ -83,11 +98,15 @@ class CellFolder:
 
     def step(self, result: StepResult) -> None:
         """Append one step: commands, output, observation, prediction, verdict."""
-        with (self.path / STEPS_FILE).open("a", encoding="utf-8") as file:
+        with (
+            _host_errors(self.path),
+            (self.path / STEPS_FILE).open("a", encoding="utf-8") as file,
+        ):
             file.write(json.dumps(step_to_json(result)) + "\n")
 
     def write(self, name: str, text: str) -> None:
-        (self.path / name).write_text(text, encoding="utf-8", errors="backslashreplace")
+        with _host_errors(self.path):
+            (self.path / name).write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def step_to_json(result: StepResult) -> dict[str, Any]:
@@ -204,13 +223,16 @@ def _report_to_json(report: KernelReport) -> dict[str, Any]:
 
 
 class RunFile:
-    """``run.json``, replaced whole each time a cell finishes."""
+    """``run.json``, replaced whole each time a cell finishes.
+
+    ``record`` and ``finish`` raise InfrastructureError where it cannot be written; what it
+    lacks then is in it as soon as one of them can.
+    """
 
     def __init__(self, run_directory: Path, facts: Mapping[str, Any]) -> None:
         self.path = run_directory / RUN_FILE
         self._facts = {**facts, "started": _now(), "finished": None}
         self._cells: dict[str, dict[str, Any]] = {}
-        self._write()
 
     def record(self, *cells: Mapping[str, Any]) -> None:
         """Add or replace cells, given as :func:`cell_to_json` makes them.
@@ -236,8 +258,13 @@ class RunFile:
     def _write(self) -> None:
         document = {"schema": SCHEMA, **self._facts, "cells": list(self._cells.values())}
         temporary = self.path.with_suffix(".json.new")
-        temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-        temporary.replace(self.path)
+        with _host_errors(self.path):
+            try:
+                temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+                temporary.replace(self.path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
 
 
 def _now() -> str:

@@ -82,7 +82,11 @@ def render_summary(cells: Iterable[Mapping[str, Any]], rules_known: Collection[s
     line = (
         f"{len(cells)} cells: {counts or 'none'}; {compared} values compared by {len(rules)} rules"
     )
-    lines = [line, *_known_defects(cells)]
+    lines = [line]
+    again = sum(bool(cell["retried"]) for cell in cells)
+    if again:
+        lines.append(f"{count(again, 'cell')} tried again after the host's trouble: see the notes")
+    lines += _known_defects(cells)
     unproved = sorted(set(rules_known) - rules)
     if unproved:
         names = textwrap.fill(", ".join(unproved), 96, break_on_hyphens=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -176,3 +177,29 @@ def test_a_report_is_found_in_the_log_that_it_is_in(
     lines = second.read_bytes().splitlines()
     assert (report.first_line, report.last_line) == (2, 3)
     assert lines[report.first_line - 1] == PANIC.strip()
+
+
+def test_a_pump_ends_though_the_guest_never_does(machine: Machine, console: Console) -> None:
+    stop = threading.Event()
+
+    def flood() -> None:
+        while not stop.is_set():
+            with contextlib.suppress(OSError):
+                machine.say(b"[    0.1] a line of no interest\r\n" * 2000)
+
+    writer = threading.Thread(target=flood, daemon=True)
+    writer.start()
+    started = time.monotonic()
+    console.pump()
+    console.check()
+    assert time.monotonic() - started < 20
+    stop.set()
+    while writer.is_alive():
+        console.pump()
+
+
+def test_a_full_disk_is_not_the_guests_doing(machine: Machine, tmp_path: Path) -> None:
+    with Console(tmp_path / "console.sock", Path("/dev/full")) as console:
+        machine.say(PANIC)
+        with pytest.raises(InfrastructureError, match="cannot be written down"):
+            console.wait_for(b"never", soon())

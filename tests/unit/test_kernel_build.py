@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,13 @@ from harness.errors import InfrastructureError, KernelFailure, UserError
 from harness.kernel.build import BuiltKernel, provide_kernel
 from harness.kernel.kconfig_tree import translate
 from harness.kernel.make import explain_failure, find_toolchain, first_errors
+from harness.kernel.sandbox import SWITCH
 from harness.kernel.spec import DirectorySpec
 from harness.progress import Silence
 from harness.store import Store
 from harness.target import Target, load_targets
+
+pytestmark = pytest.mark.usefixtures("open_builds")
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -259,28 +263,37 @@ provide_kernel(spec, target, ("base",), store, Silence(), jobs=1, fragments_dir=
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "ctrl-c"])
+@pytest.mark.parametrize("sandbox", ["on", "off"])
 def test_make_ends_with_the_program_that_started_it(
-    kernel_tree: Path, tmp_path: Path, number: int
+    kernel_tree: Path, tmp_path: Path, number: int, sandbox: str
 ) -> None:
-    pid = tmp_path / "pid"
-    slow = f"bzImage:\n\techo $$$$ > {pid}.new; mv {pid}.new {pid}; sleep 60; true\n"
+    nap = f"60.{os.getpid()}{time.monotonic_ns()}"
+    slow = f"bzImage:\n\tsleep {nap}; true\n"
     (kernel_tree / "Makefile").write_text(MAKEFILE.replace("bzImage:\n", slow))
     program = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), SWITCH: sandbox},
         stderr=subprocess.DEVNULL,
     )
     deadline = Deadline.after(30)
-    while not pid.exists():
+    while not sleeping(nap):
         assert program.poll() is None
         assert not deadline.expired
         time.sleep(0.02)
     os.kill(program.pid, number)
     program.wait()
-    shell = Path("/proc", pid.read_text().strip())
-    while shell.exists() and "Z" not in (shell / "stat").read_text().split(")")[1][:3]:
+    while sleeping(nap):
         assert not deadline.expired, "make outlived the program that started it"
         time.sleep(0.02)
+
+
+def sleeping(nap: str) -> bool:
+    """By its argument: a process of a sandbox has another number outside."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if path.read_bytes() == f"sleep\0{nap}\0".encode():
+                return True
+    return False
 
 
 LOG = """\

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-LEAVES = {"errors", "records", "deadline", "units", "progress", "shipped"}
+LEAVES = {"errors", "records", "deadline", "units", "progress", "seals", "shipped"}
 READERS = LEAVES | {
     "yaml_document",
     "ignore",

@@ -22,6 +22,8 @@ from harness.store import Store
 from harness.target import Target, load_targets
 from tests.support.git import git
 
+pytestmark = pytest.mark.usefixtures("open_builds")
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 MAKEFILE = """\

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 CONFTEST = "from harness.plugin import collect_scenarios as pytest_collect_file\n"
@@ -76,3 +78,27 @@ def test_a_bad_scenario_names_its_line_and_exits_with_4(folder: pytest.Pytester)
 def test_other_yaml_files_are_left_alone(pytester: pytest.Pytester) -> None:
     pytester.path.joinpath("gup.yaml").write_text(SCENARIO)
     assert pytester.runpytest_subprocess("--collect-only", "-q").ret == 5
+
+
+_DEADLY = """
+import os, signal
+import pytest
+from harness.plugin.items import CellItem
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item):
+    if isinstance(item, CellItem) and "pin-fast" in item.name:
+        os.kill(os.getpid(), signal.SIGKILL)
+    pytest.skip("not this one")
+"""
+
+
+def test_a_cell_that_takes_its_worker_along_is_in_run_json(folder: pytest.Pytester) -> None:
+    folder.makepyfile(deadly=_DEADLY)
+    folder.runpytest_subprocess(
+        *("--arch", "s390x", "-n", "1", "-p", "deadly", "--results", "out"),
+    )
+    (cell,) = json.loads(folder.path.joinpath("out", "run.json").read_text())["cells"]
+    assert (cell["id"], cell["verdict"]) == ("gup.yaml::gup-anon[s390x-pin-fast]", "infrastructure")
+    assert (cell["scenario"], cell["target"]) == ("gup-anon", "s390x")
+    assert "crashed" in cell["reason"]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.compare import compare
+from harness.errors import InfrastructureError
 from harness.records import (
     CellResult,
     CommandRecord,
@@ -58,16 +62,16 @@ RESULT = CellResult(
 
 def test_run_json_is_whole_after_every_cell(tmp_path: Path) -> None:
     run = RunFile(tmp_path, {"kernel": "debian:6.1", "series": None})
+    run.record(cell_to_json(RESULT))
     document = json.loads((tmp_path / "run.json").read_text())
     assert document.pop("started") <= datetime.now(UTC).isoformat()
+    assert len(document.pop("cells")) == 1
     assert document == {
         "schema": 1,
         "kernel": "debian:6.1",
         "series": None,
         "finished": None,
-        "cells": [],
     }
-    run.record(cell_to_json(RESULT))
     run.record(cell_to_json(RESULT))
     (cell,) = json.loads((tmp_path / "run.json").read_text())["cells"]
     assert cell["verdict"] == "mismatch"
@@ -78,6 +82,27 @@ def test_run_json_is_whole_after_every_cell(tmp_path: Path) -> None:
     run.finish()
     assert json.loads((tmp_path / "run.json").read_text())["finished"] is not None
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_a_full_disk_keeps_what_was_written_and_loses_no_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = replace(RESULT, id="other.yaml::other[s390x]")
+    run = RunFile(tmp_path, {"kernel": "debian:6.1", "series": None})
+    run.record(cell_to_json(RESULT))
+
+    def full(path: Path, *_: object, **__: object) -> int:
+        path.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(Path, "write_text", full)
+        with pytest.raises(InfrastructureError, match="No space left"):
+            run.record(cell_to_json(other))
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+    assert len(json.loads((tmp_path / "run.json").read_text())["cells"]) == 1
+    run.finish()
+    assert len(json.loads((tmp_path / "run.json").read_text())["cells"]) == 2
 
 
 def test_steps_are_on_disk_at_once_and_attempts_are_kept(tmp_path: Path) -> None:

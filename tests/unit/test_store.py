@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -163,3 +165,40 @@ def test_a_path_stands_for_the_content_of_its_file(tmp_path: Path) -> None:
     assert digest(one) not in {digest("same"), digest(b"same")}
     other.write_text("changed")
     assert digest(one) != digest(other)
+
+
+def _file(text: str) -> Callable[[Path], None]:
+    def build(into: Path) -> None:
+        (into / "file").write_text(text)
+
+    return build
+
+
+@pytest.mark.parametrize("damage", [b"", b"tex", b"text!", b"tExt"])
+def test_an_entry_whose_file_changed_is_made_again(tmp_path: Path, damage: bytes) -> None:
+    said: list[str] = []
+    store = Store(tmp_path, said.append)
+    path = store.provide("kind", "key", _file("text")) / "file"
+    assert store.find("kind", "key") is not None
+    path.write_bytes(damage)
+    assert store.provide("kind", "key", _file("text again")) == path.parent
+    assert path.read_text() == "text again"
+    assert said == [f"{path} is damaged; it is made again"]
+    assert Store(tmp_path).find("kind", "key") == path.parent
+
+
+def test_an_entry_that_lost_a_file_is_not_found(tmp_path: Path) -> None:
+    said: list[str] = []
+    entry = Store(tmp_path).provide("kind", "key", _file("text"))
+    (entry / "file").unlink()
+    assert Store(tmp_path, said.append).find("kind", "key") is None
+    assert len(said) == 1
+    assert not entry.exists()
+
+
+def test_an_entry_of_before_there_were_seals_is_taken_as_it_is(tmp_path: Path) -> None:
+    entry = Store(tmp_path).provide("kind", "key", _file("text"))
+    shutil.rmtree(tmp_path / ".seals")
+    assert Store(tmp_path).find("kind", "key") == entry
+    (entry / "file").write_text("other")
+    assert Store(tmp_path, lambda _: None).find("kind", "key") is None

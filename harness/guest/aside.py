@@ -1,0 +1,85 @@
+"""A guest asked over its other line: is it only ssh that fell silent, or the guest?
+
+The second serial port's shell is free while steps run over ssh. What it is asked is made
+of the shell's built-ins alone, so that it answers where nothing can be started any more.
+"""
+
+from __future__ import annotations
+
+import secrets
+import select
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.deadline import Deadline
+from harness.guest.console import Console
+
+_ANSWER_SECONDS = 5.0
+_SLICE_SECONDS = 0.25
+_READ_BYTES = 4096
+_LIMIT_BYTES = 64 << 10
+
+# What ssh started and what has not ended; dropbear itself where it cannot be interrupted.
+# PPid comes after State (fs/proc/array.c, task_state).
+_QUESTION = """
+for status in /proc/[0-9]*/status; do
+    name= state= parent= above=
+    while read -r key value more; do
+        case $key in
+        Name:) name=$value ;; State:) state=$value ;; PPid:) parent=$value; break ;;
+        esac
+    done <$status
+    read -r above </proc/$parent/comm
+    case $above/$name/$state in
+    */dropbear/D) echo "busy: $name ($state)" ;;
+    */dropbear/*) ;;
+    dropbear/*) echo "busy: $name ($state)" ;;
+    esac
+done 2>/dev/null
+echo dax''hound-{mark}-aside
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What the other line said: whether at all, and which of ssh's commands still run."""
+
+    answered: bool
+    busy: tuple[str, ...] = ()
+
+
+def ask_aside(socket_path: Path, console: Console) -> Aside:
+    """Ask the shell behind a unix socket; raises nothing, whatever is wrong with it."""
+    mark = secrets.token_hex(8)
+    try:
+        with socket.socket(socket.AF_UNIX) as line:
+            line.connect(str(socket_path))
+            line.sendall(_QUESTION.replace("{mark}", mark).encode())
+            said = _listen(line, f"daxhound-{mark}-aside".encode(), console)
+    except OSError:
+        return Aside(False)
+    if said is None:
+        return Aside(False)
+    lines = said.decode(errors="replace").splitlines()
+    return Aside(True, tuple(line for line in lines if line.startswith("busy: ")))
+
+
+def _listen(line: socket.socket, end: bytes, console: Console) -> bytes | None:
+    """What comes up to ``end``; None where it does not come."""
+    deadline = Deadline.after(_ANSWER_SECONDS)
+    said = bytearray()
+    poll = select.poll()
+    poll.register(line, select.POLLIN)
+    poll.register(console.fileno(), select.POLLIN)
+    while not deadline.expired and len(said) < _LIMIT_BYTES:
+        ready = dict(poll.poll(min(_SLICE_SECONDS, deadline.remaining) * 1000))
+        console.pump()
+        if line.fileno() in ready:
+            data = line.recv(_READ_BYTES)
+            if not data:
+                return None
+            said += data
+            if end in said:
+                return bytes(said)
+    return None

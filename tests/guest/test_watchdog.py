@@ -1,0 +1,61 @@
+"""What is asked before a guest is said to hang, and of whom: on real guests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.campaign.provide import Provider
+from harness.deadline import Deadline
+from harness.errors import InfrastructureError, KernelFailure
+from harness.guest.boot import BootRequest, Guest, boot
+from harness.records import Layout
+from harness.target import load_targets
+
+pytestmark = pytest.mark.guest
+
+TARGET = load_targets()["ppc64-hash"]
+
+
+@pytest.fixture
+def guest(provider: Provider, tmp_path: Path) -> Iterator[Guest]:
+    provisions = provider.provide(TARGET)
+    request = BootRequest(
+        target=TARGET,
+        layout=Layout(2 << 30, 2),
+        kernel=provisions.kernel.image,
+        initrd=provisions.archives,
+        console_log=tmp_path / "console.log",
+        store_root=provider.store.root,
+    )
+    with boot(request) as guest:
+        yield guest
+
+
+def test_a_command_that_does_not_end_hangs_and_the_kernel_was_asked(guest: Guest) -> None:
+    with pytest.raises(KernelFailure) as caught:
+        guest.shell.run("sleep 100", Deadline.after(3))
+    said = str(caught.value)
+    assert "'sleep 100' does not end" in said
+    assert "busy: s" in said  # the shell, or sleep in its place
+    assert "the kernel's answer to SysRq:" in said
+    assert "NIP" in said.partition("-- registers --")[2]
+
+
+def test_a_link_that_is_dead_is_not_a_kernel_that_hangs(guest: Guest) -> None:
+    assert guest.shell.run("true", Deadline.after(20)).status == 0
+    guest.qmp.execute("set_link", {"name": "net", "up": False})
+    with pytest.raises(InfrastructureError, match="answers on its other line"):
+        guest.shell.run("true", Deadline.after(3))
+
+
+def test_a_guest_whose_cpus_are_all_stuck_hangs(guest: Guest) -> None:
+    stuck = (
+        "for cpu in 1 2 3 4; do (echo HARDLOCKUP >/sys/kernel/debug/provoke-crash/DIRECT) & done;"
+        " sleep 100"
+    )
+    with pytest.raises(KernelFailure) as caught:
+        guest.shell.run(stuck, Deadline.after(5))
+    assert "the guest's other line: no answer" in str(caught.value)

@@ -1,0 +1,52 @@
+"""Deadlines on a clock that stands still while nobody runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from harness import deadline
+from harness.deadline import Deadline
+
+
+def test_a_deadline_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(deadline, "_CLOCK", deadline._Clock())
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    limit = Deadline.after(3.0)
+    assert limit.remaining == 3.0
+    now[0] += 2.0
+    assert limit.sooner(5.0) == limit
+    assert not limit.expired
+    now[0] += 1.5
+    assert limit.expired
+
+
+def test_time_in_which_nothing_ran_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(deadline, "_CLOCK", deadline._Clock())
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    limit = Deadline.after(3.0)
+    now[0] += 3600.0
+    assert limit.remaining == pytest.approx(2.0)
+
+
+_STOPPED = """
+import os, signal, subprocess, time
+from harness.deadline import Deadline
+limit = Deadline.after(5.0)
+wake = f"sleep 7; kill -CONT {os.getpid()}"
+subprocess.Popen(["sh", "-c", wake])
+os.kill(os.getpid(), signal.SIGSTOP)
+print(limit.remaining)
+"""
+
+
+def test_a_process_that_was_stopped_has_lost_no_time() -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", _STOPPED], capture_output=True, text=True, check=True
+    ).stdout
+    assert float(said) > 3.0

@@ -1,0 +1,138 @@
+"""What somebody else's Makefile can reach: shown by one that tries."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.errors import KernelFailure
+from harness.kernel import sandbox
+from harness.kernel.make import Make, Toolchain
+from harness.kernel.sandbox import python_paths, why_not, wrap
+
+TOOLCHAIN = Toolchain("x86_64", "", "gcc", ccache=False)
+
+HOSTILE = """\
+SECRET := $(shell cat {home}/.secret 2>&1)
+all:
+	@echo secret: $(SECRET)
+	-@echo owned > {home}/.profile
+	-@echo owned > $(CURDIR)/Makefile
+	-@(echo > /dev/tcp/127.0.0.1/{port}) 2>/dev/null && echo connected
+	@echo processes: $$(ls -d /proc/[0-9]* | wc -l)
+	@echo environment: $$TOKEN
+	echo built > $(O)/image
+"""
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> Iterator[None]:
+    why_not.cache_clear()
+    yield
+    why_not.cache_clear()
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    for name in ("source", "objects", "home"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "home" / ".secret").write_text("the secret")
+    return Make(tmp_path / "source", tmp_path / "objects", TOOLCHAIN, tmp_path / "log")
+
+
+needs_sandbox = pytest.mark.skipif(
+    why_not() is not None, reason=f"no sandbox on this host: {why_not()}"
+)
+
+
+@needs_sandbox
+def test_a_hostile_makefile_builds_and_reaches_nothing(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN", "a token")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        text = HOSTILE.format(home=tmp_path / "home", port=port)
+        (make.source / "Makefile").write_text(f"SHELL := /bin/bash\n{text}")
+        make.run(["all"], jobs=1)
+        server.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            server.accept()
+    said = make.log.read_text()
+    assert (make.objects / "image").read_text() == "built\n"
+    assert "the secret" not in said
+    assert "a token" not in said
+    assert "connected" not in said
+    assert (make.source / "Makefile").read_text().startswith("SHELL")
+    assert [path.name for path in (tmp_path / "home").iterdir()] == [".secret"]
+    (processes,) = (line for line in said.splitlines() if line.startswith("processes:"))
+    assert int(processes.split()[1]) < 10
+
+
+@needs_sandbox
+def test_what_it_left_running_ends_with_it(make: Make) -> None:
+    (make.source / "Makefile").write_text(
+        "all:\n\t@(sleep 3; echo late > $(O)/late) >/dev/null 2>&1 & echo started\n"
+    )
+    make.run(["all"], jobs=1)
+    assert "started" in make.log.read_text()
+    probe = subprocess.run(("pgrep", "-f", "sleep 3; echo late"), capture_output=True, check=False)
+    assert probe.stdout == b""
+
+
+@needs_sandbox
+def test_objects_of_strangers_do_not_get_into_ccache(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "ccache"
+    cache.mkdir()
+    monkeypatch.setattr("harness.kernel.make._ccache_directory", lambda: cache)
+    (make.source / "Makefile").write_text("all:\n\techo owned > $$CCACHE_DIR/entry\n")
+    stranger = replace(make, toolchain=replace(TOOLCHAIN, ccache=True))
+    with pytest.raises(KernelFailure):
+        stranger.run(["all"], jobs=1)
+    assert "Read-only file system" in make.log.read_text()
+    replace(stranger, trusted=True).run(["all"], jobs=1)
+    assert (cache / "entry").exists()
+
+
+@needs_sandbox
+def test_this_python_runs_in_it() -> None:
+    command = wrap(
+        (sys.executable, "-c", "import kconfiglib, os; print(sorted(os.environ))"),
+        readable=python_paths(),
+        writable=(),
+        environ={},
+    )
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "TOKEN" not in said
+
+
+def test_it_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(sandbox.SWITCH, "off")
+    assert why_not() == "$DAXHOUND_SANDBOX is off"
+    assert wrap(("make",), readable=(), writable=(), environ={}) == ("make",)
+
+
+def test_a_host_without_namespaces_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bwrap = tmp_path / "bwrap"
+    bwrap.write_text(
+        "#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n"
+    )
+    bwrap.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    reason = why_not()
+    assert reason is not None
+    assert "cannot create namespaces here: bwrap: No permissions" in reason
+    monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
+    why_not.cache_clear()
+    assert why_not() == "bwrap is missing: apt-get install bubblewrap"
