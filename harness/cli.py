@@ -11,6 +11,7 @@ import argparse
 import json
 import shlex
 import sys
+import traceback
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -22,10 +23,24 @@ from harness.scenario.find import find_scenario
 from harness.target import Target, load_targets, select_targets
 
 EXIT_OK, EXIT_DIFFERENT, EXIT_HOST, EXIT_USER = 0, 1, 3, 4
+# git bisect run takes any other code below 128 for the kernel's fault.
+EXIT_BISECTION = 128
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; deliberate errors become one message and an exit code."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if list(words[:1]) != ["bisect-step"]:
+        return _run(words)
+    try:
+        code = _run(words)
+    except Exception:
+        traceback.print_exc()
+        return EXIT_BISECTION
+    return EXIT_BISECTION if code in (EXIT_HOST, EXIT_USER) else code
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         options = _parser().parse_args(arguments)
         return int(options.run(options))

@@ -45,6 +45,7 @@ def contrast(
         differences=tuple(_differences(base, patched)),
         times=times,
         intended=intended,
+        lost=tuple(one for one in patched.lost if one not in base.lost),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from harness.records import Comparison, Difference, Fulfilment, PatchLabel, TimeRatio, Word
 from harness.report.text import printable, render_value
 
-_DIFFERENCES = 8
+_SHOWN = 8
 
 
 def render_comparison(comparison: Comparison, patch: PatchLabel | None) -> list[str]:
@@ -18,10 +18,8 @@ def render_comparison(comparison: Comparison, patch: PatchLabel | None) -> list[
     base = comparison.base_verdict.value
     reason = f": {printable(comparison.base_reason)}" if comparison.base_reason else ""
     lines.append(f"  before: {base}{reason}")
-    shown = comparison.differences[:_DIFFERENCES]
-    lines += [f"  {_difference(difference)}" for difference in shown]
-    if more := len(comparison.differences) - len(shown):
-        lines.append(f"  and {more} more values")
+    lines += _some([f"  {_difference(one)}" for one in comparison.differences], "  ", "values")
+    lines += render_lost(comparison.lost, "  ")
     lines += [f"  {_ratio(ratio)}" for ratio in comparison.times]
     return lines + [f"  {_fulfilment(fulfilment)}" for fulfilment in comparison.intended]
 
@@ -36,14 +34,24 @@ def render_series_summary(cells: Iterable[Mapping[str, Any]]) -> str:
         if cell["comparison"]["word"] not in (Word.UNCHANGED, Word.INFRASTRUCTURE):
             lines.append(f"  {cell['comparison']['word']:12} {cell['id']}  {_patch_of(cell)}")
         lines += [f"    {_ratio(r)}" for r in _claimed(cell["comparison"]["times"])]
-    return "\n".join([*lines, *_expected_changes(compared)])
+    lost = dict.fromkeys(str(one) for cell in compared for one in cell["comparison"]["lost"])
+    return "\n".join([*lines, *render_lost(list(lost)), *_expected_changes(compared)])
+
+
+def render_lost(lost: Sequence[str], indent: str = "") -> list[str]:
+    """What a kernel no longer has and the model expects of it all the same."""
+    head = f"{indent}taken away, and expected as before all the same:"
+    names = [f"{indent}  {printable(one)}" for one in lost]
+    return [head, *_some(names, f"{indent}  ", "")] if names else []
+
+
+def _some(lines: Sequence[str], indent: str, what: str) -> list[str]:
+    more = len(lines) - _SHOWN
+    return [*lines[:_SHOWN], *([f"{indent}and {more} more {what}".rstrip()] if more > 0 else [])]
 
 
 def _expected_changes(compared: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Values that the patches change where each kernel does what its source says.
-
-    The model reads the patched source: it cannot say whether such a change was meant.
-    """
+    """Values that the patches change by what they bring, as the model knows it."""
     seen: Counter[tuple[str, str]] = Counter()
     for cell in compared:
         if cell["comparison"]["word"] == Word.UNCHANGED:
@@ -52,9 +60,9 @@ def _expected_changes(compared: Iterable[Mapping[str, Any]]) -> list[str]:
                 seen[str(found["name"]), values] += 1
     lines = [
         f"  {name}: {values} in {count} cell{'' if count == 1 else 's'}"
-        for (name, values), count in seen.most_common(_DIFFERENCES)
+        for (name, values), count in seen.most_common(_SHOWN)
     ]
-    head = "values that the patches change, as the patched source lets expect; was it meant?"
+    head = "values that the patches change, by what is new in the patched source:"
     return [head, *lines] if lines else []
 
 

@@ -16,6 +16,7 @@ from harness.records import (
     Intention,
     KernelReport,
     Observation,
+    PatchLabel,
     Prediction,
     Rule,
     Scalar,
@@ -24,6 +25,7 @@ from harness.records import (
     Verdict,
     Word,
 )
+from harness.report.series_text import render_comparison
 
 RULE = Rule("test.rule", "a statement", "a source")
 EXPECTED = (Expected("size", 4096, RULE), Expected("pages", 9, RULE, "<="))
@@ -83,6 +85,17 @@ def test_what_differs_is_what_one_value_is_predicted_for() -> None:
     patched = result(Verdict.MISMATCH, step(size=8192, pages=7, get_us=99))
     found = contrast(GOOD, patched).differences
     assert found == (Difference("0. probe", "size", 4096, 8192),)
+
+
+def test_what_only_the_patched_kernel_lost_is_told() -> None:
+    base = replace(GOOD, lost=("CONFIG_NUMA",))
+    found = contrast(base, replace(WRONG, lost=("CONFIG_HUGETLBFS", "CONFIG_NUMA")))
+    assert found.lost == ("CONFIG_HUGETLBFS",)
+    words = "\n".join(render_comparison(found, PatchLabel(1, "mm: drop it")))
+    assert "expected as before all the same:\n    CONFIG_HUGETLBFS" in words
+    many = replace(WRONG, lost=tuple(f"CONFIG_{n}" for n in range(20)))
+    lines = render_comparison(contrast(GOOD, many), None)
+    assert lines[-1] == "    and 12 more"
 
 
 def test_steps_are_compared_as_far_as_both_came() -> None:
