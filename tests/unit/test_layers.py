@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-LEAVES = {"errors", "records", "deadline", "units", "progress"}
+LEAVES = {"errors", "records", "deadline", "units", "progress", "scratch"}
 READERS = LEAVES | {
     "yaml_document",
     "ignore",
