@@ -20,7 +20,7 @@ from harness.campaign.order import Order
 from harness.campaign.pool import GuestPool
 from harness.campaign.provide import Provider
 from harness.campaign.series import SeriesRunner
-from harness.errors import UserError
+from harness.errors import InfrastructureError, UserError
 from harness.git import find_bisected_from
 from harness.kernel.spec import DirectorySpec, GitSpec, KernelSpec, parse_kernel_spec
 from harness.machine.process import orderly_termination
@@ -35,8 +35,10 @@ from harness.series import load_series
 from harness.store import Store
 from harness.target import load_targets, select_targets
 
-# What git bisect run understands.
+# What git bisect run understands; a bisection of our own has no use for skipping.
 GOOD, BAD, SKIP = 0, 1, 125
+HOST = 3
+_HARMLESS = "the series breaks nothing here"
 
 
 def run_series(options: argparse.Namespace) -> int:
@@ -61,21 +63,27 @@ def run_series(options: argparse.Namespace) -> int:
 
 
 def run_bisect(options: argparse.Namespace) -> int:
-    """Follow every cell that the whole series breaks back to one patch."""
+    """Follow every cell that the whole series breaks back to one patch.
+
+    A cell that the host's trouble leaves unjudged is told, and the others are gone on with.
+    """
     trials = _read_trials(options)
     cells = list(_cells(options))
     series = load_series(options.series, sys.stdin.buffer)
-    found = 0
+    codes = set()
     with orderly_termination(), closing(GuestPool(2)) as pool:
         runner = SeriesRunner(KeptRunner(_runner(options, pool)), series)
         for cell in cells:
-            culprit = find_culprit(runner, cell, trials)
-            if culprit is None:
-                print(f"{cell.id}: the series breaks nothing here", flush=True)
+            try:
+                culprit = find_culprit(runner, cell, trials)
+            except InfrastructureError as exc:
+                print(f"{cell.id}: not judged: {exc}", flush=True)
+                codes.add(HOST)
                 continue
-            found += 1
-            print("\n".join(_tell(culprit, cell, runner)), flush=True)
-    return BAD if found else GOOD
+            codes.add(BAD if culprit else GOOD)
+            told = _tell(culprit, cell, runner) if culprit else [f"{cell.id}: {_HARMLESS}"]
+            print("\n".join(told), flush=True)
+    return next((code for code in (BAD, HOST) if code in codes), GOOD)
 
 
 def _tell(culprit: Culprit, cell: Cell, runner: SeriesRunner) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""``daxhound bisect-step``: what git is told. What a kernel does is told here, not booted."""
+"""``daxhound bisect`` and ``bisect-step``: how they end. What a kernel does is told here."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import pytest
 from harness.campaign.order import Order
 from harness.cli import main
 from harness.commands import series_runs
-from harness.errors import UserError
+from harness.errors import InfrastructureError, UserError
 from harness.git import find_bisected_from
 from harness.records import CellResult, Verdict
+from tests.support.regressions import regression_patch
 
 OK = CellResult("", "s", "t", "k", Verdict.OK, "", 1.0, 1.0, phase="after the last step")
 BAD = replace(OK, verdict=Verdict.MISMATCH, reason="size is 1, expected 2")
@@ -32,6 +33,10 @@ class Told:
     def __init__(self, *results: CellResult | Exception) -> None:
         self.results: Iterator[CellResult | Exception] = iter(results)
         self.asked = 0
+        self.provider = self
+
+    def provide(self, *_: object) -> None:
+        raise InfrastructureError("nothing is kept")
 
     def run(self, order: Order) -> CellResult:
         self.asked += 1
@@ -97,6 +102,33 @@ def test_what_a_kernel_no_longer_has_is_said(
     tell(replace(BAD, lost=("dax_refcount_rework: pages are folios",)))
     assert main(STEP) == 1
     assert "dax_refcount_rework: pages are folios" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("results", "code", "unjudged"),
+    [
+        ([], 0, 0),
+        ([OK, HOST], 3, 1),
+        ([HOST, OK, OK, HOST, OK, OK], 3, 2),
+        ([OK, HOST, OK, BAD], 1, 1),
+    ],
+)
+def test_the_hosts_trouble_with_one_cell_spares_the_others(
+    tell: Callable[..., Told],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    results: list[CellResult],
+    code: int,
+    unjudged: int,
+) -> None:
+    tell(*results)
+    monkeypatch.setattr(series_runs, "_tell", lambda *_: ["broken"])
+    patch = str(regression_patch("pmd-align"))
+    cells = STEP[1:]
+    assert main(["bisect", "--series", patch, *cells]) == code
+    lines = capsys.readouterr().out.splitlines()
+    assert sum("not judged: " in line for line in lines) == unjudged
+    assert len(lines) == 5
 
 
 def test_a_bisection_under_way_says_which_commit_was_good(tmp_path: Path) -> None:
