@@ -129,6 +129,18 @@ def test_a_change_that_was_announced_has_to_come(
     assert [fulfilment.met for fulfilment in found.intended] == [word is Word.UNCHANGED]
 
 
+@pytest.mark.parametrize(
+    ("pages", "met"), [((5, 5), True), ((5, 3), True), ((3, 3), False), ((5, 2), False)]
+)
+def test_a_step_that_the_change_does_not_reach_breaks_no_promise(
+    pages: tuple[int, int], met: bool
+) -> None:
+    before = result(Verdict.OK, *(step(size=4096, pages=3) for _ in pages))
+    after = result(Verdict.OK, *(step(size=4096, pages=number) for number in pages))
+    found = contrast(before, after, intentions=intend("pages", "higher"))
+    assert [fulfilment.met for fulfilment in found.intended] == [met]
+
+
 def test_what_is_intended_is_no_mismatch_of_its_step() -> None:
     found = compare(Prediction("probe", EXPECTED), Observation("probe", {"size": 1}), {"size"})
     assert [m.expected.name for m in found.intended] == ["size"]
