@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from harness.records import Comparison, Difference, Fulfilment, PatchLabel, TimeRatio, Word
-from harness.report.text import printable, render_value
+from harness.report.text import count, printable, render_value
 
 _SHOWN = 8
 
@@ -51,19 +51,21 @@ def _some(lines: Sequence[str], indent: str, what: str) -> list[str]:
 
 
 def _expected_changes(compared: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Values that the patches change by what they bring, as the model knows it."""
-    seen: Counter[tuple[str, str]] = Counter()
+    """Values that change in cells that are as they should be: by what the patches bring."""
+    seen: Counter[str] = Counter()
     for cell in compared:
         if cell["comparison"]["word"] == Word.UNCHANGED:
-            for found in cell["comparison"]["differences"]:
-                values = f"{render_value(found['base'])} -> {render_value(found['patched'])}"
-                seen[str(found["name"]), values] += 1
+            seen.update({_change(found) for found in cell["comparison"]["differences"]})
     lines = [
-        f"  {name}: {values} in {count} cell{'' if count == 1 else 's'}"
-        for (name, values), count in seen.most_common(_SHOWN)
+        f"  {change} in {count(number, 'cell')}" for change, number in seen.most_common(_SHOWN)
     ]
-    head = "values that the patches change, by what is new in the patched source:"
+    head = "values that the patches change, as the model or their author lets expect:"
     return [head, *lines] if lines else []
+
+
+def _change(found: Mapping[str, Any]) -> str:
+    values = f"{render_value(found['base'])} -> {render_value(found['patched'])}"
+    return f"{found['name']}: {values}"
 
 
 def render_culprit(cell: str, suspects: Sequence[PatchLabel], comparison: Comparison) -> list[str]:
