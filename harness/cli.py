@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 from collections.abc import Sequence
 
 from harness import __version__
@@ -16,10 +17,24 @@ from harness.commands.parser import EXIT_CODES, Parser, complete
 from harness.errors import InfrastructureError, KernelFailure, UserError
 
 EXIT_OK, EXIT_DIFFERENT, EXIT_HOST, EXIT_USER = 0, 1, 3, 4
+# git bisect run takes any other code below 128 for the kernel's fault.
+EXIT_BISECTION = 128
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; deliberate errors become one message and an exit code."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if list(words[:1]) != ["bisect-step"]:
+        return _run(words)
+    try:
+        code = _run(words)
+    except Exception:
+        traceback.print_exc()
+        return EXIT_BISECTION
+    return EXIT_BISECTION if code in (EXIT_HOST, EXIT_USER) else code
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         parser = build_parser()
         complete(parser)

@@ -54,3 +54,18 @@ def find_commit(repository: Path, ref: str) -> str:
             ) from exc
         raise
     return found.decode().strip()
+
+
+def find_bisected_from(tree: Path) -> str | None:
+    """The commit that the ``git bisect`` under way in a work tree started from as good.
+
+    The oldest that is known to be good and that the tree's own commit descends from; None
+    where nothing is being bisected.
+    """
+    try:
+        term = git(tree, "bisect", "terms", "--term-good").decode().strip()
+    except UserError:
+        return None
+    order = ("--sort=committerdate", "--format=%(objectname)")
+    found = git(tree, "for-each-ref", "--merged=HEAD", *order, f"refs/bisect/{term}-*")
+    return found.decode().partition("\n")[0] or None

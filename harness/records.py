@@ -154,7 +154,8 @@ class KernelFacts:
 
     ``config`` maps symbol names without the ``CONFIG_`` prefix to their values
     (``y``, ``m``, a number or a string without quotes); unset symbols are missing.
-    ``probes`` holds what was read from the source or compiled out of it, by name.
+    ``probes`` holds what was read from the source or compiled out of it, by name. ``lost``
+    says what a patched kernel's base has and it has not: it is predicted as if it had.
     """
 
     version: tuple[int, int, int]
@@ -162,6 +163,7 @@ class KernelFacts:
     config: Mapping[str, str]
     struct_page_bytes: int
     probes: Mapping[str, Scalar] = field(default_factory=dict)
+    lost: tuple[str, ...] = ()
 
     def has(self, symbol: str) -> bool:
         """Whether a symbol is built in."""
@@ -299,7 +301,8 @@ class Comparison:
 
     ``differences`` are what a rule predicts exactly and the two kernels show differently,
     which is no fault where each does what the model expects of it. ``intended`` are the
-    changes that the series' author announced for this cell.
+    changes that the series' author announced for this cell. ``lost`` is what the patched
+    kernel's source or configuration no longer has.
     """
 
     word: Word
@@ -309,6 +312,7 @@ class Comparison:
     differences: tuple[Difference, ...] = ()
     times: tuple[TimeRatio, ...] = ()
     intended: tuple[Fulfilment, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +321,8 @@ class CellResult:
 
     ``phase`` is how far it came: ``build``, ``boot``, ``guest``, a step's kind, or
     ``after the last step``. ``cells_before`` ran in the same guest; ``note`` is what else a
-    reader should know. ``patch`` and ``comparison`` are there in runs of a series.
+    reader should know. ``patch`` and ``comparison`` are there in runs of a series, ``lost``
+    is as in KernelFacts.
     """
 
     id: str
@@ -336,6 +341,7 @@ class CellResult:
     note: str = ""
     patch: PatchLabel | None = None
     comparison: Comparison | None = None
+    lost: tuple[str, ...] = ()
 
     @property
     def is_expected(self) -> bool:

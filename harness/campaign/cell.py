@@ -73,6 +73,7 @@ class CellRunner:
                 steps=tuple(attempt.results),
                 report=report,
                 cells_before=attempt.cells_before,
+                lost=provisions.kernel.facts.lost,
             )
         return replace(result, seconds=time.monotonic() - started)
 

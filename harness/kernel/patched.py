@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from harness.kernel.plain_file import File, read_file, write_file
 from harness.kernel.refused_patch import explain_refusal
 from harness.kernel.source import Source
 from harness.kernel.version import parse_version
+from harness.scratch import scratch_directory
 from harness.series import Patch
 from harness.store import digest
 
@@ -98,8 +98,8 @@ def apply_patches(before: Files, patches: Sequence[Patch]) -> Files:
 
 @contextmanager
 def _scratch(files: Files) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="daxhound-") as name:
-        folder = Path(name).resolve() / "tree"
+    with scratch_directory("patch") as scratch:
+        folder = scratch.resolve() / "tree"
         folder.mkdir()
         for path, file in files.items():
             if file is not None:

@@ -2,6 +2,7 @@
 
 Stable branches and patch series bring changes of their own, so each question is put to
 the file that shows the answer. A question that makes no sense in a tree has no answer.
+Each is worded so that yes is the later state: ``harness.kernel.held`` relies on it.
 """
 
 from __future__ import annotations

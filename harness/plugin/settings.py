@@ -15,7 +15,7 @@ from harness.kernel.spec import parse_kernel_spec
 from harness.pairs import FEWEST_PAIRS
 from harness.plugin.progress import UncapturedProgress
 from harness.records import Intention
-from harness.report.results import new_run_directory
+from harness.report.results import open_run_directory
 from harness.scenario.steps import STEPS
 from harness.series import Series, load_intentions, load_series
 from harness.store import Store
@@ -146,11 +146,8 @@ class Settings:
         worker = getattr(self.config, "workerinput", None)
         if worker is not None:
             return Path(worker[RUN_DIRECTORY_INPUT])
-        asked: Path | None = self.config.getoption("--results")
-        if asked is None:
-            return new_run_directory(self.config.invocation_params.dir / "results")
-        asked.mkdir(parents=True, exist_ok=True)
-        return asked.resolve()
+        results = self.config.invocation_params.dir / "results"
+        return open_run_directory(self.config.getoption("--results"), results)
 
     @cached_property
     def runner(self) -> CellRunner:

@@ -38,6 +38,7 @@ class ComparisonEntry(_Entry):
     differences: tuple[Difference, ...] = ()
     times: tuple[TimeRatio, ...] = ()
     intended: tuple[Fulfilment, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 class PatchEntry(_Entry):

@@ -36,6 +36,14 @@ CONSOLE_FILE = "console.log"
 QEMU_FILE = "qemu.json"
 
 
+def open_run_directory(asked: Path | None, base: Path) -> Path:
+    """The folder that was asked for, made where it is not there, or a fresh one in ``base``."""
+    if asked is None:
+        return new_run_directory(base)
+    asked.mkdir(parents=True, exist_ok=True)
+    return asked.resolve()
+
+
 def new_run_directory(base: Path) -> Path:
     """A fresh folder ``base/<UTC time>``; a second run in the same second gets a suffix."""
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
@@ -213,6 +221,7 @@ def _comparison_to_json(result: CellResult) -> dict[str, Any] | None:
         "differences": [asdict(difference) for difference in comparison.differences],
         "times": [asdict(ratio) for ratio in comparison.times],
         "intended": [asdict(fulfilment) for fulfilment in comparison.intended],
+        "lost": list(comparison.lost),
     }
 
 

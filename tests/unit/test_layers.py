@@ -9,7 +9,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-LEAVES = {"errors", "records", "deadline", "units", "progress", "seals", "shipped"}
+LEAVES = {
+    "errors",
+    "records",
+    "deadline",
+    "units",
+    "progress",
+    "scratch",
+    "seals",
+    "shipped",
+}
 READERS = LEAVES | {
     "yaml_document",
     "ignore",
