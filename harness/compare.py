@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from harness.records import Expected, Mismatch, Observation, Prediction, Scalar, StepResult
+from harness.records import (
+    KERNEL_REPORT,
+    Expected,
+    KernelReport,
+    Mismatch,
+    Observation,
+    Prediction,
+    Scalar,
+    StepResult,
+)
 
 
 def compare(
@@ -26,6 +35,15 @@ def compare(
         mismatches=tuple(m for m in differing if m.expected.name not in intended),
         intended=tuple(m for m in differing if m.expected.name in intended),
     )
+
+
+def foretells(prediction: Prediction, reports: Collection[KernelReport]) -> bool:
+    """Whether all that the kernel said is what a known defect of it must make it say.
+
+    What ends a kernel is never foretold.
+    """
+    names = {e.value for e in prediction.expected if e.name == KERNEL_REPORT}
+    return all(report.name in names and report.severity != "fatal" for report in reports)
 
 
 def _agrees(expected: Expected, observation: Observation) -> bool:

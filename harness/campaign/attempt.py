@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.campaign.pool import GuestPool, PooledGuest, Wanted
 from harness.campaign.provide import Provisions
-from harness.compare import compare
+from harness.compare import compare, foretells
 from harness.errors import InfrastructureError, KernelFailure, KernelReported
 from harness.guest.boot import BootRequest, Guest, Transport
 from harness.guest.steps import StepContext, run_step
@@ -173,10 +173,9 @@ class Attempt:
             values.update(run_step(step, guest.shell, self.context).values)
             guest.watch.settle()
         except KernelReported as exc:
-            report = exc.reports[0]
-            expected = {e.value for e in prediction.expected if e.name == KERNEL_REPORT}
-            if any(r.name not in expected or r.severity == "fatal" for r in exc.reports):
+            if not foretells(prediction, exc.reports):
                 raise
+            report = exc.reports[0]
             values[KERNEL_REPORT] = report.name
         mismatch = self._compare(step, prediction, Observation(step.kind, values))
         if mismatch is not None:
