@@ -17,8 +17,10 @@ Scalar: TypeAlias = str | int | bool | None
 Relation: TypeAlias = Literal["==", "contains", ">=", "<="]
 
 KERNEL_REPORT: Final = "kernel_report"
-"""The value of any step that a known defect makes the kernel complain in: ``<kind> in
-<function>``. It is all that is predicted of that step, and no step comes after it."""
+"""The value of any step that a known defect makes the kernel complain in: the report's name.
+
+It is all that is predicted of that step, and no step comes after it.
+"""
 
 
 class Verdict(StrEnum):
@@ -144,8 +146,8 @@ class KernelReport:
 
     @property
     def name(self) -> str:
-        """Kind and function, as in ``warning in memunmap_pages``."""
-        return f"{self.kind} in {self.function}"
+        """``warning in memunmap_pages``; the title, where no function is to blame."""
+        return f"{self.kind} in {self.function}" if self.function else self.title
 
 
 @dataclass(frozen=True, slots=True)

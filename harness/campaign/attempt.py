@@ -165,7 +165,7 @@ class Attempt:
     ) -> tuple[Verdict, str, KernelReport | None]:
         """A step that a known defect makes the kernel complain in; the cell's last.
 
-        Raises KernelReported for any other complaint, and for one that ends the kernel.
+        Raises KernelReported for any other complaint.
         """
         values: dict[str, Scalar] = {}
         report = None

@@ -73,6 +73,7 @@ where there is no probe:
 | `powerpc_block_of_nodes` | powerpc's hotplug blocks follow its memory nodes | from 6.6 |
 | `compound_head_after_tails` | a device's compound gets its head after its tails | from 6.18 |
 | `dax_pud_fault_size_fits` | no defect.pud-fault-size | never |
+| `dax_maps_own_frame` | no defect.folio-frame | never |
 | `radix_compounds_from_start` | no defect.radix-compounds | never |
 | `arm64_parts_from_ram` | no defect.altmap-exhausted | never |
 """

@@ -35,6 +35,7 @@ TARGETS = load_targets()
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 FIXED = {
     "dax_pud_fault_size_fits": True,
+    "dax_maps_own_frame": True,
     "radix_compounds_from_start": True,
     "arm64_parts_from_ram": True,
 }
@@ -142,6 +143,20 @@ def test_radix_warns_where_heads_lie_in_shared_tails() -> None:
 )
 def test_nobody_else_does(target: str, kernel: str, fixed: bool, steps: tuple[Step, ...]) -> None:
     assert not predict(machine(target, kernel, fixed=fixed), *steps).ends_cell
+
+
+@pytest.mark.parametrize("step", [GUP, Fault(memory="devdax", size=GIB)])
+def test_an_entry_of_another_frame_has_reserved_bits_set(step: Step) -> None:
+    """Half a PUD off, 7.2 makes an entry of the folio that starts with the namespace."""
+    mapped = predict(machine("x86_64", "7.2"), *HALF_OFF, step)
+    assert values(mapped) == {KERNEL_REPORT: "oops: Bad pagetable"}
+    assert defects(mapped) == {"defect.folio-frame"}
+    aligned = (devdax(GIB, 2 * GIB), step)
+    on_device = (HALF_OFF[0], devdax(GIB, 2 * GIB, "dev"), step)
+    assert not defects(predict(machine("x86_64", "7.2"), *aligned))
+    assert not defects(predict(machine("x86_64", "7.2"), *on_device))
+    assert not defects(predict(machine("x86_64", "6.12"), *HALF_OFF, step))
+    assert not defects(predict(machine("x86_64", "7.2", fixed=True), *HALF_OFF, step))
 
 
 @pytest.mark.parametrize("kernel", ["6.1", "6.12", "7.2"])
