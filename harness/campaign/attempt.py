@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.campaign.pool import GuestPool, PooledGuest, Wanted
 from harness.campaign.provide import Provisions
-from harness.compare import compare, foretells
+from harness.compare import compare, foretells, name_reports
 from harness.errors import InfrastructureError, KernelFailure, KernelReported
 from harness.guest.boot import BootRequest, Guest, Transport
 from harness.guest.steps import StepContext, run_step
@@ -169,14 +169,15 @@ class Attempt:
         """
         values: dict[str, Scalar] = {}
         report = None
-        try:
+        with suppress(KernelReported):  # there may be more to come
             values.update(run_step(step, guest.shell, self.context).values)
+        try:
             guest.watch.settle()
         except KernelReported as exc:
             if not foretells(prediction, exc.reports):
                 raise
             report = exc.reports[0]
-            values[KERNEL_REPORT] = report.name
+            values[KERNEL_REPORT] = name_reports(exc.reports)
         mismatch = self._compare(step, prediction, Observation(step.kind, values))
         if mismatch is not None:
             return Verdict.MISMATCH, mismatch, None

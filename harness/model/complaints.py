@@ -16,7 +16,9 @@ from harness.records import KERNEL_REPORT, Expected, Rule
 def of_making(machine: Machine, namespace: Namespace, taken: Taken) -> tuple[Expected, ...]:
     """What it says when a namespace is made, whose struct pages are ``taken`` so."""
     if taken.exhausted:
-        return _complaint("warning in memunmap_pages", taken.rule, taken.because)
+        return _complaint(
+            "vmemmap-leak in memunmap_pages; probe-failure", taken.rule, taken.because
+        )
     if warns_of_shared_heads(machine, namespace):
         rule = RULES["defect.radix-compounds"]
         return _complaint("warning in memmap_init_compound", rule, _off(namespace))

@@ -72,6 +72,7 @@ def report(kind: str, function: str | None) -> KernelReport:
         ([report("warning", "bar")], False),
         ([report("warning", "foo"), report("bug", "foo")], False),
         ([report("warning", None)], False),
+        ([], False),
     ],
 )
 def test_a_known_defect_foretells_its_own_report_alone(

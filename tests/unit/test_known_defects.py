@@ -163,7 +163,7 @@ def test_an_entry_of_another_frame_has_reserved_bits_set(step: Step) -> None:
 def test_arm64_runs_out_of_altmap_for_a_part_of_a_section(kernel: str) -> None:
     part = devdax(2 * MIB, 208 * MIB, "dev")
     seen = predict(machine("arm64", kernel), part)
-    assert values(seen) == {KERNEL_REPORT: "warning in memunmap_pages"}
+    assert values(seen) == {KERNEL_REPORT: "vmemmap-leak in memunmap_pages; probe-failure"}
     assert defects(seen) == {"defect.altmap-exhausted"}
     whole = devdax(2 * MIB, 256 * MIB, "dev")
     assert values(predict(machine("arm64", kernel), whole))["outcome"] == "created"
