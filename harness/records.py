@@ -17,8 +17,11 @@ Scalar: TypeAlias = str | int | bool | None
 Relation: TypeAlias = Literal["==", "contains", ">=", "<="]
 
 KERNEL_REPORT: Final = "kernel_report"
-"""The value of any step that a known defect makes the kernel complain in: ``<kind> in
-<function>``. It is all that is predicted of that step, and no step comes after it."""
+"""The value of any step that a known defect makes the kernel complain in: the names of its
+reports in their order, with "; " between them.
+
+It is all that is predicted of that step, and no step comes after it.
+"""
 
 
 class Verdict(StrEnum):
@@ -144,8 +147,13 @@ class KernelReport:
 
     @property
     def name(self) -> str:
-        """Kind and function, as in ``warning in memunmap_pages``."""
-        return f"{self.kind} in {self.function}"
+        """What it is, the same wherever it is met: ``warning in try_grab_folio``.
+
+        Where no function is to blame, the kind, or a title that says more of it.
+        """
+        if self.function:
+            return f"{self.kind} in {self.function}"
+        return self.title if self.title.startswith(self.kind) else self.kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,15 @@ def dax_pud_fault_size_fits(source: Path) -> bool | None:
     return cut_off is None or "fault_size < dev_dax->align" not in handler
 
 
+def dax_maps_own_frame(source: Path) -> bool | None:
+    """Whether device-dax maps a page by its own frame, not by its folio's first.
+
+    Reads drivers/dax/device.c.
+    """
+    handler = _function(source / "drivers/dax/device.c", "__dev_dax_pud_fault")
+    return None if handler is None else "page_folio(pfn_to_page(pfn))" not in handler
+
+
 def radix_compounds_from_start(source: Path) -> bool | None:
     """Whether radix counts compounds from where a namespace starts, as all others do.
 
@@ -206,6 +215,7 @@ PROBES: Mapping[str, Callable[[Path], bool | None]] = MappingProxyType(
             memmap_counted,
             memmap_counts_shared,
             dax_pud_fault_size_fits,
+            dax_maps_own_frame,
             radix_compounds_from_start,
             arm64_parts_from_ram,
             compound_head_after_tails,

@@ -57,6 +57,19 @@ DEFECTS: tuple[Defect, ...] = (
     ),
     Defect(
         Rule(
+            "defect.folio-frame",
+            "From 6.15 device-dax maps the folio that a page is in by the folio's first frame:"
+            " with map=mem off its alignment, where folios start with the namespace, an entry"
+            " names another frame, and one that is not aligned; x86 finds reserved bits set.",
+            "Linux drivers/dax/device.c __dev_dax_pud_fault (vmf_insert_folio_pud);"
+            " mm/huge_memory.c insert_pud (folio_mk_pud); arch/x86/mm/fault.c pgtable_bad",
+            defect=True,
+        ),
+        probe="dax_maps_own_frame",
+        kernels="7.2.13",
+    ),
+    Defect(
+        Rule(
             "defect.altmap-exhausted",
             "The altmap is sized for all struct pages, but not for what aligning them costs: on"
             " arm64 a namespace that ends (or starts) within a section may find no page left for"
@@ -94,10 +107,16 @@ def shares_heads(machine: Machine, namespace: Namespace) -> bool:
     )
 
 
-def why_shared_heads(namespace: Namespace) -> str:
-    """In numbers."""
-    off = namespace.start % namespace.align
-    return f"{namespace.start:#x} is {off:#x} off a multiple of {namespace.align:#x}"
+def maps_other_frames(machine: Machine, namespace: Namespace) -> bool:
+    """Whether an entry of this devdax names another frame than its own (defect.folio-frame)."""
+    return (
+        namespace.mode == "devdax"
+        and namespace.map == "mem"
+        and namespace.align > machine.page
+        and namespace.start % namespace.align != 0
+        and machine.dax_counts_folios
+        and not machine.probe("dax_maps_own_frame", since=NEVER)
+    )
 
 
 def warns_of_shared_heads(machine: Machine, namespace: Namespace) -> bool:

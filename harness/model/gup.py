@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.errors import UserError
+from harness.model import complaints
 from harness.model.availability import why_no_gup
-from harness.model.defects import fails_on_empty_pud, shares_heads, why_shared_heads
+from harness.model.defects import fails_on_empty_pud
 from harness.model.machine import MIB, Machine
 from harness.model.rules import RULES
 from harness.model.state import GuestState, Mounted, Namespace
-from harness.records import KERNEL_REPORT, Expected, Prediction, Relation, Rule
+from harness.records import Expected, Prediction, Relation, Rule
 from harness.scenario.steps import GupTest
 from harness.units import align_up, format_size
 
@@ -29,14 +30,6 @@ def predict_gup(state: GuestState, step: GupTest) -> Prediction:
         region = state.region(step.region)
         devdax, files = region.devdax, region.files
     return Prediction(step.kind, expect_gup(state.machine, step, devdax, files))
-
-
-def expect_shared_heads(machine: Machine, device: Namespace | None) -> tuple[Expected, ...]:
-    """What a kernel with defect.radix-compounds says when such pages are held."""
-    if device is None or not shares_heads(machine, device):
-        return ()
-    rule, why = RULES["defect.radix-compounds"], why_shared_heads(device)
-    return (Expected(KERNEL_REPORT, "warning in try_grab_folio", rule, because=why),)
 
 
 def expect_gup(
@@ -64,7 +57,7 @@ def expect_gup(
         early = _file_outcome(machine, step, files)
     else:
         early = ()
-    early = early or expect_shared_heads(machine, devdax)
+    early = early or complaints.of_holding(machine, devdax)
     if early or step.touch:
         return early or _expect_run(machine, step, files)
     return _expect_untouched(machine, step, devdax, files)

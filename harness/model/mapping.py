@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.errors import UserError
+from harness.model import complaints
 from harness.model.defects import fails_on_empty_pud
 from harness.model.memory import (
     Memory,
@@ -35,9 +36,9 @@ def expect_fault(memory: Memory, step: Fault) -> tuple[Expected, ...]:
             field="length" if step.length is not None else "first",
             hint="first + length within size",
         )
-    refused = _refused(memory, fixed=step.fixed)
-    if refused:
-        return refused
+    early = _refused(memory, fixed=step.fixed) or _complaint(memory)
+    if early:
+        return early
     stop = _stopped(memory, step, length)
     touched = length if stop is None else stop.touched
     rule = RULES["fault.touched"] if stop is None else stop.rule
@@ -129,6 +130,11 @@ def _refused(memory: Memory, *, fixed: bool) -> tuple[Expected, ...]:
     return _no_mapping("EINVAL", RULES["devdax.unaligned"], why)
 
 
+def _complaint(memory: Memory) -> tuple[Expected, ...]:
+    device = memory.devdax if memory.step.memory == "devdax" else None
+    return complaints.of_touching(memory.machine, device)
+
+
 def _no_mapping(errno: str, rule: Rule, why: str) -> tuple[Expected, ...]:
     return (
         Expected("outcome", "refused", rule, because=why),
@@ -142,9 +148,9 @@ def expect_mmap(memory: Memory, step: Mmap) -> tuple[Expected, ...]:
         raise UserError(
             f"{step.memory} memory has no file to truncate", field="end", hint="munmap or exit"
         )
-    refused = _refused(memory, fixed=True)
-    if refused:
-        return refused
+    early = _refused(memory, fixed=True) or _complaint(memory)
+    if early:
+        return early
     stop = _stopped(memory, step, step.size)
     if stop is not None:
         values = (Expected("outcome", "signalled", stop.rule), *stop.expected(0)[:2])

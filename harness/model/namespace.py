@@ -8,10 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.errors import UserError
-from harness.model import ndctl
+from harness.model import complaints, ndctl
 from harness.model.availability import why_no_mode, why_no_pmem
-from harness.model.cost import Cost, cost_of, expect_cost, expect_returned
-from harness.model.defects import warns_of_shared_heads, why_shared_heads
+from harness.model.cost import cost_of, expect_cost, expect_returned
 from harness.model.geometry import (
     STRUCT_PAGE_RESERVED,
     InfoBlock,
@@ -25,7 +24,7 @@ from harness.model.regions import expect_available
 from harness.model.rules import RULES
 from harness.model.state import GuestState, Namespace
 from harness.model.vmemmap import explain_sharing
-from harness.records import KERNEL_REPORT, Expected, PmemDevice, Prediction
+from harness.records import Expected, PmemDevice, Prediction
 from harness.scenario.steps import CreateNamespace, DestroyNamespaces, Map, Mode
 from harness.units import count
 
@@ -41,9 +40,9 @@ def predict_create(state: GuestState, step: CreateNamespace) -> Prediction:
     if isinstance(outcome, Refusal):
         return Prediction(step.kind, expect_refused(outcome))
     cost = cost_of(machine, outcome, state.spans())
-    complaint = _complaint(machine, outcome, cost)
-    if complaint is not None:
-        return Prediction(step.kind, (complaint,))
+    complaint = complaints.of_making(machine, outcome, cost.taken)
+    if complaint:
+        return Prediction(step.kind, complaint)
     lacking = cost.why_impossible(machine)
     if lacking is not None:
         return Prediction(step.kind, (), lacking)
@@ -53,17 +52,6 @@ def predict_create(state: GuestState, step: CreateNamespace) -> Prediction:
     state.blocks += cost.blocks
     created = expect_created(machine, namespace)
     return Prediction(step.kind, (*created, *expect_cost(machine, region.device, cost)))
-
-
-def _complaint(machine: Machine, namespace: Namespace, cost: Cost) -> Expected | None:
-    """What a kernel with a known defect says of such a namespace."""
-    if cost.taken.exhausted:
-        said, taken = "warning in memunmap_pages", cost.taken
-        return Expected(KERNEL_REPORT, said, taken.rule, because=taken.because)
-    if warns_of_shared_heads(machine, namespace):
-        rule, said = RULES["defect.radix-compounds"], "warning in memmap_init_compound"
-        return Expected(KERNEL_REPORT, said, rule, because=why_shared_heads(namespace))
-    return None
 
 
 def predict_destroy(state: GuestState, step: DestroyNamespaces) -> Prediction:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.errors import UserError
+from harness.model import complaints
 from harness.model.defects import fails_on_empty_pud
 from harness.model.machine import Machine
 from harness.model.rules import RULES
@@ -37,6 +38,8 @@ def expect_poison(
             hint=f"a multiple of {format_size(device.align)} up to"
             f" {format_size(device.size_bytes)}",
         )
+    if said := complaints.of_touching(machine, device):
+        return said
     if fails_on_empty_pud(machine):
         return tuple(_expect_nothing_mapped(step))
     return (

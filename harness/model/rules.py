@@ -74,6 +74,7 @@ where there is no probe:
 | `powerpc_block_of_nodes` | powerpc's hotplug blocks follow its memory nodes | from 6.6 |
 | `compound_head_after_tails` | a device's compound gets its head after its tails | from 6.18 |
 | `dax_pud_fault_size_fits` | no defect.pud-fault-size | never |
+| `dax_maps_own_frame` | no defect.folio-frame | never |
 | `radix_compounds_from_start` | no defect.radix-compounds | never |
 | `arm64_parts_from_ram` | no defect.altmap-exhausted | never |
 """
@@ -144,7 +145,7 @@ kernel whose source answers the probe with yes is held to what is right.
 _ABOUT_DEFECTS = (
     "defect.pud-fault-size: a mapping that shares its PUD with others, such as gup_test's, works:"
     " the handler of PUDs is asked only where the PUD is empty. One of `unsigned long` mends it"
-    " (series/7.2/pud-fault-size.patch).",
+    " (fixes/7.2/pud-fault-size.patch).",
     "defect.radix-compounds: devdax-tail, half a PUD off. 6.12.117 is silent until pages are"
     " pinned: the first page of data has a struct page that nobody initialised. Seven eighths of"
     " an alignment off, 7.2.13 would write behind the last struct pages; the model does not say"

@@ -14,6 +14,12 @@ from harness.errors import UserError
 from harness.report.combine import combine, merge
 from harness.report.difference import compare_runs
 from harness.report.findings import find
+from harness.report.github import render_github
+from harness.report.junit import render_junit
+from harness.report.kcidb import render_kcidb
+from harness.report.ktap import render_ktap
+from harness.report.mail import render_mail
+from harness.report.material import gather
 from harness.report.results import folder_name
 from harness.report.run import read_run, read_steps
 from harness.report.story import read_story
@@ -259,3 +265,33 @@ def test_of_a_used_guest_the_attempt_counts_that_failed(run: Path) -> None:
     assert len(story.report_lines) == 2
     assert "a new guest" not in story.report_lines[0]
     assert story.emulation is not None
+
+
+def test_a_known_defect_is_told_of_in_every_form(run: Path) -> None:
+    """A cell that is as expected, and a kernel that is not as it should be."""
+    defect = {"rule": "defect.x", "statement": "The kernel gives SIGBUS."}
+
+    def know(document: Any) -> None:
+        document["cells"][0]["known_defects"] = [defect]
+
+    edit(run, know)
+    material = gather([run], None, run)
+    (finding,) = [one for one in material.findings if one.word == "known defect"]
+    assert finding.what == "The kernel gives SIGBUS."
+    assert "known defect" in headline(material.run, [])
+    for render in (render_mail, render_junit, render_ktap, render_kcidb, render_github):
+        assert "The kernel gives SIGBUS." in render(material).replace("\n  ", " ")
+
+
+def test_a_known_defect_that_is_gone_since_an_earlier_run_is_fixed(
+    run: Path, clean_run: Path, tmp_path: Path
+) -> None:
+    earlier = Path(shutil.copytree(clean_run, tmp_path / "earlier"))
+
+    def know(document: Any) -> None:
+        document["cells"][0]["known_defects"] = [{"rule": "defect.x"}]
+
+    edit(earlier, know)
+    first = read_run(run).cells[0].entry.id
+    assert compare_runs(read_run(run), read_run(earlier)).words[first] == "fixed"
+    assert compare_runs(read_run(earlier), read_run(run)).words[first] == "known defect"

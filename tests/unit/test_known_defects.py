@@ -35,6 +35,7 @@ TARGETS = load_targets()
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 FIXED = {
     "dax_pud_fault_size_fits": True,
+    "dax_maps_own_frame": True,
     "radix_compounds_from_start": True,
     "arm64_parts_from_ram": True,
 }
@@ -144,11 +145,25 @@ def test_nobody_else_does(target: str, kernel: str, fixed: bool, steps: tuple[St
     assert not predict(machine(target, kernel, fixed=fixed), *steps).ends_cell
 
 
+@pytest.mark.parametrize("step", [GUP, Fault(memory="devdax", size=GIB)])
+def test_an_entry_of_another_frame_has_reserved_bits_set(step: Step) -> None:
+    """Half a PUD off, 7.2 makes an entry of the folio that starts with the namespace."""
+    mapped = predict(machine("x86_64", "7.2"), *HALF_OFF, step)
+    assert values(mapped) == {KERNEL_REPORT: "oops: Bad pagetable"}
+    assert defects(mapped) == {"defect.folio-frame"}
+    aligned = (devdax(GIB, 2 * GIB), step)
+    on_device = (HALF_OFF[0], devdax(GIB, 2 * GIB, "dev"), step)
+    assert not defects(predict(machine("x86_64", "7.2"), *aligned))
+    assert not defects(predict(machine("x86_64", "7.2"), *on_device))
+    assert not defects(predict(machine("x86_64", "6.12"), *HALF_OFF, step))
+    assert not defects(predict(machine("x86_64", "7.2", fixed=True), *HALF_OFF, step))
+
+
 @pytest.mark.parametrize("kernel", ["6.1", "6.12", "7.2"])
 def test_arm64_runs_out_of_altmap_for_a_part_of_a_section(kernel: str) -> None:
     part = devdax(2 * MIB, 208 * MIB, "dev")
     seen = predict(machine("arm64", kernel), part)
-    assert values(seen) == {KERNEL_REPORT: "warning in memunmap_pages"}
+    assert values(seen) == {KERNEL_REPORT: "vmemmap-leak in memunmap_pages; probe-failure"}
     assert defects(seen) == {"defect.altmap-exhausted"}
     whole = devdax(2 * MIB, 256 * MIB, "dev")
     assert values(predict(machine("arm64", kernel), whole))["outcome"] == "created"
