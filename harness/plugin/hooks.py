@@ -96,6 +96,11 @@ class Recorder:
         self.user_error = False
         self.unwritten: str | None = None
 
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Before the first cell: room for run.json is held while there is some."""
+        if self.run_file is None and nodeid.partition("::")[0].endswith((".yaml", ".yml")):
+            self.run_file = RunFile(self.settings.run_directory, self.settings.describe())
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == CRASHED and "[" in report.nodeid:
             known, kernel = self.settings.known, self.settings.kernel
@@ -127,7 +132,8 @@ class Recorder:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        if self.run_file is not None and exitstatus != pytest.ExitCode.INTERRUPTED:
+        ran = self.run_file is not None and self.run_file.cells
+        if self.run_file is not None and ran and exitstatus != pytest.ExitCode.INTERRUPTED:
             self._write(self.run_file.finish)
         if self.unwritten is not None and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -135,7 +141,7 @@ class Recorder:
             session.exitstatus = USER_ERROR_EXIT
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        if self.run_file is None:
+        if self.run_file is None or not self.run_file.cells:
             return
         terminalreporter.section("daxhound")
         terminalreporter.write_line(render_summary(self.run_file.cells, RULES))
