@@ -98,11 +98,11 @@ class Recorder:
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Before the first cell: room for run.json is held while there is some."""
-        if self.run_file is None and nodeid.partition("::")[0].endswith((".yaml", ".yml")):
+        if self.run_file is None and _is_cell(nodeid):
             self.run_file = RunFile(self.settings.run_directory, self.settings.describe())
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.when == CRASHED and "[" in report.nodeid:
+        if report.when == CRASHED and _is_cell(report.nodeid):
             known, kernel = self.settings.known, self.settings.kernel
             self._record(crashed_cell(report.nodeid, report.longreprtext, kernel, known))
         if report.when != "call":
@@ -161,6 +161,10 @@ class Recorder:
         directory = self.settings.run_directory
         for line in render_github(gather([directory], None, directory)).splitlines():
             terminalreporter.write_line(line)
+
+
+def _is_cell(nodeid: str) -> bool:
+    return nodeid.partition("::")[0].endswith((".yaml", ".yml"))
 
 
 @pytest.hookimpl(trylast=True)
