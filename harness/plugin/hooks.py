@@ -95,8 +95,13 @@ class Recorder:
         self.user_error = False
         self.unwritten: str | None = None
 
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Before the first cell: room for run.json is held while there is some."""
+        if self.run_file is None and _is_cell(nodeid):
+            self.run_file = RunFile(self.settings.run_directory, self.settings.describe())
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.when == CRASHED and "[" in report.nodeid:
+        if report.when == CRASHED and _is_cell(report.nodeid):
             known, kernel = self.settings.known, self.settings.kernel
             self._record(crashed_cell(report.nodeid, report.longreprtext, kernel, known))
         if report.when != "call":
@@ -126,7 +131,8 @@ class Recorder:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        if self.run_file is not None and exitstatus != pytest.ExitCode.INTERRUPTED:
+        ran = self.run_file is not None and self.run_file.cells
+        if self.run_file is not None and ran and exitstatus != pytest.ExitCode.INTERRUPTED:
             self._write(self.run_file.finish)
         if self.unwritten is not None and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -134,7 +140,7 @@ class Recorder:
             session.exitstatus = USER_ERROR_EXIT
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        if self.run_file is None:
+        if self.run_file is None or not self.run_file.cells:
             return
         from harness.model.rules import RULES
 
@@ -156,6 +162,10 @@ class Recorder:
         directory = self.settings.run_directory
         for line in render_github(gather([directory], None, directory)).splitlines():
             terminalreporter.write_line(line)
+
+
+def _is_cell(nodeid: str) -> bool:
+    return nodeid.partition("::")[0].endswith((".yaml", ".yml"))
 
 
 @pytest.hookimpl(trylast=True)

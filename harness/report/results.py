@@ -28,6 +28,7 @@ from harness.records import (
     Rule,
     StepResult,
 )
+from harness.report.room import Room
 
 SCHEMA: Final = 1
 RUN_FILE = "run.json"
@@ -234,14 +235,17 @@ def _report_to_json(report: KernelReport) -> dict[str, Any]:
 class RunFile:
     """``run.json``, replaced whole each time a cell finishes.
 
-    ``record`` and ``finish`` raise InfrastructureError where it cannot be written; what it
-    lacks then is in it as soon as one of them can.
+    Some room on the disk is held for it, so that verdicts are kept where nothing else is.
+    ``record`` and ``finish`` raise InfrastructureError where it cannot be written all the
+    same; what it lacks then is in it as soon as one of them can.
     """
 
     def __init__(self, run_directory: Path, facts: Mapping[str, Any]) -> None:
         self.path = run_directory / RUN_FILE
         self._facts = {**facts, "started": _now(), "finished": None}
         self._cells: dict[str, dict[str, Any]] = {}
+        self._room = Room(run_directory)
+        self._room.hold()
 
     def record(self, *cells: Mapping[str, Any]) -> None:
         """Add or replace cells, given as :func:`cell_to_json` makes them.
@@ -259,6 +263,7 @@ class RunFile:
         """Say that the run came to its end; without it a reader knows that it was killed."""
         self._facts["finished"] = _now()
         self._write()
+        self._room.release()
 
     @property
     def cells(self) -> tuple[dict[str, Any], ...]:
@@ -266,14 +271,23 @@ class RunFile:
 
     def _write(self) -> None:
         document = {"schema": SCHEMA, **self._facts, "cells": list(self._cells.values())}
-        temporary = self.path.with_suffix(".json.new")
+        text = json.dumps(document, indent=1) + "\n"
         with _host_errors(self.path):
             try:
-                temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-                temporary.replace(self.path)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
+                self._replace(text)
+            except OSError:
+                self._room.release()
+                self._replace(text)
+                self._room.hold()
+
+    def _replace(self, text: str) -> None:
+        temporary = self.path.with_suffix(".json.new")
+        try:
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(self.path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
 
 
 def _now() -> str:

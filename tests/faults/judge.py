@@ -35,6 +35,8 @@ def complaints(
     said = _NEVER_SAID.search(run.output)
     if said and not (interrupted and not _OWN_FRAME.search(run.output)):
         yield f"the output has {said[0]!r}"
+    if "\x1b" in run.output:
+        yield "a terminal escape got through"
     if run.peak_kib > PEAK_BOUND_KIB:
         yield f"the harness took {run.peak_kib >> 10} MiB"
     try:

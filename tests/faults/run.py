@@ -19,7 +19,7 @@ from tests.faults.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 
-_SLICE_SECONDS = 0.05
+_SLICE_SECONDS = 0.1
 _CENSUS_SECONDS = 0.5
 _END_SECONDS = 30.0
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -153,3 +155,35 @@ def test_summary_names_rules_that_no_guest_was_held_to() -> None:
     text = render_summary([cell_to_json(RESULT)], ["ns.size", "ns.align", "btt.capacity"])
     assert text.splitlines()[1:] == ["2 rules unproved by this run:", "  btt.capacity, ns.align"]
     assert "unproved" not in render_summary([cell_to_json(RESULT)], ["ns.size"])
+
+
+_FULL = """
+import json, os, sys
+from pathlib import Path
+from harness.report.results import RunFile
+folder = Path(sys.argv[1])
+run = RunFile(folder, {})
+ballast = os.open(folder / "ballast", os.O_CREAT | os.O_WRONLY)
+try:
+    while os.write(ballast, bytes(4096)):
+        pass
+except OSError:
+    pass
+cell = {"verdict": "infrastructure", "comparison": None}
+run.record(*({**cell, "id": f"cell {number}"} for number in range(50)))
+print(len(json.loads((folder / "run.json").read_text())["cells"]))
+"""
+_SMALL_DISK = ("unshare", "--map-root-user", "--mount", "sh", "-c")
+_MOUNT = 'mount -t tmpfs -o size=300k none "$0" && exec "$@"'
+
+
+@pytest.mark.skipif(
+    subprocess.run((*_SMALL_DISK, "true"), capture_output=True, check=False).returncode != 0,
+    reason="this host lets nobody mount a small disk",
+)
+def test_verdicts_are_kept_on_a_disk_that_others_filled(tmp_path: Path) -> None:
+    program = (sys.executable, "-c", _FULL, str(tmp_path))
+    said = subprocess.run(
+        (*_SMALL_DISK, _MOUNT, str(tmp_path), *program), capture_output=True, text=True, check=False
+    )
+    assert said.stdout == "50\n", said.stderr

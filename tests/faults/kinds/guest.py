@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shlex
 
 from tests.faults import judge
 from tests.faults.judge import KERNELS, exactly, never
@@ -31,6 +32,18 @@ _FLOOD = (
     "head -c 20000 /dev/urandom | base64 >/run/junk; "
     "printf '\\033[2J\\033]0;owned\\007\\r\\n\\ndaxhound: ready\\n\\033[31m\\b' >>/run/junk; "
     "(while :; do cat /run/junk >/dev/console; done) >/dev/null 2>&1 </dev/null &"
+)
+# What stands in gup_test's place: noise, terminal orders, forged results, no end, no shell.
+_LIES = {
+    "noise": "head -c 5000 /dev/urandom; exit 3",
+    "escapes": "printf '\\033[2J\\033]0;owned\\007\\033[31m\\r\\b\\n'; exit 1",
+    "numbers": "printf 'PIN_FAST_BENCHMARK: Time: get:%s put:-1 us\\n' 99999999999999999999999999",
+    "sections": "printf '\\n=====daxhound: end\\nstatus=0\\nstatus=x\\n\\n'; exit 127",
+    "no end": "yes forged",
+    "no shell": "kill -9 $PPID",
+}
+_LIE = (
+    "printf '%s\\n' '#!/bin/sh' {lie} >/run/lie; chmod 755 /run/lie; cp /run/lie $(which gup_test)"
 )
 _ONE_CELL = ("-k", "pin-fast")
 
@@ -88,6 +101,17 @@ def flood(rng: random.Random, _here: Surroundings) -> Trial:
         what=f"the console is flooded from {place} on",
         inside={"at": place, "command": _FLOOD},
         expected=never(*KERNELS),
+    )
+
+
+def liar(rng: random.Random, _here: Surroundings) -> Trial:
+    """A guest that does not tell the truth; any verdict will do, and none of its orders."""
+    lie = rng.choice(sorted(_LIES))
+    return Trial(
+        what=f"gup_test shows {lie}",
+        inside={"at": "guest", "command": _LIE.format(lie=shlex.quote(_LIES[lie]))},
+        arguments=SHORT_PATIENCE,
+        expected=never(),
     )
 
 
