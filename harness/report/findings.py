@@ -58,10 +58,10 @@ class Finding:
         return tuple(dict.fromkeys(cell.entry.scenario for cell in self.cells))
 
 
-def word_of(cell: Cell, earlier: Mapping[str, str] | None = None) -> str:
+def word_of(cell: Cell, earlier: Mapping[tuple[str, str], str] | None = None) -> str:
     """How a cell is told of in one of ``WORDS``; empty for one that has nothing to tell.
 
-    ``earlier`` maps ids to words of :func:`harness.report.difference.compare_runs`.
+    ``earlier`` maps ids and kernels to words of :func:`harness.report.difference.compare_runs`.
     """
     comparison = cell.entry.comparison
     if comparison is not None:
@@ -74,7 +74,7 @@ def word_of(cell: Cell, earlier: Mapping[str, str] | None = None) -> str:
     if cell.entry.verdict is Verdict.INFRASTRUCTURE:
         return "infrastructure"
     if earlier is not None:
-        return earlier.get(cell.entry.id, "failing" if cell.failing else "")
+        return earlier.get(cell.key[:2], "failing" if cell.failing else "")
     return "failing" if cell.failing else ""
 
 
@@ -100,7 +100,9 @@ def what_of(cell: Cell) -> str:
     return first
 
 
-def find(cells: Iterable[Cell], earlier: Mapping[str, str] | None = None) -> tuple[Finding, ...]:
+def find(
+    cells: Iterable[Cell], earlier: Mapping[tuple[str, str], str] | None = None
+) -> tuple[Finding, ...]:
     """Every finding, most telling first.
 
     Of a run per patch, what one patch brought and the next ones keep is the first's.

@@ -1,7 +1,7 @@
-"""A run's folder: ``run.json``, and one folder a cell, written as things happen.
+"""A run's folder: one folder a cell, written as things happen, and the entries of run.json.
 
-A killed run keeps every cell that it finished: ``run.json`` is replaced whole, never
-edited, and each step's line is on disk before the next step starts.
+A killed run keeps all that it came to: each step's line is on disk before the next step
+starts, and each cell's before the next cell (:mod:`harness.report.run_file`).
 """
 
 from __future__ import annotations
@@ -196,44 +196,3 @@ def _report_to_json(report: KernelReport) -> dict[str, Any]:
     details = asdict(report)
     del details["text"]
     return details
-
-
-class RunFile:
-    """``run.json``, replaced whole each time a cell finishes."""
-
-    def __init__(self, run_directory: Path, facts: Mapping[str, Any]) -> None:
-        self.path = run_directory / RUN_FILE
-        self._facts = {**facts, "started": _now(), "finished": None}
-        self._cells: dict[str, dict[str, Any]] = {}
-        self._write()
-
-    def record(self, *cells: Mapping[str, Any]) -> None:
-        """Add or replace cells, given as :func:`cell_to_json` makes them.
-
-        A kernel inside a series is the base of the next comparison as well; the entry that
-        says how it compares itself stays.
-        """
-        for cell in cells:
-            known = self._cells.get(str(cell["id"]), {})
-            if known.get("comparison") is None or cell["comparison"] is not None:
-                self._cells[str(cell["id"])] = dict(cell)
-        self._write()
-
-    def finish(self) -> None:
-        """Say that the run came to its end; without it a reader knows that it was killed."""
-        self._facts["finished"] = _now()
-        self._write()
-
-    @property
-    def cells(self) -> tuple[dict[str, Any], ...]:
-        return tuple(self._cells.values())
-
-    def _write(self) -> None:
-        document = {"schema": SCHEMA, **self._facts, "cells": list(self._cells.values())}
-        temporary = self.path.with_suffix(".json.new")
-        temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-        temporary.replace(self.path)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
