@@ -128,6 +128,10 @@ class Store:
         with self._host_errors(), self._uses.gate():
             return {(Path(name).parent.name, Path(name).name) for name in self._uses.in_use()}
 
+    def given(self) -> tuple[Path, ...]:
+        """What this process was given, each entry once, in that order."""
+        return tuple(self.root / name for name in self._uses.own())
+
     def remove(self, kind: str, key: str) -> bool:
         """Remove an entry that no living process uses; whether it was removed."""
         entry = self._entry(kind, key)

@@ -69,6 +69,11 @@ class Uses:
                     used |= set(file.read().splitlines())
         return used
 
+    def own(self) -> tuple[str, ...]:
+        """``kind/key`` of what this process uses, each once, the first first."""
+        name = self._file().name
+        return tuple(dict.fromkeys(Path(name).read_text(encoding="utf-8").splitlines()))
+
     def last_used(self, entry: Path) -> float:
         """When it was last given to anybody, or made: seconds since the epoch."""
         for path in (self._mark(entry), entry):
@@ -94,8 +99,9 @@ class Uses:
         if key not in self._own:
             folder = self._root / _USERS
             folder.mkdir(parents=True, exist_ok=True)
-            number, _ = tempfile.mkstemp(prefix=f"{os.getpid()}-", suffix=".uses", dir=folder)
-            file = self._own[key] = os.fdopen(number, "a", encoding="utf-8")
+            number, name = tempfile.mkstemp(prefix=f"{os.getpid()}-", suffix=".uses", dir=folder)
+            os.close(number)
+            file = self._own[key] = Path(name).open("a", encoding="utf-8")  # noqa: SIM115
             _lock(file)
         return self._own[key]
 

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.commands.parser import (
@@ -29,6 +30,7 @@ def add_commands(commands: Commands) -> None:
         "build --arch ppc64-hash,ppc64-radix",
         "build --arch s390x --scenario gup-anon --kernel debian:6.12",
         "build --series v7.mbox --per-patch --json",
+        "build --arch arm64 --pack store.tar",
     )
     command = add_command(commands, "build", summary, _build, *examples)
     add_arch(command)
@@ -36,6 +38,8 @@ def add_commands(commands: Commands) -> None:
     add_kernel(command)
     command.add_argument("--series", metavar="PATCHES", help="with and without these patches")
     command.add_argument("--per-patch", action="store_true", help="with each number of them")
+    pack = "write what was built to a file, for: daxhound cache unpack"
+    command.add_argument("--pack", type=Path, metavar="FILE", help=pack)
     add_json(command)
 
 
@@ -44,6 +48,7 @@ def _build(options: argparse.Namespace) -> int:
     from harness.campaign.ahead import build_ahead
     from harness.campaign.provide import Provider
     from harness.machine.process import orderly_termination
+    from harness.pack import pack
     from harness.progress import Progress
     from harness.series import load_series
     from harness.store import Store
@@ -57,6 +62,8 @@ def _build(options: argparse.Namespace) -> int:
             builds.append(build)
             if not options.json:
                 print(_line(build), flush=True)
+    if options.pack:
+        pack(provider.store, options.pack)
     if options.json:
         print(json.dumps([asdict(build) for build in builds], indent=1))
     return 1 if any(build.failure for build in builds) else 0

@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.commands.parser import add_command, add_json
@@ -28,9 +29,12 @@ def add_commands(commands: Commands) -> None:
         "cache",
         "cache prune --older-than 30d",
         "cache prune --keep 20G --kind kernel,source --dry-run",
+        "cache unpack store.tar",
     )
     command = add_command(commands, "cache", summary, _cache, *examples)
-    command.add_argument("action", nargs="?", choices=("size", "prune"), default="size")
+    command.add_argument("action", nargs="?", choices=("size", "prune", "unpack"), default="size")
+    files = "unpack: take in what daxhound build --pack wrote"
+    command.add_argument("files", nargs="*", type=Path, metavar="FILE", help=files)
     older = "prune what nobody used for so long: 12h, 30d, 4w"
     command.add_argument("--older-than", metavar="AGE", type=_argument(_parse_age), help=older)
     keep = "prune the longest unused until the rest takes no more: 20G"
@@ -65,6 +69,10 @@ def _cache(options: argparse.Namespace) -> int:
     from harness.store import Store
 
     store = Store.default()
+    if options.action == "unpack":
+        return _unpack(store, options.files)
+    if options.files:
+        raise UserError(f"{options.action} takes no files", hint="daxhound cache unpack FILE...")
     entries = _of_kinds(list_entries(store), options.kind)
     if options.action == "size":
         _tell(store, entries, options)
@@ -74,6 +82,16 @@ def _cache(options: argparse.Namespace) -> int:
     bounds = {"older_than_seconds": options.older_than, "keep_bytes": options.keep}
     chosen = tuple(choose(entries, now=time.time(), **bounds))
     _tell(store, chosen if options.dry_run else prune(store, chosen), options)
+    return 0
+
+
+def _unpack(store: Store, files: Sequence[Path]) -> int:
+    from harness.pack import unpack
+
+    if not files:
+        raise UserError("unpack: which files?", hint="what daxhound build --pack wrote")
+    for file in files:
+        print(f"{file}: {count(unpack(store, file), 'folder')}")
     return 0
 
 

@@ -23,7 +23,7 @@ def add_commands(commands: Commands) -> None:
     examples = (
         "report results/20261120-233152",
         "report results/20261120-233152 --format text",
-        "report results/tonight --against results/last-night --format github",
+        "report results/tonight --against results/last-night --format github --check",
         "report --merge shard-1 shard-2 -o results/tonight",
     )
     command = add_command(commands, "report", summary, run_report, *examples)
@@ -31,12 +31,15 @@ def add_commands(commands: Commands) -> None:
     command.add_argument("--format", choices=FORMATS, default="html", help="default: html")
     command.add_argument("--against", type=Path, metavar="DIR", help="hold it against this run")
     command.add_argument("--merge", action="store_true", help="one results folder, -o, of all")
+    check = "exit code 1 where a failure is new, 3 where the host failed or a run is incomplete"
+    command.add_argument("--check", action="store_true", help=check)
     where = "default: DIR/report.html, other formats to standard output"
     command.add_argument("-o", "--output", type=Path, metavar="PATH", help=where)
 
 
 def run_report(options: argparse.Namespace) -> int:
-    """Write or print; always 0, whatever was found."""
+    """Write or print; 0 whatever was found, unless --check asks."""
+    from harness.report.check import judge
     from harness.report.formats import FORMATS as WRITERS
     from harness.report.material import gather, write_file
 
@@ -47,13 +50,14 @@ def run_report(options: argparse.Namespace) -> int:
     if output is None and options.format == "html":
         output = options.directories[0] / "report.html"
     base = output.parent if output else Path()
-    text = WRITERS[options.format](gather(options.directories, options.against, base))
+    material = gather(options.directories, options.against, base)
+    text = WRITERS[options.format](material)
     if output is None:
         sys.stdout.write(text)
     else:
         write_file(output, text)
         print(output)
-    return 0
+    return judge(material) if options.check else 0
 
 
 def _merge(directories: list[Path], output: Path | None) -> str:

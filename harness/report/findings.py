@@ -68,10 +68,10 @@ class Finding:
         return tuple(dict.fromkeys(cell.entry.scenario for cell in self.cells))
 
 
-def word_of(cell: Cell, earlier: Mapping[str, str] | None = None) -> str:
+def word_of(cell: Cell, earlier: Mapping[tuple[str, str], str] | None = None) -> str:
     """How a cell is told of in one of ``WORDS``; empty for one that has nothing to tell.
 
-    ``earlier`` maps ids to words of :func:`harness.report.difference.compare_runs`.
+    ``earlier`` maps ids and kernels to words of :func:`harness.report.difference.compare_runs`.
     """
     comparison = cell.entry.comparison
     if comparison is not None:
@@ -84,7 +84,7 @@ def word_of(cell: Cell, earlier: Mapping[str, str] | None = None) -> str:
     if cell.entry.verdict is Verdict.INFRASTRUCTURE:
         return "infrastructure"
     alone = "failing" if cell.failing else KNOWN_DEFECT if cell.known_defects else ""
-    return alone if earlier is None else earlier.get(cell.entry.id, alone)
+    return alone if earlier is None else earlier.get(cell.key[:2], alone)
 
 
 def what_of(cell: Cell) -> str:
@@ -111,7 +111,9 @@ def what_of(cell: Cell) -> str:
     return first
 
 
-def find(cells: Iterable[Cell], earlier: Mapping[str, str] | None = None) -> tuple[Finding, ...]:
+def find(
+    cells: Iterable[Cell], earlier: Mapping[tuple[str, str], str] | None = None
+) -> tuple[Finding, ...]:
     """Every finding, most telling first.
 
     Of a run per patch, what one patch brought and the next ones keep is the first's.

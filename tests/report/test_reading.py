@@ -233,7 +233,7 @@ def test_against_an_earlier_run(run: Path, clean_run: Path, tmp_path: Path) -> N
     now, before = read_run(later), read_run(run)
     difference = compare_runs(now, before)
     names = [cell.entry.id for cell in now.cells]
-    assert difference.words == {
+    assert {name: word for (name, _), word in difference.words.items()} == {
         names[0]: "fixed",
         names[1]: "still failing",
         names[2]: "fails otherwise",
@@ -242,6 +242,50 @@ def test_against_an_earlier_run(run: Path, clean_run: Path, tmp_path: Path) -> N
     assert difference.not_run == (before.cells[-1].entry.id,)
     words = [finding.word for finding in find(now.cells, difference.words)]
     assert words == ["new failure", "fails otherwise", "still failing", "fixed"]
+
+
+def test_kernels_of_a_night_are_told_apart(clean_run: Path, tmp_path: Path) -> None:
+    """A cell that fails on one kernel, as it did before, is no news on the other either."""
+    nights = []
+    for night in ("before", "after"):
+        shards = []
+        for kernel in ("debian:6.1", "debian:6.12"):
+            shard = Path(shutil.copytree(clean_run, tmp_path / night / kernel[7:]))
+            bad = {"verdict": "mismatch", "reason": "regions: regions is 0, expected == 1"}
+            edit(shard, lambda d, kernel=kernel: d.update(kernel=kernel))
+            if kernel == "debian:6.1":
+                edit(shard, lambda d, bad=bad: d["cells"][0].update(bad))
+            shards.append(shard)
+        nights.append(merge(shards, tmp_path / f"{night}-night"))
+    difference = compare_runs(nights[1], nights[0])
+    assert list(difference.words.values()) == ["still failing"]
+    assert difference.not_run == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({}, 0),
+        ({"verdict": "mismatch", "reason": "regions: regions is 0, expected == 1"}, 1),
+        ({"verdict": "infrastructure", "reason": "boot: no space left"}, 3),
+    ],
+)
+def test_check_tells_by_its_exit_code(
+    clean_run: Path, run: Path, tmp_path: Path, change: dict[str, str], code: int
+) -> None:
+    edit(run, lambda d: d["cells"][0].update(change))
+    words = ["report", "-o", str(tmp_path / "text"), "--format", "text", str(run)]
+    assert main([*words, "--check"]) == code
+    assert main([*words, "--check", "--against", str(clean_run)]) == code
+    assert main(words) == 0
+    known = 3 if code == 3 else 0
+    assert main([*words, "--check", "--against", str(run)]) == known
+
+
+def test_check_of_a_run_that_was_ended_is_no_success(run: Path, tmp_path: Path) -> None:
+    edit(run, lambda d: d.update(finished=None))
+    words = ["report", "-o", str(tmp_path / "text"), "--format", "text", str(run)]
+    assert main([*words, "--check"]) == 3
 
 
 def test_no_regression_of_clean_runs(clean_run: Path) -> None:
@@ -292,6 +336,6 @@ def test_a_known_defect_that_is_gone_since_an_earlier_run_is_fixed(
         document["cells"][0]["known_defects"] = [{"rule": "defect.x"}]
 
     edit(earlier, know)
-    first = read_run(run).cells[0].entry.id
+    first = read_run(run).cells[0].key[:2]
     assert compare_runs(read_run(run), read_run(earlier)).words[first] == "fixed"
     assert compare_runs(read_run(earlier), read_run(run)).words[first] == "known defect"

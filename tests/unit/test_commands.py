@@ -45,7 +45,7 @@ def test_every_command_has_examples_and_a_summary() -> None:
 
 @pytest.mark.parametrize("example", list(examples()))
 def test_examples_are_what_the_parser_takes(example: str) -> None:
-    words = shlex.split(example.partition(">>")[0].partition("|")[0])
+    words = shlex.split(example.partition(">")[0].partition("|")[0])
     build_parser().parse_args(words[1:])
 
 

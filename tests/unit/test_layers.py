@@ -52,6 +52,8 @@ ALLOWED: dict[str, set[str]] = {
     "store_use": LEAVES,
     "store": LEAVES | {"store_use"},
     "prune": LEAVES | {"store"},
+    "pack": LEAVES | {"store"},
+    "plan": READERS,
     "apt_host": LEAVES,
     "apt": LEAVES | {"store", "yaml_document", "apt_host"},
     "kernel": READERS | {"store", "apt", "apt_host"},
@@ -61,7 +63,7 @@ ALLOWED: dict[str, set[str]] = {
     "doctor": READERS | {"apt_host", "machine"},
     "campaign": EDGES | {"model", "compare", "contrast", "pairs", "report"},
     "plugin": EDGES | {"campaign", "report", "pairs", "model"},
-    "commands": EDGES | {"campaign", "report", "triage", "doctor", "prune"},
+    "commands": EDGES | {"campaign", "report", "triage", "doctor", "prune", "pack", "plan"},
     "cli": LEAVES | {"commands"},
 }
 
