@@ -112,6 +112,17 @@ def expect_returned(
     )
 
 
+def expect_nothing_kept(machine: Machine, times: int) -> tuple[Expected, ...]:
+    """How memory shows that was taken and given back so often."""
+    why = f"taken and given back {times} times"
+    nothing = Taken((), RULES["ns.churn"], why)
+    expected = [*_between(machine, "ram_bytes", 0, 0, nothing)]
+    if len(machine.layout.nodes) > 1 and machine.reads_nodes:
+        for node in range(len(machine.layout.nodes)):
+            expected += _between(machine, f"node{node}.ram_bytes", 0, 0, nothing)
+    return (*expected, *_expect_counted(machine, 0, why))
+
+
 def _between(
     machine: Machine, name: str, low: int, high: int, taken: Taken
 ) -> tuple[Expected, Expected]:

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from harness.errors import UserError
 from harness.model.availability import predict_features
+from harness.model.churn import predict_churn
 from harness.model.filesystem import predict_filesystem, predict_write_read
 from harness.model.gup import predict_gup
 from harness.model.identity import predict_guest, predict_memory_model
@@ -22,6 +23,7 @@ from harness.model.regions import predict_regions
 from harness.model.state import GuestState
 from harness.records import Prediction
 from harness.scenario.steps import (
+    Churn,
     CreateNamespace,
     DestroyNamespaces,
     Fault,
@@ -46,6 +48,7 @@ PREDICTORS: Mapping[type[Step], Predictor] = MappingProxyType(
         MemoryModel: predict_memory_model,
         Regions: predict_regions,
         CreateNamespace: predict_create,
+        Churn: predict_churn,
         DestroyNamespaces: predict_destroy,
         GupTest: predict_gup,
         Filesystem: predict_filesystem,

@@ -187,6 +187,12 @@ TABLE: tuple[Rule, ...] = (
         _DEFAULTS,
     ),
     Rule(
+        "ns.churn",
+        "A namespace that comes and goes leaves nothing, however often: no space, no struct"
+        " pages, no page tables.",
+        "Linux mm/memremap.c memremap_pages, memunmap_pages; mm/sparse.c section_deactivate",
+    ),
+    Rule(
         "ns.destroyed",
         "After every namespace of a region is destroyed none is left, and all its space is"
         " available again.",

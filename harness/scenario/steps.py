@@ -17,6 +17,7 @@ from harness.scenario.step import Index, PositiveSize, Step
 
 __all__ = [
     "STEPS",
+    "Churn",
     "CreateNamespace",
     "DestroyNamespaces",
     "Fault",
@@ -100,6 +101,21 @@ class CreateNamespace(Step):
     align: PositiveSize | None = None
     size: PositiveSize | None = None
     sector_size: PositiveSize | None = None
+
+
+class Churn(CreateNamespace):
+    """Create and destroy one namespace again and again; nothing may be left of it.
+
+    ``times`` is how often, beside a first time that warms caches. The other fields are those
+    of ``create-namespace``.
+
+    Shows ``made`` (how often it was there), ``namespaces_left``, ``available_bytes``, and what
+    all times together kept of memory: ``ram_bytes``, ``node<i>.ram_bytes`` and
+    ``memmap_counted_pages``. Where ndctl refuses, ``errno`` and ``message`` as well.
+    """
+
+    kind: ClassVar[str] = "churn"
+    times: Annotated[int, pydantic.Field(ge=1, le=1000)] = 20
 
 
 class DestroyNamespaces(Step):
@@ -196,6 +212,7 @@ _KINDS: tuple[type[Step], ...] = (
     MemoryModel,
     Regions,
     CreateNamespace,
+    Churn,
     DestroyNamespaces,
     ReconfigureDevice,
     GupTest,

@@ -11,6 +11,7 @@ from typing import Any
 from harness.errors import InfrastructureError
 from harness.guest.protocols import Shell
 from harness.guest.steps.block import make_filesystem, write_and_read
+from harness.guest.steps.churn import churn
 from harness.guest.steps.context import StepContext
 from harness.guest.steps.features import show_features
 from harness.guest.steps.gup import run_gup_test
@@ -25,6 +26,7 @@ from harness.guest.steps.regions import destroy_namespaces, prepare_regions, sho
 from harness.guest.steps.tidy import Housekeeping
 from harness.records import Observation
 from harness.scenario.steps import (
+    Churn,
     CreateNamespace,
     DestroyNamespaces,
     Fault,
@@ -55,6 +57,7 @@ RUNNERS: dict[type[Step], Callable[[Any, Shell, StepContext], Observation]] = {
     MemoryModel: show_memory_model,
     Regions: show_regions,
     CreateNamespace: create_namespace,
+    Churn: churn,
     DestroyNamespaces: destroy_namespaces,
     GupTest: run_gup_test,
     Filesystem: make_filesystem,

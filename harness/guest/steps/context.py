@@ -16,6 +16,6 @@ class StepContext:
     page_size: int
     step_deadline_seconds: float
 
-    def deadline(self) -> Deadline:
-        """The moment at which a step that starts now has hung."""
-        return Deadline.after(self.step_deadline_seconds)
+    def deadline(self, rounds: int = 1) -> Deadline:
+        """The moment at which a step of so many rounds that starts now has hung."""
+        return Deadline.after(self.step_deadline_seconds * rounds)

@@ -54,7 +54,7 @@ show_memmap
 
 def create_namespace(step: CreateNamespace, shell: Shell, context: StepContext) -> Observation:
     """The namespace that was made, or ndctl's refusal."""
-    script = MEASURE + _CREATE.format(index=step.region, options=" ".join(_options(step)))
+    script = MEASURE + _CREATE.format(index=step.region, options=" ".join(creation_options(step)))
     output = run_script(shell, script, context.deadline())
     record = output.record
     values: dict[str, Scalar]
@@ -69,7 +69,8 @@ def create_namespace(step: CreateNamespace, shell: Shell, context: StepContext) 
     return Observation(step.kind, values, (record,))
 
 
-def _options(step: CreateNamespace) -> list[str]:
+def creation_options(step: CreateNamespace) -> list[str]:
+    """ndctl's options of a step that creates; what is not given is left to ndctl."""
     options = {
         "--mode": step.mode,
         "--map": step.map,

@@ -32,6 +32,17 @@ done
 echo regions=$index
 """
 
+COUNT_LEFT = """\
+mark left
+left=0
+for path in $nd/namespace${region#region}.*; do
+    size=0; read -r size <$path/size 2>/dev/null
+    [ "$size" = 0 ] || left=$((left + 1))
+done
+echo namespaces_left=$left
+show $nd/$region/available_size available_bytes
+"""
+
 # Unmounted first: ndctl refuses to touch a namespace with a mounted file system on it.
 _DESTROY = """\
 region {index} || lack 'no region {index}'
@@ -42,14 +53,7 @@ mark ndctl
 ndctl destroy-namespace --force --region=$region all >&2
 status=$?
 measure after
-mark left
-left=0
-for path in $nd/namespace${{region#region}}.*; do
-    size=0; read -r size <$path/size 2>/dev/null
-    [ "$size" = 0 ] || left=$((left + 1))
-done
-echo namespaces_left=$left
-show $nd/$region/available_size available_bytes
+{count_left}
 exit $status
 """
 
@@ -73,7 +77,7 @@ def show_regions(step: Regions, shell: Shell, context: StepContext) -> Observati
 
 def destroy_namespaces(step: DestroyNamespaces, shell: Shell, context: StepContext) -> Observation:
     """Every namespace of a region destroyed, and what is left of them."""
-    script = MEASURE + _DESTROY.format(index=step.region)
+    script = MEASURE + _DESTROY.format(index=step.region, count_left=COUNT_LEFT)
     output = run_script(shell, script, context.deadline())
     left = parse_attributes(output.section("left"))
     values: dict[str, Scalar] = {name: read_integer(text) for name, text in left.items()}
