@@ -42,6 +42,7 @@ _SELECTED = (
     _Selected("HAVE_ARCH_TRANSPARENT_HUGEPAGE_PUD", ("PPC_RADIX_MMU",), (6, 6)),
     _Selected("ARCH_WANT_HUGETLB_PAGE_OPTIMIZE_VMEMMAP", ("X86_MCE",), (5, 14), (6, 4)),
     _Selected("ARCH_WANT_OPTIMIZE_VMEMMAP", ("X86_MCE",), (6, 4), (6, 6)),
+    _Selected("HUGETLB_PAGE_OPTIMIZE_VMEMMAP", ("X86_MCE",), (5, 18)),
     _Selected("ARCH_WANT_OPTIMIZE_DAX_VMEMMAP", ("X86_MCE", "PPC_RADIX_MMU"), (6, 6)),
 )
 

@@ -21,6 +21,7 @@ _GATED_PREDICATE = re.compile(
     re.MULTILINE,
 )
 _RADIX = "arch/powerpc/mm/book3s64/radix_pgtable.c"
+_KERNEL_TABLE_COUNTED = re.compile(r"GFP_PGTABLE_KERNEL[^}]*pagetable_pte_ctor\(")
 _TOOL = "tools/testing/selftests/mm/gup_test.c"
 _END_CUT_CHECKED = re.compile(r"offset >= \(?\s*size - end_trunc\b")
 
@@ -126,13 +127,22 @@ def dax_pud_fault_size_fits(source: Path) -> bool | None:
     return cut_off is None or "fault_size < dev_dax->align" not in handler
 
 
-def dax_maps_own_frame(source: Path) -> bool | None:
-    """Whether device-dax maps a page by its own frame, not by its folio's first.
+def folio_heads_anywhere(source: Path) -> bool | None:
+    """Whether a folio may start anywhere, its head not being found by a mask.
 
-    Reads drivers/dax/device.c.
+    Reads include/linux/page-flags.h.
     """
-    handler = _function(source / "drivers/dax/device.c", "__dev_dax_pud_fault")
-    return None if handler is None else "page_folio(pfn_to_page(pfn))" not in handler
+    text = _read(source / "include/linux/page-flags.h")
+    return None if text is None else "compound_info_has_mask(" not in text
+
+
+def kernel_tables_counted(source: Path) -> bool | None:
+    """Whether nr_page_table_pages counts page tables of the kernel itself as well (6.16).
+
+    Reads include/asm-generic/pgalloc.h, which powerpc and s390 have their own of.
+    """
+    text = _read(source / "include/asm-generic/pgalloc.h")
+    return None if text is None else _KERNEL_TABLE_COUNTED.search(text) is not None
 
 
 def radix_compounds_from_start(source: Path) -> bool | None:
@@ -215,7 +225,8 @@ PROBES: Mapping[str, Callable[[Path], bool | None]] = MappingProxyType(
             memmap_counted,
             memmap_counts_shared,
             dax_pud_fault_size_fits,
-            dax_maps_own_frame,
+            folio_heads_anywhere,
+            kernel_tables_counted,
             radix_compounds_from_start,
             arm64_parts_from_ram,
             compound_head_after_tails,

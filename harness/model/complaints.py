@@ -5,7 +5,7 @@ A complaint is all that is predicted of its step, and the cell ends with it.
 
 from __future__ import annotations
 
-from harness.model.defects import maps_other_frames, shares_heads, warns_of_shared_heads
+from harness.model.defects import misses_heads, shares_heads, warns_of_shared_heads
 from harness.model.machine import Machine
 from harness.model.rules import RULES
 from harness.model.state import Namespace
@@ -31,10 +31,11 @@ def of_touching(machine: Machine, device: Namespace | None) -> tuple[Expected, .
         return ()
     if shares_heads(machine, device):
         rule = RULES["defect.radix-compounds"]
-        return _complaint("warning in vmf_insert_folio_pud", rule, _off(device))
-    if maps_other_frames(machine, device):
-        return _complaint("oops: Bad pagetable", RULES["defect.folio-frame"], _off(device))
-    return ()
+    elif misses_heads(machine, device):
+        rule = RULES["defect.folio-head"]
+    else:
+        return ()
+    return _complaint("warning in vmf_insert_folio_pud", rule, _off(device))
 
 
 def of_holding(machine: Machine, device: Namespace | None) -> tuple[Expected, ...]:

@@ -57,16 +57,17 @@ DEFECTS: tuple[Defect, ...] = (
     ),
     Defect(
         Rule(
-            "defect.folio-frame",
-            "From 6.15 device-dax maps the folio that a page is in by the folio's first frame:"
-            " with map=mem off its alignment, where folios start with the namespace, an entry"
-            " names another frame, and one that is not aligned; x86 finds reserved bits set.",
-            "Linux drivers/dax/device.c __dev_dax_pud_fault (vmf_insert_folio_pud);"
-            " mm/huge_memory.c insert_pud (folio_mk_pud); arch/x86/mm/fault.c pgtable_bad",
+            "defect.folio-head",
+            "With HugeTLB's optimisation built in, 7.2 finds the head of a folio by a mask of a"
+            " struct page's address, as if folios started at multiples of their size: in devdax"
+            " with map=mem off its alignment they start with the namespace, and the fault handler"
+            " of PUDs, which takes the page for a folio of its own, warns and gives SIGBUS.",
+            "Linux include/linux/page-flags.h compound_info_has_mask, _compound_head;"
+            " mm/mm_init.c memmap_init_compound; mm/huge_memory.c vmf_insert_folio_pud",
             defect=True,
         ),
-        probe="dax_maps_own_frame",
-        kernels="7.2.13",
+        probe="folio_heads_anywhere",
+        kernels="7.2.13 on x86_64",
     ),
     Defect(
         Rule(
@@ -107,15 +108,16 @@ def shares_heads(machine: Machine, namespace: Namespace) -> bool:
     )
 
 
-def maps_other_frames(machine: Machine, namespace: Namespace) -> bool:
-    """Whether an entry of this devdax names another frame than its own (defect.folio-frame)."""
+def misses_heads(machine: Machine, namespace: Namespace) -> bool:
+    """Whether the kernel does not find the heads of this devdax (defect.folio-head)."""
     return (
         namespace.mode == "devdax"
         and namespace.map == "mem"
         and namespace.align > machine.page
         and namespace.start % namespace.align != 0
         and machine.dax_counts_folios
-        and not machine.probe("dax_maps_own_frame", since=NEVER)
+        and machine.kernel.has("HUGETLB_PAGE_OPTIMIZE_VMEMMAP")
+        and not machine.probe("folio_heads_anywhere", since=NEVER)
     )
 
 

@@ -221,6 +221,11 @@ class Machine:
         return self.probe("gup_test_rounds_hugetlb", since=(7, 0))
 
     @cached_property
+    def counts_kernel_tables(self) -> bool:
+        """Whether nr_page_table_pages moves when the kernel maps something for itself."""
+        return self.mmu in ("x86", "arm64") and self.probe("kernel_tables_counted", (6, 16))
+
+    @cached_property
     def memmap_is_counted(self) -> bool:
         """Whether /proc/vmstat has nr_memmap_pages (from 6.11)."""
         return self.probe("memmap_counted", since=(6, 11))

@@ -252,6 +252,21 @@ VARIANTS = (
         ("feature.built",),
         lambda: mock.patch("harness.model.availability.why_not_built", return_value=None),
     ),
+    Variant(
+        "an empty PUD is no hindrance",
+        ("defect.pud-fault-size",),
+        lambda: mock.patch("harness.model.mapping.fails_on_empty_pud", return_value=False),
+    ),
+    Variant(
+        "struct pages are made without complaint",
+        ("defect.altmap-exhausted", "defect.radix-compounds"),
+        lambda: mock.patch("harness.model.complaints.of_making", return_value=()),
+    ),
+    Variant(
+        "folios are found wherever they start",
+        ("defect.folio-head", "defect.radix-compounds"),
+        lambda: mock.patch("harness.model.complaints.of_holding", return_value=()),
+    ),
 )
 
 # What no guest of ours can show to be wrong.

@@ -134,6 +134,18 @@ def test_kernels_before_the_predicate_ask_nobody_or_have_no_optimisation(tmp_pat
             RADIX_COMPOUNDS.replace("ALIGN_DOWN(addr_pfn, nr_pages)", "start_pfn"),
         ),
         (
+            "folio_heads_anywhere",
+            "include/linux/page-flags.h",
+            "static __always_inline bool compound_info_has_mask(void)",
+            "unsigned long head = READ_ONCE(page->compound_head);",
+        ),
+        (
+            "kernel_tables_counted",
+            "include/asm-generic/pgalloc.h",
+            "ptdesc = pagetable_alloc_noprof(GFP_PGTABLE_KERNEL, 0);\n}\npagetable_pte_ctor(mm,",
+            "ptdesc = pagetable_alloc_noprof(GFP_PGTABLE_KERNEL, 0);\nif (!pagetable_pte_ctor(mm,",
+        ),
+        (
             "longterm_asks_dirty_tracking",
             "mm/gup.c",
             "static int check_vma_flags(",

@@ -35,7 +35,7 @@ TARGETS = load_targets()
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 FIXED = {
     "dax_pud_fault_size_fits": True,
-    "dax_maps_own_frame": True,
+    "folio_heads_anywhere": True,
     "radix_compounds_from_start": True,
     "arm64_parts_from_ram": True,
 }
@@ -146,11 +146,11 @@ def test_nobody_else_does(target: str, kernel: str, fixed: bool, steps: tuple[St
 
 
 @pytest.mark.parametrize("step", [GUP, Fault(memory="devdax", size=GIB)])
-def test_an_entry_of_another_frame_has_reserved_bits_set(step: Step) -> None:
-    """Half a PUD off, 7.2 makes an entry of the folio that starts with the namespace."""
+def test_a_head_that_a_mask_does_not_find_is_warned_of(step: Step) -> None:
+    """Half a PUD off, where folios do not start at multiples of their size."""
     mapped = predict(machine("x86_64", "7.2"), *HALF_OFF, step)
-    assert values(mapped) == {KERNEL_REPORT: "oops: Bad pagetable"}
-    assert defects(mapped) == {"defect.folio-frame"}
+    assert values(mapped) == {KERNEL_REPORT: "warning in vmf_insert_folio_pud"}
+    assert defects(mapped) == {"defect.folio-head"}
     aligned = (devdax(GIB, 2 * GIB), step)
     on_device = (HALF_OFF[0], devdax(GIB, 2 * GIB, "dev"), step)
     assert not defects(predict(machine("x86_64", "7.2"), *aligned))

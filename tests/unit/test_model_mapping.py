@@ -268,3 +268,16 @@ def test_a_longer_range_never_has_less_tables(first: int, length: int, more: int
     assert tables(length, 4096) <= tables(length + more, 4096)
     assert tables(length, 1 << 30) == 0
     assert tables(length, 1 << 21) < tables(length, 4096)
+
+
+@pytest.mark.parametrize(
+    ("target", "version", "most"),
+    [("x86_64", NEW, 2), ("arm64", NEW, 2), ("ppc64-hash", NEW, 0), ("x86_64", OLD, 0)],
+)
+def test_tables_of_the_kernel_itself_are_no_leak(
+    target: str, version: tuple[int, int, int], most: int
+) -> None:
+    """Counted since 6.16; powerpc's are fragments, which are not."""
+    expected = predict(machine(target, version), [pmd(target), Mmap(memory="devdax")])
+    (left,) = [e for e in expected if e.name == "page_table_pages_left"]
+    assert (left.value, left.relation) == (most, "<=")
