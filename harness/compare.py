@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
-from harness.records import Expected, Mismatch, Observation, Prediction, Scalar, StepResult
+from harness.records import (
+    KERNEL_REPORT,
+    Expected,
+    KernelReport,
+    Mismatch,
+    Observation,
+    Prediction,
+    Scalar,
+    StepResult,
+)
 
 
 def compare(
@@ -26,6 +35,17 @@ def compare(
         mismatches=tuple(m for m in differing if m.expected.name not in intended),
         intended=tuple(m for m in differing if m.expected.name in intended),
     )
+
+
+def name_reports(reports: Iterable[KernelReport]) -> str:
+    """What ``KERNEL_REPORT`` is where a kernel says these; said twice is said."""
+    return "; ".join(dict.fromkeys(report.name for report in reports))
+
+
+def foretells(prediction: Prediction, reports: Iterable[KernelReport]) -> bool:
+    """Whether all that the kernel said is what a known defect of it must make it say."""
+    values = (str(e.value) for e in prediction.expected if e.name == KERNEL_REPORT)
+    return name_reports(reports) in values
 
 
 def _agrees(expected: Expected, observation: Observation) -> bool:

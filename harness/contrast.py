@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
 
 from harness.records import (
@@ -45,6 +46,7 @@ def contrast(
         differences=tuple(_differences(base, patched)),
         times=times,
         intended=intended,
+        lost=tuple(one for one in patched.lost if one not in base.lost),
     )
 
 
@@ -58,7 +60,10 @@ def _fulfilment(
         for before, after in zip(base.steps, patched.steps, strict=False)
         if after.step == intention.step and intention.value in after.observation.values
     ]
-    met = bool(seen) and all(_became(intention, *pair) for pair in seen)
+    became = [_became(intention, *pair) for pair in seen]
+    # A step that the change does not reach is no broken promise.
+    stayed = [before == after for before, after in seen]
+    met = any(became) and all(map(operator.or_, became, stayed))
     words = "; ".join(f"{before} -> {after}" for before, after in seen)
     return Fulfilment(intention, met, words or "not shown by any step")
 
@@ -88,13 +93,29 @@ def _word(base: CellResult, patched: CellResult) -> Word:
         return Word.BUILD_BROKEN
     match base.is_expected, patched.is_expected:
         case True, True:
-            return Word.UNCHANGED if base.verdict == patched.verdict else Word.CHANGED
+            return _word_of_defects(base, patched)
         case True, False:
-            return Word.REGRESSED
+            return Word.CHANGED if _only_defects_differ(patched) else Word.REGRESSED
         case False, True:
-            return Word.FIXED
+            return Word.CHANGED if patched.known_defects else Word.FIXED
         case _:
             return Word.UNCHANGED if _finding(base) == _finding(patched) else Word.CHANGED
+
+
+def _word_of_defects(base: CellResult, patched: CellResult) -> Word:
+    """Of two kernels that do as the model says, a defect that it knows of included."""
+    before, after = ({rule.id for rule in cell.known_defects} for cell in (base, patched))
+    if after - before:
+        return Word.REGRESSED
+    if before - after:
+        return Word.FIXED
+    return Word.UNCHANGED if base.verdict == patched.verdict else Word.CHANGED
+
+
+def _only_defects_differ(result: CellResult) -> bool:
+    """Whether all that is missed is a known defect: gone by a patch that no probe sees, or new."""
+    missed = [m.expected.rule for step in result.steps for m in step.mismatches]
+    return bool(missed) and all(rule.defect for rule in missed)
 
 
 def _finding(result: CellResult) -> tuple[object, ...]:

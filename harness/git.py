@@ -14,12 +14,10 @@ def git(repository: Path, *arguments: str, seconds: float | None = None) -> byte
 
     ``seconds`` is how long it may take, where that is limited.
     """
-    # A hook's GIT_DIR or GIT_INDEX_FILE would win over the repository that was named.
-    environment = {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
     try:
         done = subprocess.run(
             ("git", "-C", repository, *arguments),
-            env=environment,
+            env=own_environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=True,
@@ -35,6 +33,14 @@ def git(repository: Path, *arguments: str, seconds: float | None = None) -> byte
     return done.stdout
 
 
+def own_environment() -> dict[str, str]:
+    """The process's environment without what a hook leaves there.
+
+    Its GIT_DIR or GIT_INDEX_FILE would win over the repository that a command names.
+    """
+    return {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
+
+
 def find_commit(repository: Path, ref: str) -> str:
     """The commit that a branch, tag or other name stands for. Raises UserError."""
     try:
@@ -48,3 +54,18 @@ def find_commit(repository: Path, ref: str) -> str:
             ) from exc
         raise
     return found.decode().strip()
+
+
+def find_bisected_from(tree: Path) -> str | None:
+    """The commit that the ``git bisect`` under way in a work tree started from as good.
+
+    The oldest that is known to be good and that the tree's own commit descends from; None
+    where nothing is being bisected.
+    """
+    try:
+        term = git(tree, "bisect", "terms", "--term-good").decode().strip()
+    except UserError:
+        return None
+    order = ("--sort=committerdate", "--format=%(objectname)")
+    found = git(tree, "for-each-ref", "--merged=HEAD", *order, f"refs/bisect/{term}-*")
+    return found.decode().partition("\n")[0] or None

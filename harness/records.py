@@ -10,11 +10,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 Scalar: TypeAlias = str | int | bool | None
 
 Relation: TypeAlias = Literal["==", "contains", ">=", "<="]
+
+KERNEL_REPORT: Final = "kernel_report"
+"""The value of any step that a known defect makes the kernel complain in: the names of its
+reports in their order, with "; " between them.
+
+It is all that is predicted of that step, and no step comes after it.
+"""
 
 
 class Verdict(StrEnum):
@@ -45,11 +52,16 @@ class Word(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One thing the kernel, ndctl or QEMU does, and where that is written down."""
+    """One thing the kernel, ndctl or QEMU does, and where that is written down.
+
+    ``defect`` marks a fault of released kernels that the model knows of: what it predicts
+    is what must be seen of such a kernel, and nothing to be content with.
+    """
 
     id: str
     statement: str
     source: str
+    defect: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +89,11 @@ class Prediction:
     step: str
     expected: tuple[Expected, ...]
     unsupported: str | None = None
+
+    @property
+    def ends_cell(self) -> bool:
+        """Whether the kernel must complain meanwhile: nothing behind that can be predicted."""
+        return any(expected.name == KERNEL_REPORT for expected in self.expected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +145,16 @@ class KernelReport:
     fingerprint: str
     text: str
 
+    @property
+    def name(self) -> str:
+        """What it is, the same wherever it is met: ``warning in try_grab_folio``.
+
+        Where no function is to blame, the kind, or a title that says more of it.
+        """
+        if self.function:
+            return f"{self.kind} in {self.function}"
+        return self.title if self.title.startswith(self.kind) else self.kind
+
 
 @dataclass(frozen=True, slots=True)
 class KernelFacts:
@@ -135,7 +162,8 @@ class KernelFacts:
 
     ``config`` maps symbol names without the ``CONFIG_`` prefix to their values
     (``y``, ``m``, a number or a string without quotes); unset symbols are missing.
-    ``probes`` holds what was read from the source or compiled out of it, by name.
+    ``probes`` holds what was read from the source or compiled out of it, by name. ``lost``
+    says what a patched kernel's base has and it has not: it is predicted as if it had.
     """
 
     version: tuple[int, int, int]
@@ -143,6 +171,7 @@ class KernelFacts:
     config: Mapping[str, str]
     struct_page_bytes: int
     probes: Mapping[str, Scalar] = field(default_factory=dict)
+    lost: tuple[str, ...] = ()
 
     def has(self, symbol: str) -> bool:
         """Whether a symbol is built in."""
@@ -192,6 +221,13 @@ class StepResult:
     @property
     def compared(self) -> int:
         return len(self.prediction.expected)
+
+    @property
+    def known_defects(self) -> tuple[Rule, ...]:
+        """Defects that the model knows of and that the step showed as predicted."""
+        missed = {mismatch.expected.name for mismatch in (*self.mismatches, *self.intended)}
+        shown = (e.rule for e in self.prediction.expected if e.name not in missed)
+        return tuple(dict.fromkeys(rule for rule in shown if rule.defect))
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +309,8 @@ class Comparison:
 
     ``differences`` are what a rule predicts exactly and the two kernels show differently,
     which is no fault where each does what the model expects of it. ``intended`` are the
-    changes that the series' author announced for this cell.
+    changes that the series' author announced for this cell. ``lost`` is what the patched
+    kernel's source or configuration no longer has.
     """
 
     word: Word
@@ -283,6 +320,7 @@ class Comparison:
     differences: tuple[Difference, ...] = ()
     times: tuple[TimeRatio, ...] = ()
     intended: tuple[Fulfilment, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +329,8 @@ class CellResult:
 
     ``phase`` is how far it came: ``build``, ``boot``, ``guest``, a step's kind, or
     ``after the last step``. ``cells_before`` ran in the same guest; ``note`` is what else a
-    reader should know. ``patch`` and ``comparison`` are there in runs of a series.
+    reader should know. ``patch`` and ``comparison`` are there in runs of a series, ``lost``
+    is as in KernelFacts.
     """
 
     id: str
@@ -310,6 +349,7 @@ class CellResult:
     note: str = ""
     patch: PatchLabel | None = None
     comparison: Comparison | None = None
+    lost: tuple[str, ...] = ()
 
     @property
     def is_expected(self) -> bool:
@@ -318,6 +358,11 @@ class CellResult:
     @property
     def compared(self) -> int:
         return sum(step.compared for step in self.steps)
+
+    @property
+    def known_defects(self) -> tuple[Rule, ...]:
+        """Defects of the kernel that the model knows of and that the cell showed."""
+        return tuple(dict.fromkeys(rule for step in self.steps for rule in step.known_defects))
 
     @property
     def rules(self) -> tuple[str, ...]:

@@ -19,15 +19,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import filelock
 import platformdirs
 
 from harness.errors import InfrastructureError
 from harness.seals import damaged_file, remove_seal, write_seal
+from harness.store_use import Uses, file_lock
 
 # All start with a dot, which no kind of entry may.
 _BUILDING = ".building"
 _LOCKS = ".locks"
+# Folders that are no entries: their owners keep them small, or their age is their use.
+_NO_ENTRIES = ("acceleration", "apt", "logs", "work")
 _SEALS = ".seals"
 
 
@@ -43,6 +45,7 @@ class Store:
 
     def __init__(self, root: Path, tell: Callable[[str], None] = _tell) -> None:
         self.root = root.absolute()
+        self._uses = Uses(self.root, self.root / _LOCKS)
         self.tell = tell
 
     @classmethod
@@ -52,11 +55,14 @@ class Store:
         return cls(Path(chosen) if chosen else platformdirs.user_cache_path("daxhound"))
 
     def find(self, kind: str, key: str) -> Path | None:
-        """The entry, where it has been made and is what it was; a damaged one is removed."""
+        """The entry, where it has been made and is what it was: this process's to use.
+
+        As long as the process lives nobody removes it. A damaged one is removed.
+        """
         path, seal = self._entry(kind, key), self._seal(kind, key)
-        if not path.is_dir():
-            return None
         with self._host_errors():
+            if not (path.is_dir() and self._uses.note(path)):
+                return None
             name = damaged_file(path, seal)
             if name is None:
                 return path
@@ -79,21 +85,23 @@ class Store:
             return found
         with self._host_errors(), self.lock(f"{kind}-{key}"):
             path = self._entry(kind, key)
-            return path if path.is_dir() else self._make(kind, key, build)
+            while not (path.is_dir() and self._uses.note(path)):
+                self._make(kind, key, build)
+            return path
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """Hold a named lock of this store; the kernel drops it when its holder dies."""
         path = self.root / _LOCKS / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(path):
+        with file_lock(path):
             yield
 
     def discard(self, directory: Path, lock: str) -> None:
         """Remove a directory whose users hold that lock; left alone while one does."""
         with (
-            suppress(filelock.Timeout),
-            filelock.FileLock(self.root / _LOCKS / lock, timeout=0),
+            suppress(TimeoutError),
+            file_lock(self.root / _LOCKS / lock, seconds=0),
         ):
             self._take_away(directory, lock)
 
@@ -105,7 +113,43 @@ class Store:
         directory.rename(doomed / "doomed")
         shutil.rmtree(doomed, ignore_errors=True)
 
-    def _make(self, kind: str, key: str, build: Callable[[Path], None]) -> Path:
+    def entries(self) -> Iterator[Path]:
+        """Every entry that can be made again, and so be removed."""
+        for kind in sorted(self.root.glob("[!.]*/")):
+            if kind.name not in _NO_ENTRIES:
+                yield from sorted(path for path in kind.iterdir() if path.is_dir())
+
+    def last_used(self, entry: Path) -> float:
+        """When an entry was last used: seconds since the epoch."""
+        return self._uses.last_used(entry)
+
+    def busy(self) -> set[tuple[str, str]]:
+        """Kind and key of the entries that living processes use."""
+        with self._host_errors(), self._uses.gate():
+            return {(Path(name).parent.name, Path(name).name) for name in self._uses.in_use()}
+
+    def given(self) -> tuple[Path, ...]:
+        """What this process was given, each entry once, in that order."""
+        return tuple(self.root / name for name in self._uses.own())
+
+    def remove(self, kind: str, key: str) -> bool:
+        """Remove an entry that no living process uses; whether it was removed."""
+        entry = self._entry(kind, key)
+        building = self.root / _BUILDING
+        building.mkdir(parents=True, exist_ok=True)
+        doomed = Path(tempfile.mkdtemp(prefix="removed.", dir=building))
+        with self._host_errors():
+            with self._uses.gate():
+                free = entry.is_dir() and f"{kind}/{key}" not in self._uses.in_use()
+                if free:
+                    # Whole or gone, also for whoever comes after a kill.
+                    entry.rename(doomed / "entry")
+                    self._uses.forget(entry)
+                    remove_seal(self._seal(kind, key))
+            shutil.rmtree(doomed, ignore_errors=True)
+        return free
+
+    def _make(self, kind: str, key: str, build: Callable[[Path], None]) -> None:
         self._remove_leftovers(f"{kind}-{key}")
         entry = self._entry(kind, key)
         entry.parent.mkdir(parents=True, exist_ok=True)
@@ -121,7 +165,6 @@ class Store:
             shutil.rmtree(work, ignore_errors=True)
             raise
         flush_directory(entry.parent)
-        return entry
 
     def _remove_leftovers(self, held: str) -> None:
         """Remove what killed builders left: directories whose lock nobody holds."""
@@ -136,8 +179,8 @@ class Store:
 
     def _remove_unless_held(self, name: str, directory: Path) -> None:
         with (
-            suppress(filelock.Timeout),
-            filelock.FileLock(self.root / _LOCKS / name, timeout=0),
+            suppress(TimeoutError),
+            file_lock(self.root / _LOCKS / name, seconds=0),
         ):
             shutil.rmtree(directory, ignore_errors=True)
 

@@ -12,10 +12,11 @@ from typing import Annotated, Any, Literal
 import pydantic
 
 from harness.errors import UserError, nearest
+from harness.shipped import shipped
 from harness.units import parse_size
 from harness.yaml_document import Record, load_documents
 
-TARGETS_DIR = Path(__file__).resolve().parent.parent / "qemu"
+TARGETS_DIR = shipped("qemu")
 
 Size = Annotated[int, pydantic.BeforeValidator(parse_size)]
 
@@ -92,6 +93,13 @@ class Mmu(Record):
     huge_pages: bool = True
 
 
+class Moved(Record):
+    """Where the machine puts every device once one ends above an address."""
+
+    above: Size
+    to: Size
+
+
 class PmemMachine(Record):
     """The machine's nvdimm rules: what QEMU and firmware take, and where devices go.
 
@@ -104,6 +112,7 @@ class PmemMachine(Record):
     start: Size
     start_granule: Size
     low_ram_limit: Size | None = None
+    moved: Moved | None = None
     label_default: Size
     label_minimum: Size
     max_devices: int

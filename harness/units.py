@@ -1,4 +1,4 @@
-"""Byte sizes as people and tools write them: ``16M``, ``2GiB``, ``0x400000000``."""
+"""Amounts as people and tools write them: ``16M``, ``2GiB``, ``0x400000000``, ``2 cells``."""
 
 from __future__ import annotations
 
@@ -28,6 +28,12 @@ def format_size(size_bytes: int) -> str:
         if size_bytes and size_bytes % scale == 0:
             return f"{size_bytes // scale}{unit}"
     return str(size_bytes)
+
+
+def count(number: int, what: str) -> str:
+    """``1 cell``, ``2,000 cells``."""
+    plural = "" if number == 1 else "es" if what.endswith("ch") else "s"
+    return f"{number:,} {what}{plural}"
 
 
 def align_up(value: int, alignment: int) -> int:

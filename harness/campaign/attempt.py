@@ -8,21 +8,30 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.campaign.pool import GuestPool, PooledGuest, Wanted
 from harness.campaign.provide import Provisions
-from harness.compare import compare
+from harness.compare import compare, foretells, name_reports
 from harness.errors import InfrastructureError, KernelFailure, KernelReported
 from harness.guest.boot import BootRequest, Guest, Transport
 from harness.guest.steps import StepContext, run_step
 from harness.ignore import NOTHING_IGNORED, IgnoreList
 from harness.machine.speed import slowness
 from harness.model import Machine, Model
-from harness.records import Intention, KernelReport, Observation, StepResult, Verdict
+from harness.records import (
+    KERNEL_REPORT,
+    Intention,
+    KernelReport,
+    Observation,
+    Prediction,
+    Scalar,
+    StepResult,
+    Verdict,
+)
 from harness.report.results import CellFolder
 from harness.scenario.expand import Cell
 from harness.scenario.steps import Regions, Step
@@ -82,7 +91,7 @@ class Attempt:
             self._check_kernel()
             with self._guest(pool, fresh) as pooled:
                 outcome = self._run_steps(pooled.guest)
-                pooled.sound = outcome[0].is_expected
+                pooled.sound = outcome[0].is_expected and not self._complained
                 reached, self.phase = self.phase, "clean-up"
             self.phase = reached
         except KernelReported as exc:
@@ -138,8 +147,11 @@ class Attempt:
         steps: tuple[Step, ...] = self.cell.steps if unsupported is None else (Regions(),)
         for step in steps:
             self.phase = step.kind
+            prediction = self.model.predict(step)
+            if prediction.ends_cell:
+                return self._run_into_report(step, prediction, guest)
             observation = run_step(step, guest.shell, self.context)
-            mismatch = self._compare(step, observation)
+            mismatch = self._compare(step, prediction, observation)
             guest.watch.check()
             if mismatch is not None:
                 self._keep_dmesg(guest)
@@ -149,12 +161,44 @@ class Attempt:
         guest.watch.check()
         if unsupported is not None:
             return Verdict.UNSUPPORTED, unsupported, None
-        return Verdict.OK, "", None
+        return Verdict.OK, self._known_defects(), None
 
-    def _compare(self, step: Step, observation: Observation) -> str | None:
+    def _run_into_report(
+        self, step: Step, prediction: Prediction, guest: Guest
+    ) -> tuple[Verdict, str, KernelReport | None]:
+        """A step that a known defect makes the kernel complain in; the cell's last.
+
+        Raises KernelReported for any other complaint.
+        """
+        values: dict[str, Scalar] = {}
+        report = None
+        with suppress(KernelReported):  # there may be more to come
+            values.update(run_step(step, guest.shell, self.context).values)
+        try:
+            guest.watch.settle()
+        except KernelReported as exc:
+            if not foretells(prediction, exc.reports):
+                raise
+            report = exc.reports[0]
+            values[KERNEL_REPORT] = name_reports(exc.reports)
+        mismatch = self._compare(step, prediction, Observation(step.kind, values))
+        if mismatch is not None:
+            return Verdict.MISMATCH, mismatch, None
+        return Verdict.OK, self._known_defects(), report
+
+    @property
+    def _complained(self) -> bool:
+        return any(KERNEL_REPORT in result.observation.values for result in self.results)
+
+    def _known_defects(self) -> str:
+        """What an expected end is to be told with: the defects that the cell showed."""
+        found = dict.fromkeys(rule for result in self.results for rule in result.known_defects)
+        return "; ".join(f"known defect: {rule.statement} ({rule.id})" for rule in found)
+
+    def _compare(self, step: Step, prediction: Prediction, observation: Observation) -> str | None:
         """The first difference in words, or None; what was seen is on disk first."""
         intended = {i.value for i in self.intentions if i.step == step.kind}
-        result = compare(self.model.predict(step), observation, intended)
+        result = compare(prediction, observation, intended)
         self._keep(result)
         if not result.mismatches:
             return None

@@ -13,6 +13,7 @@ from harness.campaign.provide import Provider
 from harness.errors import InfrastructureError, KernelFailure
 from harness.records import CellResult, Verdict
 from harness.report.results import CellFolder
+from harness.units import count
 
 
 class CellRunner:
@@ -72,6 +73,7 @@ class CellRunner:
                 steps=tuple(attempt.results),
                 report=report,
                 cells_before=attempt.cells_before,
+                lost=provisions.kernel.facts.lost,
             )
         return replace(result, seconds=time.monotonic() - started)
 
@@ -93,8 +95,7 @@ class CellRunner:
 
 def _confirmed(used: CellResult, new: CellResult) -> CellResult:
     """A failure in a used guest, in the light of what a new one did."""
-    count = len(used.cells_before)
-    others = f"{count} other cell{'' if count == 1 else 's'}"
+    others = count(len(used.cells_before), "other cell")
     if not new.is_expected:
         return replace(new, note=f"seen after {others} in one guest, and then in a new one")
     if used.verdict is Verdict.KERNEL_FAILURE:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from harness.campaign.bisect import Bisection, Judgement, bisect
 from harness.campaign.order import prefix
@@ -41,7 +42,7 @@ def find_culprit(runner: SeriesRunner, cell: Cell, trials: Trials) -> Culprit | 
     """
     tip = len(runner.series.patches)
     seen = runner.run(cell, 0, tip)
-    judge = _by_build if seen.patched.phase == "build" else _by_trials(trials)
+    judge = _by_build if seen.patched.phase == "build" else judge_by(trials)
     ends = [_judge(runner, cell, position, judge) for position in (0, tip)]
     if Judgement.SKIP in ends:
         unjudged = seen.base if ends[0] is Judgement.SKIP else seen.patched
@@ -56,21 +57,16 @@ def find_culprit(runner: SeriesRunner, cell: Cell, trials: Trials) -> Culprit | 
     )
 
 
-_Judge = Callable[[Callable[[int], CellResult]], Judgement]
+# Judges one kernel by runs of a cell on it, asked for by their number from 1.
+Judge: TypeAlias = Callable[[Callable[[int], CellResult]], Judgement]
 
 
-def _judge(runner: SeriesRunner, cell: Cell, position: int, judge: _Judge) -> Judgement:
-    return judge(lambda repeat: runner.once(runner.order(cell, position, repeat)))
+def judge_by(trials: Trials) -> Judge:
+    """Bad where enough runs fail, good where not enough can any more, as soon as that is sure.
 
+    A kernel that does not build, and one that the host's trouble leaves undecided, is skipped.
+    """
 
-def _by_build(run: Callable[[int], CellResult]) -> Judgement:
-    result = run(1)
-    if result.verdict is Verdict.INFRASTRUCTURE:
-        return Judgement.SKIP
-    return Judgement.BAD if result.phase == "build" else Judgement.GOOD
-
-
-def _by_trials(trials: Trials) -> _Judge:
     def judge(run: Callable[[int], CellResult]) -> Judgement:
         good = bad = 0
         for repeat in range(1, trials.runs + 1):
@@ -86,3 +82,14 @@ def _by_trials(trials: Trials) -> _Judge:
         return Judgement.SKIP
 
     return judge
+
+
+def _judge(runner: SeriesRunner, cell: Cell, position: int, judge: Judge) -> Judgement:
+    return judge(lambda repeat: runner.once(runner.order(cell, position, repeat)))
+
+
+def _by_build(run: Callable[[int], CellResult]) -> Judgement:
+    result = run(1)
+    if result.verdict is Verdict.INFRASTRUCTURE:
+        return Judgement.SKIP
+    return Judgement.BAD if result.phase == "build" else Judgement.GOOD

@@ -22,6 +22,7 @@ from harness.machine.versions import find_emulator
 from harness.records import CellResult, Verdict
 from harness.report.results import folder_name
 from harness.store import digest
+from harness.target import TARGETS_DIR
 
 _KIND = "result"
 _FILE = "result.json"
@@ -91,5 +92,5 @@ def _identities(provisions: Provisions) -> tuple[str, ...]:
 
 @cache
 def _harness_digest() -> str:
-    """Of the code that runs and judges; a change of it makes every result a new one."""
-    return digest(*sorted(_HARNESS.rglob("*.py")))
+    """Of the code and templates that run and judge; a change makes every result a new one."""
+    return digest(*sorted(_HARNESS.rglob("*.py")), *sorted(TARGETS_DIR.glob("*.j2")))

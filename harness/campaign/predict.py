@@ -37,8 +37,17 @@ def predict_cells(cells: Iterable[Cell], kernel: str) -> Iterator[CellPrediction
         facts = assumed_facts(spec, fragments, store)
         model = Model(Machine(cell.target, facts, cell.layout))
         unsupported = model.unsupported(cell.steps)
-        steps = () if unsupported else tuple(model.predict(step) for step in cell.steps)
-        yield CellPrediction(cell.id, unsupported, steps)
+        yield CellPrediction(cell.id, unsupported, () if unsupported else _steps(model, cell))
+
+
+def _steps(model: Model, cell: Cell) -> tuple[Prediction, ...]:
+    """Up to the step, if any, that the kernel must complain in."""
+    steps: list[Prediction] = []
+    for step in cell.steps:
+        steps.append(model.predict(step))
+        if steps[-1].ends_cell:
+            break
+    return tuple(steps)
 
 
 def render_predictions(
@@ -70,7 +79,8 @@ def _lines(cell: CellPrediction, explain: bool) -> Iterator[str]:
         for expected in step.expected:
             relation = "=" if expected.relation == "==" else expected.relation
             value = render_value(expected.value)
-            yield f"    {expected.name} {relation} {value}  [{expected.rule.id}]"
+            known = ", a known defect" if expected.rule.defect else ""
+            yield f"    {expected.name} {relation} {value}  [{expected.rule.id}{known}]"
             if explain:
                 yield from _explanation(expected)
 

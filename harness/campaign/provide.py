@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
 from harness.errors import KernelFailure
 from harness.image import provide_base_image, provide_daxprobe, provide_overlay
 from harness.kernel.build import BuiltKernel, provide_kernel
+from harness.kernel.facts import with_probes
+from harness.kernel.held import hold_to_base
+from harness.kernel.source import provide_source
 from harness.kernel.spec import KernelSpec, parse_kernel_spec
 from harness.progress import Progress
+from harness.records import KernelFacts
 from harness.series import Patch
 from harness.store import Store
 from harness.target import Target
@@ -37,12 +41,19 @@ _Key: TypeAlias = tuple[str, tuple[str, ...], tuple[str, ...]]
 
 
 class Provider:
-    """Provisions by target, configuration and patches, remembered for the length of a run."""
+    """Provisions by target, configuration and patches, remembered for the length of a run.
 
-    def __init__(self, store: Store, kernel: str, progress: Progress) -> None:
+    ``good`` is a kernel that was judged good before, which this one is held to as a patched
+    one is to its base.
+    """
+
+    def __init__(
+        self, store: Store, kernel: str, progress: Progress, good: KernelSpec | None = None
+    ) -> None:
         self.store = Store(store.root, progress.line)
         self.spec: KernelSpec = parse_kernel_spec(kernel)
         self.progress = progress
+        self.good = good
         self._known: dict[_Key, Provisions | KernelFailure] = {}
 
     def provide(
@@ -66,13 +77,27 @@ class Provider:
     def _provide(
         self, target: Target, config: tuple[str, ...], patches: Sequence[Patch]
     ) -> Provisions:
+        base = self._base_facts(target, config) if patches else None
         fragments = (*target.kernel.fragments, *config)
         kernel = provide_kernel(
             self.spec, target, fragments, self.store, self.progress, patches=patches
         )
+        if self.good is not None:
+            # Its source's answers only: for the rest it would have to be built.
+            good = provide_source(self.good, self.store, self.progress)
+            base = with_probes(kernel.facts, good.path)
+        if base is not None:
+            kernel = replace(kernel, facts=hold_to_base(kernel.facts, base))
         return Provisions(
             kernel=kernel,
             base=provide_base_image(target, self.store, self.progress),
             overlay=provide_overlay(target, kernel, self.store, self.progress),
             daxprobe=provide_daxprobe(target, self.store),
         )
+
+    def _base_facts(self, target: Target, config: tuple[str, ...]) -> KernelFacts | None:
+        """The facts of the kernel without patches; one that does not build has none."""
+        try:
+            return self.provide(target, config).kernel.facts
+        except KernelFailure:
+            return None

@@ -5,31 +5,41 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from harness.commands.parser import add_command
 from harness.errors import UserError
 
 # Names alone: what writes them is imported once one is to be written.
 FORMATS = ("html", "text", "junit", "ktap", "kcidb", "github")
 
 if TYPE_CHECKING:
-    _Commands = argparse._SubParsersAction[Any]
+    from harness.commands.parser import Commands
 
 
-def add_command(commands: _Commands) -> None:
+def add_commands(commands: Commands) -> None:
     """The subcommand."""
-    command = commands.add_parser("report", help="results as HTML, text, JUnit, KTAP or KCIDB")
+    summary = "results as HTML, text, JUnit, KTAP or KCIDB"
+    examples = (
+        "report results/20261120-233152",
+        "report results/20261120-233152 --format text",
+        "report results/tonight --against results/last-night --format github --check",
+        "report --merge shard-1 shard-2 -o results/tonight",
+    )
+    command = add_command(commands, "report", summary, run_report, *examples)
     command.add_argument("directories", nargs="+", type=Path, metavar="DIR", help="results folders")
     command.add_argument("--format", choices=FORMATS, default="html", help="default: html")
     command.add_argument("--against", type=Path, metavar="DIR", help="hold it against this run")
     command.add_argument("--merge", action="store_true", help="one results folder, -o, of all")
+    check = "exit code 1 where a failure is new, 3 where the host failed or a run is incomplete"
+    command.add_argument("--check", action="store_true", help=check)
     where = "default: DIR/report.html, other formats to standard output"
     command.add_argument("-o", "--output", type=Path, metavar="PATH", help=where)
-    command.set_defaults(run=run_report)
 
 
 def run_report(options: argparse.Namespace) -> int:
-    """Write or print; always 0, whatever was found."""
+    """Write or print; 0 whatever was found, unless --check asks."""
+    from harness.report.check import judge
     from harness.report.formats import FORMATS as WRITERS
     from harness.report.material import gather, write_file
 
@@ -40,13 +50,14 @@ def run_report(options: argparse.Namespace) -> int:
     if output is None and options.format == "html":
         output = options.directories[0] / "report.html"
     base = output.parent if output else Path()
-    text = WRITERS[options.format](gather(options.directories, options.against, base))
+    material = gather(options.directories, options.against, base)
+    text = WRITERS[options.format](material)
     if output is None:
         sys.stdout.write(text)
     else:
         write_file(output, text)
         print(output)
-    return 0
+    return judge(material) if options.check else 0
 
 
 def _merge(directories: list[Path], output: Path | None) -> str:

@@ -4,41 +4,51 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from harness.commands.parser import (
+    DEFAULT_KERNEL,
+    add_arch,
+    add_command,
+    add_kernel,
+    add_scenarios,
+)
 
 if TYPE_CHECKING:
-    _Commands = argparse._SubParsersAction[Any]
+    from harness.commands.parser import Commands
 
 
-def add_commands(commands: _Commands) -> None:
+def add_commands(commands: Commands) -> None:
     """The three subcommands."""
-    command = commands.add_parser("series", help="run scenarios without and with a patch series")
+    summary = "run scenarios without and with a patch series"
+    examples = ("series v7.mbox --arch ppc64-hash", "series --per-patch git:~/linux@v6.12..topic")
+    command = add_command(commands, "series", summary, _run_series, *examples)
     command.add_argument("series", help="a .patch file, an mbox, a directory, git:PATH@A..B, or -")
     command.add_argument("--per-patch", action="store_true", help="each patch on top of the last")
     _selection(command)
     command.add_argument("-n", "--numprocesses", metavar="N", help="cells at a time")
-    command.set_defaults(run=_run_series)
 
-    command = commands.add_parser("bisect", help="find the patch of a series that broke a cell")
+    summary = "find the patch of a series that broke a cell"
+    example = "bisect --series v7.mbox --scenario devdax-map-mem --arch ppc64-hash"
+    command = add_command(commands, "bisect", summary, _run_bisect, example)
     command.add_argument("--series", required=True, metavar="PATCHES")
     _selection(command)
     _trials(command)
-    command.set_defaults(run=_run_bisect)
 
-    command = commands.add_parser(
-        "bisect-step", help="judge one source tree, for: git bisect run daxhound bisect-step ..."
+    summary = "judge one source tree, for: git bisect run daxhound bisect-step ..."
+    examples = (
+        "bisect-step --scenario devdax-map-mem --arch ppc64-hash",
+        "bisect-step --scenario gup-anon --arch s390x --runs 3 --need 2",
     )
+    command = add_command(commands, "bisect-step", summary, _run_bisect_step, *examples)
     _selection(command, kernel="dir:.")
     _trials(command)
-    command.set_defaults(run=_run_bisect_step)
 
 
-def _selection(command: argparse.ArgumentParser, kernel: str = "debian:6.1") -> None:
-    command.add_argument("--arch", action="append", metavar="TARGET", help="default: all")
-    command.add_argument(
-        "--scenario", action="append", metavar="NAME", help="default: all that are shipped"
-    )
-    command.add_argument("--kernel", default=kernel, metavar="SPEC", help=f"default: {kernel}")
+def _selection(command: argparse.ArgumentParser, kernel: str = DEFAULT_KERNEL) -> None:
+    add_arch(command)
+    add_scenarios(command)
+    add_kernel(command, kernel)
     command.add_argument("--results", type=Path, metavar="DIR", help="default: results/<time>")
     command.add_argument("--patience", type=float, default=1.0, metavar="FACTOR")
 

@@ -6,33 +6,38 @@ import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from harness.campaign.attempt import RunOptions
+from harness.campaign.bisect import Judgement
 from harness.campaign.cell import CellRunner
-from harness.campaign.culprit import Culprit, Trials, find_culprit
+from harness.campaign.culprit import Culprit, Trials, find_culprit, judge_by
 from harness.campaign.kept import KeptRunner
 from harness.campaign.order import Order
 from harness.campaign.pool import GuestPool
 from harness.campaign.provide import Provider
 from harness.campaign.series import SeriesRunner
-from harness.errors import UserError
+from harness.errors import InfrastructureError, UserError
+from harness.git import find_bisected_from
+from harness.kernel.spec import DirectorySpec, GitSpec, KernelSpec, parse_kernel_spec
 from harness.machine.process import orderly_termination
 from harness.progress import Progress
-from harness.records import Verdict
-from harness.report.results import folder_name, new_run_directory
-from harness.report.series_text import render_culprit
+from harness.records import CellResult
+from harness.report.results import folder_name, open_run_directory
+from harness.report.series_text import render_culprit, render_lost
 from harness.report.text import render_failure
-from harness.scenario.expand import Cell, expand
-from harness.scenario.find import SCENARIOS_DIR, all_scenarios, find_scenario
+from harness.scenario.expand import Cell
+from harness.scenario.find import SCENARIOS_DIR, choose_cells, find_scenario
 from harness.series import load_series
 from harness.store import Store
-from harness.target import load_targets, select_targets
 
-# What git bisect run understands.
+# What git bisect run understands; a bisection of our own has no use for skipping.
 GOOD, BAD, SKIP = 0, 1, 125
+HOST = 3
+_HARMLESS = "the series breaks nothing here"
 
 
 def run_series(options: argparse.Namespace) -> int:
@@ -57,21 +62,27 @@ def run_series(options: argparse.Namespace) -> int:
 
 
 def run_bisect(options: argparse.Namespace) -> int:
-    """Follow every cell that the whole series breaks back to one patch."""
+    """Follow every cell that the whole series breaks back to one patch.
+
+    A cell that the host's trouble leaves unjudged is told, and the others are gone on with.
+    """
     trials = _read_trials(options)
-    cells = list(_cells(options))
+    cells = choose_cells(options.arch, options.scenario)
     series = load_series(options.series, sys.stdin.buffer)
-    found = 0
+    codes = set()
     with orderly_termination(), closing(GuestPool(2)) as pool:
         runner = SeriesRunner(KeptRunner(_runner(options, pool)), series)
         for cell in cells:
-            culprit = find_culprit(runner, cell, trials)
-            if culprit is None:
-                print(f"{cell.id}: the series breaks nothing here", flush=True)
+            try:
+                culprit = find_culprit(runner, cell, trials)
+            except InfrastructureError as exc:
+                print(f"{cell.id}: not judged: {exc}", flush=True)
+                codes.add(HOST)
                 continue
-            found += 1
-            print("\n".join(_tell(culprit, cell, runner)), flush=True)
-    return BAD if found else GOOD
+            codes.add(BAD if culprit else GOOD)
+            told = _tell(culprit, cell, runner) if culprit else [f"{cell.id}: {_HARMLESS}"]
+            print("\n".join(told), flush=True)
+    return next((code for code in (BAD, HOST) if code in codes), GOOD)
 
 
 def _tell(culprit: Culprit, cell: Cell, runner: SeriesRunner) -> Iterator[str]:
@@ -80,41 +91,51 @@ def _tell(culprit: Culprit, cell: Cell, runner: SeriesRunner) -> Iterator[str]:
         raise ValueError(f"{bad.id} was compared with nothing")
     yield from render_culprit(cell.id, culprit.suspects, bad.comparison)
     run_directory = runner.runner.runner.run_directory
-    reproduce = f"daxhound bisect --series {runner.series.source} --scenario {cell.scenario}"
+    kernel = runner.runner.runner.provider.spec
+    what = f"--series {runner.series.source} --kernel {kernel} --scenario {cell.scenario}"
     yield render_failure(
         bad,
         folder=str(run_directory / folder_name(bad.id)),
-        reproduce=f"{reproduce} --arch {cell.target.name}",
+        reproduce=f"daxhound bisect {what} --arch {cell.target.name}",
     )
 
 
 def run_bisect_step(options: argparse.Namespace) -> int:
-    """One kernel, judged for git bisect: 0 good, 1 bad, 125 where it cannot be judged."""
-    trials = _read_trials(options)
+    """One kernel, judged for git bisect: 0 good, 1 bad, 125 where it cannot be judged.
+
+    One cell that shows it is enough. Raises UserError for options that cannot be meant; a
+    kernel that cannot be had of this tree is none that can be judged.
+    """
+    judge = judge_by(_read_trials(options))
+    cells = choose_cells(options.arch, options.scenario)
+    skipped = False
     with orderly_termination(), closing(GuestPool()) as pool:
-        runner = _runner(options, pool)
-        judgements = {_judge(runner, cell, trials) for cell in _cells(options)}
-    return next((code for code in (SKIP, BAD) if code in judgements), GOOD)
+        runner = _runner(options, pool, _known_good(options.kernel))
+        for cell in cells:
+            try:
+                found = judge(partial(_run_aloud, runner, cell))
+            except UserError as exc:
+                print(f"{cell.id}: {exc}", flush=True)
+                found = Judgement.SKIP
+            if found is Judgement.BAD:
+                return BAD
+            skipped |= found is Judgement.SKIP
+    return SKIP if skipped else GOOD
 
 
-def _judge(runner: CellRunner, cell: Cell, trials: Trials) -> int:
-    failures = 0
-    for repeat in range(1, trials.runs + 1):
-        result = runner.run(Order(cell, repeat=repeat))
-        print(f"{result.id}: {result.verdict.value} {result.reason}", flush=True)
-        if result.phase == "build" or result.verdict is Verdict.INFRASTRUCTURE:
-            return SKIP
-        failures += not result.is_expected
-    return BAD if failures >= trials.needed else GOOD
+def _run_aloud(runner: CellRunner, cell: Cell, repeat: int) -> CellResult:
+    result = runner.run(Order(cell, repeat=repeat))
+    print(f"{result.id}: {result.verdict.value} {result.reason}", flush=True)
+    for line in render_lost(result.lost):
+        print(line, flush=True)
+    return result
 
 
-def _cells(options: argparse.Namespace) -> Iterator[Cell]:
-    targets = select_targets(options.arch or ["all"], load_targets())
-    named = {target.name: target for target in targets}
-    names = options.scenario
-    scenarios = [find_scenario(name) for name in names] if names else all_scenarios()
-    for scenario in scenarios:
-        yield from expand(scenario, named)
+def _known_good(kernel: str) -> KernelSpec | None:
+    """What a bisection that is under way in the tree started from; None without one."""
+    spec = parse_kernel_spec(kernel)
+    commit = find_bisected_from(spec.path.expanduser()) if isinstance(spec, DirectorySpec) else None
+    return GitSpec(spec.path, commit) if isinstance(spec, DirectorySpec) and commit else None
 
 
 def _read_trials(options: argparse.Namespace) -> Trials:
@@ -126,13 +147,12 @@ def _read_trials(options: argparse.Namespace) -> Trials:
     return Trials(runs=options.runs, needed=options.need)
 
 
-def _runner(options: argparse.Namespace, pool: GuestPool) -> CellRunner:
-    provider = Provider(Store.default(), options.kernel, Progress())
+def _runner(
+    options: argparse.Namespace, pool: GuestPool, good: KernelSpec | None = None
+) -> CellRunner:
+    provider = Provider(Store.default(), options.kernel, Progress(), good)
     return CellRunner(provider, RunOptions(patience=options.patience), _results(options), pool)
 
 
 def _results(options: argparse.Namespace) -> Path:
-    if options.results is None:
-        return new_run_directory(Path.cwd() / "results")
-    options.results.mkdir(parents=True, exist_ok=True)
-    return Path(options.results).resolve()
+    return open_run_directory(options.results, Path.cwd() / "results")

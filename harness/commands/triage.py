@@ -5,22 +5,22 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from harness.commands.parser import add_command, add_json
 from harness.errors import UserError
 
 if TYPE_CHECKING:
-    _Commands = argparse._SubParsersAction[Any]
+    from harness.commands.parser import Commands
 
 
-def add_commands(commands: _Commands) -> None:
+def add_commands(commands: Commands) -> None:
     """The subcommand."""
-    command = commands.add_parser(
-        "triage", help="kernel reports of a console or a mail, and the scenario to try"
-    )
+    summary = "kernel reports of a console or a mail, and the scenario to try"
+    examples = ("triage mail.txt", "triage --json -")
+    command = add_command(commands, "triage", summary, run_triage, *examples)
     command.add_argument("file", help="a console log or a mail; - for standard input")
-    command.add_argument("--json", action="store_true", help="for another program")
-    command.set_defaults(run=run_triage)
+    add_json(command)
 
 
 def run_triage(options: argparse.Namespace) -> int:

@@ -131,6 +131,11 @@ class GuestWatch:
     def _ask_aside(self) -> Aside:
         return ask_aside(self.other_line, self.console) if self.other_line else Aside(False)
 
+    def settle(self) -> None:
+        """As ``check``, once the console has said what it still had to say."""
+        self.console.drain(Deadline.after(_DRAIN_SECONDS))
+        self.check()
+
     def _settle_console(self) -> None:
         self.console.drain(Deadline.after(_DRAIN_SECONDS))
         self.console.check()

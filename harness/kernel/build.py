@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import InfrastructureError, UserError
+from harness.errors import InfrastructureError, KernelFailure, UserError
 from harness.kconfig import Request, missing, parse_dotconfig, render
 from harness.kernel.facts import dump_facts, load_facts, read_facts, with_probes
 from harness.kernel.fragments import FRAGMENTS_DIR, load_fragments
@@ -178,7 +178,11 @@ class _Build:
                 yield area.tree, objects
 
     def configure(self, make: Make) -> None:
-        """Write .config; UserError for every symbol that was asked for and did not take."""
+        """Write .config.
+
+        Raises UserError for all symbols that were asked for and did not take, KernelFailure
+        where it is patches that took them away.
+        """
         wanted = make.objects / "daxhound.config"
         wanted.write_text(render(self.requests), encoding="utf-8")
         make.run(["allnoconfig"], jobs=1, environ={"KCONFIG_ALLCONFIG": str(wanted)})
@@ -186,10 +190,15 @@ class _Build:
         refused = missing(self.requests, parse_dotconfig(dotconfig.read_text(encoding="utf-8")))
         if refused:
             reasons = explain_refusals(refused, make)
-            raise UserError(
+            message = (
                 f"{len(refused)} of {len(self.requests)} symbols did not take in "
-                f"{self.kernel.arch} {'.'.join(map(str, self.source.version))}:"
-                + "".join(f"\n  {reason}" for reason in reasons),
+                f"{self.title}:" + "".join(f"\n  {reason}" for reason in reasons)
+            )
+            if self.source.files:
+                # Its base took them, and is built before.
+                raise KernelFailure(message)
+            raise UserError(
+                message,
                 path=refused[0].path,
                 line=refused[0].line,
                 hint="ask for what it depends on as well, or leave its fragment out of the target",

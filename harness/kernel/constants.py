@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -19,6 +18,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Symbol, SymbolTableSection
 
 from harness.errors import InfrastructureError
+from harness.scratch import scratch_directory
 
 # An object of every kernel, compiled with the flags of ordinary code.
 _OBJECT = "init/main.o"
@@ -33,8 +33,8 @@ def compile_constants(objects: Path, expressions: Mapping[str, str]) -> dict[str
     macro that this kernel has not is missing as well. Raises InfrastructureError.
     """
     command = _saved_command(objects)
-    with tempfile.TemporaryDirectory(prefix="daxhound-") as scratch:
-        source, compiled = Path(scratch, "constants.c"), Path(scratch, "constants.o")
+    with scratch_directory("constants") as scratch:
+        source, compiled = scratch / "constants.c", scratch / "constants.o"
         source.write_text(_program(expressions))
         done = subprocess.run(
             (*command, "-o", str(compiled), str(source)),

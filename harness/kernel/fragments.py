@@ -7,8 +7,9 @@ from pathlib import Path
 
 from harness.errors import UserError, nearest
 from harness.kconfig import Request, merge, parse_fragment
+from harness.shipped import shipped
 
-FRAGMENTS_DIR = Path(__file__).resolve().parents[2] / "kconfigs"
+FRAGMENTS_DIR = shipped("kconfigs")
 
 
 def load_fragments(names: Iterable[str], directory: Path = FRAGMENTS_DIR) -> tuple[Request, ...]:

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import InfrastructureError, UserError
+from harness.git import own_environment
 from harness.kernel.plain_file import File, read_file, write_file
 from harness.kernel.refused_patch import explain_refusal
 from harness.kernel.source import Source
 from harness.kernel.version import parse_version
+from harness.scratch import scratch_directory
 from harness.series import Patch
 from harness.store import digest
 
@@ -97,8 +98,8 @@ def apply_patches(before: Files, patches: Sequence[Patch]) -> Files:
 
 @contextmanager
 def _scratch(files: Files) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="daxhound-") as name:
-        folder = Path(name).resolve() / "tree"
+    with scratch_directory("patch") as scratch:
+        folder = scratch.resolve() / "tree"
         folder.mkdir()
         for path, file in files.items():
             if file is not None:
@@ -108,8 +109,7 @@ def _scratch(files: Files) -> Iterator[Path]:
 
 def _git_apply(folder: Path, patch: Patch, *options: str) -> subprocess.CompletedProcess[bytes]:
     """``git apply`` where it sees neither a repository nor anybody's settings."""
-    environment = {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
-    environment |= {
+    environment = own_environment() | {
         "GIT_CEILING_DIRECTORIES": str(folder.parent),
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",

@@ -2,6 +2,7 @@
 
 Stable branches and patch series bring changes of their own, so each question is put to
 the file that shows the answer. A question that makes no sense in a tree has no answer.
+Each is worded so that yes is the later state: ``harness.kernel.held`` relies on it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ _GATED_PREDICATE = re.compile(
     re.MULTILINE,
 )
 _RADIX = "arch/powerpc/mm/book3s64/radix_pgtable.c"
+_TOOL = "tools/testing/selftests/mm/gup_test.c"
 _END_CUT_CHECKED = re.compile(r"offset >= \(?\s*size - end_trunc\b")
 
 
@@ -112,6 +114,93 @@ def memmap_counts_shared(source: Path) -> bool | None:
     return "section_nr_vmemmap_pages(" in counting if counting else None
 
 
+def dax_pud_fault_size_fits(source: Path) -> bool | None:
+    """Whether device-dax compares an alignment with a PUD's true size, 16G on hash.
+
+    Reads drivers/dax/device.c.
+    """
+    handler = _function(source / "drivers/dax/device.c", "__dev_dax_pud_fault")
+    if handler is None:
+        return None
+    cut_off = re.search(r"unsigned int fault_size = PUD_SIZE\b", handler)
+    return cut_off is None or "fault_size < dev_dax->align" not in handler
+
+
+def dax_maps_own_frame(source: Path) -> bool | None:
+    """Whether device-dax maps a page by its own frame, not by its folio's first.
+
+    Reads drivers/dax/device.c.
+    """
+    handler = _function(source / "drivers/dax/device.c", "__dev_dax_pud_fault")
+    return None if handler is None else "page_folio(pfn_to_page(pfn))" not in handler
+
+
+def radix_compounds_from_start(source: Path) -> bool | None:
+    """Whether radix counts compounds from where a namespace starts, as all others do.
+
+    Reads arch/powerpc/mm/book3s64/radix_pgtable.c; None where it shares no struct pages.
+    """
+    path = source / _RADIX
+    text = _function(path, "vmemmap_populate_compound_pages")
+    return None if text is None else "ALIGN_DOWN(addr_pfn, nr_pages)" not in text
+
+
+def arm64_parts_from_ram(source: Path) -> bool | None:
+    """Whether arm64 takes struct pages of a part of a section from RAM, as x86 does.
+
+    Reads arch/arm64/mm/mmu.c.
+    """
+    text = _function(source / "arch/arm64/mm/mmu.c", "vmemmap_populate")
+    if text is None or "PAGES_PER_SECTION" not in text:
+        return None
+    return re.search(r"vmemmap_populate_basepages\([^;]*\bNULL\)", text) is not None
+
+
+def compound_head_after_tails(source: Path) -> bool | None:
+    """Whether the head of a device's compound is prepared once all its tails are (6.18).
+
+    Reads mm/mm_init.c.
+    """
+    text = _function(source / "mm/mm_init.c", "memmap_init_compound")
+    return None if text is None else "if (pfn == head_pfn +" not in text
+
+
+def vmemmap_shared(source: Path) -> bool | None:
+    """Whether compounds of devices share struct pages at all (4917f55b4ef9; 5.19).
+
+    Reads mm/sparse-vmemmap.c.
+    """
+    text = _read(source / "mm/sparse-vmemmap.c")
+    return None if text is None else "vmemmap_populate_compound_pages" in text
+
+
+def longterm_asks_dirty_tracking(source: Path) -> bool | None:
+    """Whether shared pages of files with dirty tracking are not pinned for long (6.5).
+
+    Reads mm/gup.c.
+    """
+    text = _read(source / "mm/gup.c")
+    return None if text is None else "writable_file_mapping_allowed(" in text
+
+
+def gup_test_rounds_hugetlb(source: Path) -> bool | None:
+    """Whether gup_test rounds what it maps of hugetlb up to whole huge pages (7.x).
+
+    Reads tools/testing/selftests/mm/gup_test.c, in vm/ before 6.3.
+    """
+    text = _read(source / _TOOL) or _read(source / _TOOL.replace("/mm/", "/vm/"))
+    return None if text is None else "~(hp_size - 1)" in text
+
+
+def powerpc_block_of_nodes(source: Path) -> bool | None:
+    """Whether powerpc makes hotplug blocks as large as its memory nodes allow (6.6).
+
+    Reads arch/powerpc/mm/init_64.c.
+    """
+    text = _read(source / "arch/powerpc/mm/init_64.c")
+    return None if text is None else "probe_memory_block_size(" in text
+
+
 PROBES: Mapping[str, Callable[[Path], bool | None]] = MappingProxyType(
     {
         probe.__name__: probe
@@ -125,6 +214,15 @@ PROBES: Mapping[str, Callable[[Path], bool | None]] = MappingProxyType(
             arm64_generic_vmemmap,
             memmap_counted,
             memmap_counts_shared,
+            dax_pud_fault_size_fits,
+            dax_maps_own_frame,
+            radix_compounds_from_start,
+            arm64_parts_from_ram,
+            compound_head_after_tails,
+            powerpc_block_of_nodes,
+            vmemmap_shared,
+            longterm_asks_dirty_tracking,
+            gup_test_rounds_hugetlb,
         )
     }
 )
@@ -134,6 +232,17 @@ def probe_source(source: Path) -> dict[str, bool]:
     """Every answer that the tree gives, by the name of the question."""
     answers = {name: probe(source) for name, probe in PROBES.items()}
     return {name: answer for name, answer in answers.items() if answer is not None}
+
+
+def _function(path: Path, name: str) -> str | None:
+    """The first definition of a function in a file, from its name to its last brace."""
+    text = _read(path) or ""
+    for found in re.finditer(rf"\b{name}\([^;{{]*\)\s*\{{", text):
+        line = text[text.rfind("\n", 0, found.start()) + 1 :]
+        end = text.find("\n}", found.end())
+        if line[:1].isalpha() and end >= 0:
+            return text[found.start() : end]
+    return None
 
 
 def _read(path: Path) -> str | None:

@@ -1,19 +1,16 @@
 """QEMU as a child process that cannot outlive the harness, and the directory it works in.
 
 However the harness ends - normally, by an exception, Ctrl-C, SIGTERM, even kill -9 - QEMU
-ends with it. Directories are removed on the way out; one that a kill -9 left behind is
-swept by the next run.
+ends with it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,9 +19,8 @@ from types import TracebackType
 from harness.deadline import Deadline
 from harness.errors import InfrastructureError
 from harness.machine.qmp import Qmp
+from harness.scratch import scratch_directory
 
-_PREFIX = "daxhound-guest-"
-_LOCK = ".owner"
 _SOCKET_PATH_BYTES = 107  # sun_path of unix(7), less its closing NUL
 _LONGEST_SOCKET_NAME = len("/console.sock")
 _START_SECONDS = 30.0
@@ -174,21 +170,16 @@ def _oom_kills() -> int:
 
 @contextlib.contextmanager
 def guest_directory() -> Iterator[Path]:
-    """A directory (0700) for one guest, gone afterwards; leftovers of dead runs go too.
+    """A directory for one guest.
 
     Raises InfrastructureError where the temporary directory's path is too long for the
     unix sockets in it.
     """
-    parent = Path(tempfile.gettempdir())
-    _sweep(parent)
-    directory, lock = _make_locked(parent)
-    try:
+    with scratch_directory("guest") as directory:
         if len(os.fsencode(directory)) + _LONGEST_SOCKET_NAME > _SOCKET_PATH_BYTES:
+            parent = directory.parent
             raise InfrastructureError(f"{parent} is too long a path for sockets: set TMPDIR")
         yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-        os.close(lock)
 
 
 @contextlib.contextmanager
@@ -210,31 +201,3 @@ def orderly_termination() -> Iterator[None]:
     finally:
         for number in taken:
             signal.signal(number, signal.SIG_DFL)
-
-
-def _make_locked(parent: Path) -> tuple[Path, int]:
-    """A new directory, and the lock that says its owner lives."""
-    while True:
-        directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-        lock = os.open(directory / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if os.fstat(lock).st_nlink:
-            return directory, lock
-        os.close(lock)  # a sweep came between the two calls and took it for a leftover
-
-
-def _sweep(parent: Path) -> None:
-    """Remove guest directories of ours that no living process holds the lock of."""
-    for lock_path in parent.glob(f"{_PREFIX}*/{_LOCK}"):
-        try:
-            lock = os.open(lock_path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except OSError:
-            continue  # another user's, or just gone
-        try:
-            if os.fstat(lock).st_uid == os.getuid():
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(lock_path.parent, ignore_errors=True)
-        except BlockingIOError:
-            pass  # its owner lives
-        finally:
-            os.close(lock)

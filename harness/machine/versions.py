@@ -11,6 +11,7 @@ import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from harness.errors import InfrastructureError
@@ -46,7 +47,12 @@ def find_emulator(binary: str, packages: tuple[str, ...] = ()) -> Emulator:
 
 
 def read_version(path: Path) -> Emulator:
-    """Ask one binary what it is. Raises InfrastructureError where it does not say."""
+    """Ask one binary what it is, once. Raises InfrastructureError where it does not say."""
+    return _ask(path, path.stat().st_mtime_ns)
+
+
+@cache
+def _ask(path: Path, _changed: int) -> Emulator:
     try:
         answer = subprocess.run(
             [path, "--version"],

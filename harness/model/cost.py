@@ -23,6 +23,9 @@ from harness.units import format_size
 SLACK_PAGES = 128
 """Pages by which free memory may move besides."""
 
+_SECTION_BYTES = 128
+"""At most for each section: struct mem_section and its usage map (mm/sparse.c)."""
+
 _MESSAGE_NEEDS = "DYNAMIC_DEBUG"
 
 
@@ -41,10 +44,19 @@ class Cost:
     def blocks(self) -> tuple[Block, ...]:
         return self.taken.blocks
 
+    def overhead_bytes(self, machine: Machine) -> int:
+        """Beside the struct pages, at most: sections' records, and the page tables of vmemmap.
+
+        Those are one page for each PMD, where base pages fill it.
+        """
+        if self.span is None:
+            return 0
+        reach = machine.pmd // machine.kernel.struct_page_bytes * machine.page
+        tables = (self.span.size // reach + 2) * min(machine.page, MIB)
+        return tables + (self.span.size // machine.section + 2) * _SECTION_BYTES
+
     def why_impossible(self, machine: Machine) -> str | None:
         """Why the namespace cannot be, as far as struct pages go."""
-        if self.taken.exhausted:
-            return f"kernel defect: {self.taken.because} ({self.taken.rule.id})"
         if self.taken.ram_bytes <= machine.layout.ram_bytes:
             return None
         ram = format_size(machine.layout.ram_bytes)
@@ -75,7 +87,7 @@ def expect_cost(machine: Machine, device: PmemDevice, cost: Cost) -> tuple[Expec
     if machine.kernel.has(_MESSAGE_NEEDS):
         expected.append(expect_initialised(machine, cost.span, cost.altmap))
     taken = cost.taken
-    low, high = taken.ram_bytes, taken.ram_bytes + _tables(machine, cost)
+    low, high = taken.ram_bytes, taken.ram_bytes + cost.overhead_bytes(machine)
     if cost.span is None:
         high += raw_tables(machine, cost.raw_bytes)
     expected += _between(machine, "ram_bytes", low, high, taken)
@@ -86,14 +98,16 @@ def expect_cost(machine: Machine, device: PmemDevice, cost: Cost) -> tuple[Expec
 
 
 def expect_returned(
-    machine: Machine, ram_bytes: int, counted: int, raw_bytes: int
+    machine: Machine, ram_bytes: int, namespaces: Sequence[Namespace]
 ) -> tuple[Expected, ...]:
-    """How memory that comes back shows, when ``raw_bytes`` of namespaces are destroyed."""
-    tables = raw_tables(machine, raw_bytes)
+    """How memory that comes back shows, ``ram_bytes`` of it struct pages, when namespaces go."""
+    tables = raw_tables(machine, sum(namespace.raw_bytes for namespace in namespaces))
+    overhead = sum(namespace.overhead_bytes for namespace in namespaces)
+    counted = sum(namespace.counted_pages for namespace in namespaces)
     why = f"{ram_bytes:#x} bytes held nothing else; up to {tables:#x} to map what is wiped"
     returned = Taken((), RULES["vmemmap.returned"], why)
     return (
-        *_between(machine, "ram_bytes", -ram_bytes, tables - ram_bytes, returned),
+        *_between(machine, "ram_bytes", -ram_bytes - overhead, tables - ram_bytes, returned),
         *_expect_counted(machine, -counted, "all that was counted"),
     )
 
@@ -107,14 +121,6 @@ def _between(
         Expected(name, low - slack, taken.rule, ">=", why),
         Expected(name, high + slack, taken.rule, "<=", why),
     )
-
-
-def _tables(machine: Machine, cost: Cost) -> int:
-    """Page tables at most: one page for each PMD of vmemmap, where base pages fill it."""
-    if cost.span is None:
-        return 0
-    reach = machine.pmd // machine.kernel.struct_page_bytes * machine.page
-    return (cost.span.size // reach + 2) * min(machine.page, MIB)
 
 
 def raw_tables(machine: Machine, raw_bytes: int) -> int:

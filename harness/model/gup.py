@@ -9,7 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.errors import UserError
+from harness.model import complaints
 from harness.model.availability import why_no_gup
+from harness.model.defects import fails_on_empty_pud
 from harness.model.machine import MIB, Machine
 from harness.model.rules import RULES
 from harness.model.state import GuestState, Mounted, Namespace
@@ -55,6 +57,7 @@ def expect_gup(
         early = _file_outcome(machine, step, files)
     else:
         early = ()
+    early = early or complaints.of_holding(machine, devdax)
     if early or step.touch:
         return early or _expect_run(machine, step, files)
     return _expect_untouched(machine, step, devdax, files)
@@ -148,18 +151,20 @@ def _expect_untouched(
 ) -> tuple[Expected, ...]:
     """A run on memory that GUP faults in itself, as far as there is any."""
     refusing = _longterm_refusal(machine, step, files)
-    there = 0
-    if devdax is not None and (step.huge or devdax.align == machine.page):
+    there, defect = 0, None
+    if devdax is not None and step.huge and fails_on_empty_pud(machine):
+        defect = RULES["defect.pud-fault-size"]
+    elif devdax is not None and (step.huge or devdax.align == machine.page):
         there = devdax.size_bytes // machine.page
     elif files is not None and refusing is None:
         there = align_up(files.file_bytes, machine.page) // machine.page
     total = step.size // machine.page
     reached = run_gup_loop(total=total, per_call=step.pages_per_call, there=there)
-    rule = refusing or RULES["gup.partial" if there < total else "gup.complete"]
+    rule = refusing or defect or RULES["gup.partial" if there < total else "gup.complete"]
     why = f"{there} of {total} pages there, {step.pages_per_call} a call"
     truncated = None if reached.reported == total else reached.reported * machine.page
     pins = 0 if step.command in ("get", "get-fast") else reached.taken * step.repeats
-    counted = RULES["gup.pin-count" if pins else "gup.get-counters"]
+    counted = defect or RULES["gup.pin-count" if pins else "gup.get-counters"]
     return (
         Expected("outcome", "ran", RULES["gup.ioctl-succeeds"]),
         Expected("results", step.repeats, RULES["gup.results"]),
@@ -175,7 +180,7 @@ def _longterm_refusal(machine: Machine, step: GupTest, files: Mounted | None) ->
         return None
     if files.dax:
         return RULES["gup.fsdax-longterm"]
-    tracked = step.write and step.shared and machine.kernel.version >= (6, 5, 0)
+    tracked = step.write and step.shared and machine.longterm_asks_dirty_tracking
     return RULES["gup.file-longterm"] if tracked else None
 
 
@@ -201,7 +206,7 @@ def _expect_counters(
 def _pinned_bytes(machine: Machine, step: GupTest) -> int:
     """7.x rounds hugetlb up to whole huge pages; before, gup_test took what it was told."""
     huge = machine.default_huge_page
-    if step.memory == "hugetlb" and huge and machine.kernel.version >= (7, 0, 0):
+    if step.memory == "hugetlb" and huge and machine.gup_test_rounds_hugetlb:
         return align_up(step.size, huge)
     return step.size
 

@@ -9,9 +9,7 @@ from harness.model.state import GuestState
 from harness.records import Expected, Prediction
 from harness.scenario.steps import MemoryModel
 
-# Without hotplug memory a block is what the memory nodes are made of (arch/powerpc/mm/
-# init_64.c, probe_memory_block_size: in 6.12, not in 6.1).
-_BLOCK_OF_NODES = (6, 6)
+# arch/powerpc/mm/init_64.c, probe_memory_block_size
 _NODE_BLOCKS = (1 << 30, 256 << 20, 64 << 20)
 _PSERIES_BLOCK = 256 * MIB
 
@@ -36,7 +34,7 @@ def predict_memory_model(state: GuestState, step: MemoryModel) -> Prediction:
     machine = state.machine
     expected = [*expect_nodes(machine)]
     if machine.kernel.has("MEMORY_HOTPLUG"):
-        block, why = _memory_block(machine)
+        block, why = memory_block(machine)
         rule = RULES["memory.block"]
         expected.append(Expected("memory_block_bytes", block, rule, because=why))
     if machine.mmu == "hash":
@@ -48,10 +46,11 @@ def predict_memory_model(state: GuestState, step: MemoryModel) -> Prediction:
     return Prediction(step.kind, tuple(expected))
 
 
-def _memory_block(machine: Machine) -> tuple[int, str]:
+def memory_block(machine: Machine) -> tuple[int, str]:
+    """Bytes that memory is hotplugged in, and why."""
     if machine.mmu in POWERPC and machine.layout.pmem:
         return _PSERIES_BLOCK, "QEMU gives hotplug memory in blocks of 256M"
-    if machine.mmu in POWERPC and machine.kernel.version[:2] >= _BLOCK_OF_NODES:
+    if machine.mmu in POWERPC and machine.probe("powerpc_block_of_nodes", since=(6, 6)):
         ram = machine.layout.ram_bytes
         block = next((size for size in _NODE_BLOCKS if ram % size == 0), machine.section)
         return block, f"the largest of 1G, 256M, 64M that RAM of {ram:#x} is made of"

@@ -13,7 +13,7 @@ from functools import cached_property
 from harness.errors import UserError
 from harness.records import KernelFacts, Layout, PmemDevice
 from harness.target import Target
-from harness.units import align_down
+from harness.units import align_down, count
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -21,6 +21,9 @@ GIB = 1 << 30
 
 SUBSECTION = 2 * MIB
 REGION_ALIGN = 16 * MIB
+
+NEVER = (1 << 16, 0)
+"""Of a probe that no released version answers with yes."""
 
 POWERPC = frozenset({"hash", "radix"})
 
@@ -146,11 +149,11 @@ class Machine:
         """One region. Raises UserError where the layout has no such device."""
         if index < len(self.regions):
             return self.regions[index]
-        count = len(self.regions)
+        devices = len(self.regions)
         raise UserError(
-            f"region {index}: the layout has {count} pmem device{'' if count == 1 else 's'}",
+            f"region {index}: the layout has {count(devices, 'pmem device')}",
             field="region",
-            hint=f"0 to {count - 1}" if count else "a device under layout.pmem",
+            hint=f"0 to {devices - 1}" if devices else "a device under layout.pmem",
         )
 
     def region_align(self, region: PmemDevice) -> int:
@@ -198,6 +201,24 @@ class Machine:
         The generic code does so, x86 always did; arm64 before 6.2 went on with base pages.
         """
         return self.mmu == "x86" or self.probe("arm64_generic_vmemmap", since=(6, 2))
+
+    @cached_property
+    def takes_parts_from_ram(self) -> bool:
+        """Whether struct pages of a part of a section come from RAM in spite of an altmap.
+
+        So on x86. arm64 takes them from what the altmap has left (defect.altmap-exhausted).
+        """
+        return self.mmu == "x86" or self.probe("arm64_parts_from_ram", since=NEVER)
+
+    @cached_property
+    def longterm_asks_dirty_tracking(self) -> bool:
+        """Whether longterm pins to write spare files whose dirty pages are tracked (6.5)."""
+        return self.probe("longterm_asks_dirty_tracking", since=(6, 5))
+
+    @cached_property
+    def gup_test_rounds_hugetlb(self) -> bool:
+        """Whether the kernel's gup_test maps whole huge pages of hugetlb, whatever its -m."""
+        return self.probe("gup_test_rounds_hugetlb", since=(7, 0))
 
     @cached_property
     def memmap_is_counted(self) -> bool:

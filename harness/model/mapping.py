@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.errors import UserError
+from harness.model import complaints
+from harness.model.defects import fails_on_empty_pud
 from harness.model.memory import (
     Memory,
     about_entries,
@@ -34,9 +36,9 @@ def expect_fault(memory: Memory, step: Fault) -> tuple[Expected, ...]:
             field="length" if step.length is not None else "first",
             hint="first + length within size",
         )
-    refused = _refused(memory, fixed=step.fixed)
-    if refused:
-        return refused
+    early = _refused(memory, fixed=step.fixed) or _complaint(memory)
+    if early:
+        return early
     stop = _stopped(memory, step, length)
     touched = length if stop is None else stop.touched
     rule = RULES["fault.touched"] if stop is None else stop.rule
@@ -53,7 +55,7 @@ def expect_fault(memory: Memory, step: Fault) -> tuple[Expected, ...]:
         entry = touched // faults.most
         values.append(Expected("bytes_per_fault", entry, rule_of_faults(memory)))
     if step.fixed:
-        handled = stop is not None and stop.signal == "SIGBUS"
+        handled = stop is not None and stop.signal == "SIGBUS" and not stop.rule.defect
         values += expect_tables(memory, step.first, touched, stopped=handled)
     values.append(Expected("page_table_bytes_left", 0, RULES["mmap.nothing-left"]))
     return tuple(values)
@@ -81,6 +83,8 @@ def _stopped(memory: Memory, step: MappingStep, length: int) -> _Stop | None:
     if isinstance(step, Fault) and step.access == "write" and not step.writable:
         return _Stop(0, "SIGSEGV", "SEGV_ACCERR", RULES["fault.read-only"])
     device = memory.devdax if step.memory == "devdax" else None
+    if device is not None and not _finds_pud(memory, step):
+        return _Stop(0, "SIGBUS", "BUS_ADRERR", RULES["defect.pud-fault-size"])
     if device is not None and step.advice == "nohuge" and device.align > memory.machine.page:
         return _Stop(0, "SIGBUS", "BUS_ADRERR", RULES["devdax.nohuge"])
     end = memory.end
@@ -88,6 +92,12 @@ def _stopped(memory: Memory, step: MappingStep, length: int) -> _Stop | None:
         return None
     rule = RULES["devdax.past-end" if device is not None else "file.past-end"]
     return _Stop(max(0, end - first), "SIGBUS", "BUS_ADRERR", rule)
+
+
+def _finds_pud(memory: Memory, step: MappingStep) -> bool:
+    """Whether faults get past the handler of PUDs; at its fixed place a mapping has its own."""
+    fixed = step.fixed if isinstance(step, Fault) else True
+    return not fixed or step.advice == "nohuge" or not fails_on_empty_pud(memory.machine)
 
 
 def _refused(memory: Memory, *, fixed: bool) -> tuple[Expected, ...]:
@@ -120,6 +130,11 @@ def _refused(memory: Memory, *, fixed: bool) -> tuple[Expected, ...]:
     return _no_mapping("EINVAL", RULES["devdax.unaligned"], why)
 
 
+def _complaint(memory: Memory) -> tuple[Expected, ...]:
+    device = memory.devdax if memory.step.memory == "devdax" else None
+    return complaints.of_touching(memory.machine, device)
+
+
 def _no_mapping(errno: str, rule: Rule, why: str) -> tuple[Expected, ...]:
     return (
         Expected("outcome", "refused", rule, because=why),
@@ -133,9 +148,9 @@ def expect_mmap(memory: Memory, step: Mmap) -> tuple[Expected, ...]:
         raise UserError(
             f"{step.memory} memory has no file to truncate", field="end", hint="munmap or exit"
         )
-    refused = _refused(memory, fixed=True)
-    if refused:
-        return refused
+    early = _refused(memory, fixed=True) or _complaint(memory)
+    if early:
+        return early
     stop = _stopped(memory, step, step.size)
     if stop is not None:
         values = (Expected("outcome", "signalled", stop.rule), *stop.expected(0)[:2])

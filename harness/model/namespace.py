@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.model import ndctl
+from harness.errors import UserError
+from harness.model import complaints, ndctl
 from harness.model.availability import why_no_mode, why_no_pmem
 from harness.model.cost import cost_of, expect_cost, expect_returned
 from harness.model.geometry import (
@@ -25,6 +26,7 @@ from harness.model.state import GuestState, Namespace
 from harness.model.vmemmap import explain_sharing
 from harness.records import Expected, PmemDevice, Prediction
 from harness.scenario.steps import CreateNamespace, DestroyNamespaces, Map, Mode
+from harness.units import count
 
 
 def predict_create(state: GuestState, step: CreateNamespace) -> Prediction:
@@ -38,10 +40,14 @@ def predict_create(state: GuestState, step: CreateNamespace) -> Prediction:
     if isinstance(outcome, Refusal):
         return Prediction(step.kind, expect_refused(outcome))
     cost = cost_of(machine, outcome, state.spans())
+    complaint = complaints.of_making(machine, outcome, cost.taken)
+    if complaint:
+        return Prediction(step.kind, complaint)
     lacking = cost.why_impossible(machine)
     if lacking is not None:
         return Prediction(step.kind, (), lacking)
-    namespace = replace(outcome, counted_pages=cost.counted_pages)
+    overhead = cost.overhead_bytes(machine)
+    namespace = replace(outcome, counted_pages=cost.counted_pages, overhead_bytes=overhead)
     region.namespaces.append(namespace)
     state.blocks += cost.blocks
     created = expect_created(machine, namespace)
@@ -54,16 +60,20 @@ def predict_destroy(state: GuestState, step: DestroyNamespaces) -> Prediction:
     if lacking is not None:
         return Prediction(step.kind, (), lacking)
     region = state.region(step.region)
-    counted = sum(namespace.counted_pages for namespace in region.namespaces)
-    raw_bytes = region.used_bytes
-    region.namespaces.clear()
+    if region.system_ram is not None:
+        raise UserError(
+            f"destroy-namespaces: a device of region {step.region} is RAM at this point",
+            field="region",
+            hint="reconfigure-device with mode: devdax before it",
+        )
+    gone, region.namespaces = region.namespaces, []
     region.files = None
     rule = RULES["ns.destroyed"]
     expected = (
         Expected("outcome", "destroyed", rule),
         Expected("namespaces_left", 0, rule),
         expect_available(state.machine, "available_bytes", region),
-        *expect_returned(state.machine, state.release(), counted, raw_bytes),
+        *expect_returned(state.machine, state.release(), gone),
     )
     return Prediction(step.kind, expected)
 
@@ -162,7 +172,7 @@ def expect_created(machine: Machine, namespace: Namespace) -> tuple[Expected, ..
     else:
         rule = RULES["btt.capacity"]
         arenas = len(btt_arenas(namespace.raw_bytes))
-        why = f"{arenas} arena{'s' * (arenas > 1)} in {namespace.raw_bytes:#x} bytes"
+        why = f"{count(arenas, 'arena')} in {namespace.raw_bytes:#x} bytes"
         sectors = namespace.sector_bytes
         expected.append(Expected("sector_size", sectors, RULES["btt.sector-size"]))
     return (

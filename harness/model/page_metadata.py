@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.errors import UserError
+from harness.model import complaints
 from harness.model.machine import MIB, Machine
 from harness.model.rules import RULES
 from harness.model.state import Mounted, Namespace
@@ -44,6 +45,8 @@ def expect_page_metadata(
     if place is None or (device is not None and device.size_bytes == 0):
         return (Expected("outcome", "no-device", RULES["gup.no-device"]),)
     _check(machine, step, device, files)
+    if said := complaints.of_holding(machine, device):
+        return said
     values = [Expected("outcome", "dumped", RULES["page.dumped"])]
     for index in step.pages:
         if step.memory == "devdax" and device is not None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.errors import UserError
+from harness.model import complaints
+from harness.model.defects import fails_on_empty_pud
 from harness.model.machine import Machine
 from harness.model.rules import RULES
 from harness.model.state import Namespace
@@ -36,12 +38,23 @@ def expect_poison(
             hint=f"a multiple of {format_size(device.align)} up to"
             f" {format_size(device.size_bytes)}",
         )
+    if said := complaints.of_touching(machine, device):
+        return said
+    if fails_on_empty_pud(machine):
+        return tuple(_expect_nothing_mapped(step))
     return (
         Expected("outcome", "poisoned", RULES["poison.recovered"]),
         *_expect_child(step, device.align),
         *_expect_other(step, device.align),
         *_expect_kernel(machine, step),
     )
+
+
+def _expect_nothing_mapped(step: HwPoison) -> Iterator[Expected]:
+    """madvise cannot fault the page in, and a page that nobody ever mapped has no mapping."""
+    rule = RULES["defect.pud-fault-size"]
+    yield Expected("outcome", "refused", rule)
+    yield Expected("errno", "EFAULT" if step.via == "madvise" else "EBUSY", rule)
 
 
 def _expect_child(step: HwPoison, entry: int) -> Iterator[Expected]:

@@ -14,6 +14,7 @@ from harness.model.availability import predict_features
 from harness.model.filesystem import predict_filesystem, predict_write_read
 from harness.model.gup import predict_gup
 from harness.model.identity import predict_guest, predict_memory_model
+from harness.model.kmem import predict_reconfigure
 from harness.model.machine import Machine
 from harness.model.mappings import predict_mapping
 from harness.model.namespace import predict_create, predict_destroy
@@ -31,6 +32,7 @@ from harness.scenario.steps import (
     MemoryModel,
     Mmap,
     PageMetadata,
+    ReconfigureDevice,
     Regions,
     Step,
     WriteRead,
@@ -48,6 +50,7 @@ PREDICTORS: Mapping[type[Step], Predictor] = MappingProxyType(
         GupTest: predict_gup,
         Filesystem: predict_filesystem,
         WriteRead: predict_write_read,
+        ReconfigureDevice: predict_reconfigure,
         **dict.fromkeys((Fault, Mmap, PageMetadata, HwPoison), predict_mapping),
     }
 )

@@ -83,14 +83,6 @@ MEMORY_TABLE: tuple[Rule, ...] = (
         "Linux arch/x86/mm/init_64.c vmemmap_populate",
     ),
     Rule(
-        "vmemmap.altmap-exhausted",
-        "The altmap is sized for all struct pages, but not for what aligning them costs: on"
-        " arm64 a namespace that ends (or starts) within a section may find no page left for"
-        " it, is not made, and memunmap_pages warns.",
-        f"{_SPARSE} altmap_alloc_block_buf; arch/arm64/mm/mmu.c vmemmap_populate;"
-        f" {_PFN} nd_pfn_init",
-    ),
-    Rule(
         "vmemmap.bolted",
         "hash takes struct pages in blocks of the vmemmap page, one for each 16G (64M) of"
         " physical memory that nothing has a block for yet.",
@@ -119,6 +111,28 @@ MEMORY_TABLE: tuple[Rule, ...] = (
         "From 6.11 nr_memmap_pages counts pages of struct pages, wherever they live, section by"
         " section: all of them, or two for each compound where a kernel knows of sharing.",
         f"{_SPARSE} section_nr_vmemmap_pages",
+    ),
+    Rule(
+        "kmem.blocks",
+        "kmem adds the whole memory blocks within a device; what is cut off at its ends is not"
+        " used.",
+        "Linux drivers/dax/kmem.c dax_kmem_range",
+    ),
+    Rule(
+        "kmem.too-small",
+        "A device without a whole memory block is no RAM: EINVAL, and it is left disabled.",
+        "Linux drivers/dax/kmem.c dev_dax_kmem_probe; ndctl daxctl/lib/libdaxctl.c"
+        " daxctl_dev_enable",
+    ),
+    Rule(
+        "kmem.online",
+        "daxctl brings every block that it adds online, as movable memory.",
+        "ndctl daxctl/device.c dev_online_memory",
+    ),
+    Rule(
+        "kmem.returned",
+        "A device that is taken back from kmem takes all its memory with it.",
+        "Linux drivers/dax/kmem.c dev_dax_kmem_remove; ndctl daxctl/device.c reconfig_mode_devdax",
     ),
     Rule(
         "memmap.none",

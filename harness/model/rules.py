@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from itertools import groupby
 from types import MappingProxyType
 
+from harness.model.defects import DEFECTS
 from harness.model.rule_table import TABLE
 from harness.records import Rule
 
@@ -25,6 +26,7 @@ _TOPICS = {
     "btt": "Namespaces",
     "memmap": "Struct pages",
     "vmemmap": "Struct pages",
+    "kmem": "Device DAX as RAM",
     "gup": "gup_test",
     "devdax": "gup_test",
     "file": "gup_test",
@@ -37,6 +39,7 @@ _TOPICS = {
     "poison": "Poisoned memory",
     "fs": "File systems and block devices",
     "block": "File systems and block devices",
+    "defect": "Known defects",
 }
 
 _INTRODUCTION = """\
@@ -65,6 +68,15 @@ where there is no probe:
 | `arm64_generic_vmemmap` | arm64 fills vmemmap by the generic code | from 6.2 |
 | `memmap_counted` | there is nr_memmap_pages | from 6.11 |
 | `memmap_counts_shared` | it counts shared struct pages once | from 7.1 |
+| `vmemmap_shared` | compounds of devices share struct pages | from 5.19 |
+| `longterm_asks_dirty_tracking` | files with dirty tracking are not pinned for long | from 6.5 |
+| `gup_test_rounds_hugetlb` | gup_test maps whole huge pages of hugetlb | from 7.0 |
+| `powerpc_block_of_nodes` | powerpc's hotplug blocks follow its memory nodes | from 6.6 |
+| `compound_head_after_tails` | a device's compound gets its head after its tails | from 6.18 |
+| `dax_pud_fault_size_fits` | no defect.pud-fault-size | never |
+| `dax_maps_own_frame` | no defect.folio-frame | never |
+| `radix_compounds_from_start` | no defect.radix-compounds | never |
+| `arm64_parts_from_ram` | no defect.altmap-exhausted | never |
 """
 
 _DISAGREEMENTS = (
@@ -123,35 +135,29 @@ _DISAGREEMENTS = (
     "MADV_HWPOISON unmaps the entry from every process, those too that get no signal.",
 )
 
-_DEFECTS = (
-    "arm64, map=dev, a namespace that does not begin and end at a section (128M), such as"
-    " devdax of 208M, 2M-aligned: the info block moves the first PMD of struct pages up by 2M"
-    " in the altmap, which has 64 bytes for each page and the alignment of the data to spare,"
-    " so that nothing is left for the part of a section at the end. memremap_pages fails with"
-    " ENOMEM, and memunmap_pages warns `failed to free all reserved pages`. Seen on 6.1.192;"
-    " the code is the same in 6.12.117 and 7.2.13. x86 takes such parts from RAM, and is safe."
-    " The model calls these cells unsupported (vmemmap.altmap-exhausted).",
-    "devdax with map=mem that starts half an alignment off (devdax-tail on ppc64-radix, PUDs):"
-    " 6.12.117 warns in try_grab_folio when its pages are pinned, 7.2.13 in memmap_init_compound"
-    " when the namespace is made; 6.1.192, which has no PUDs there, is silent. These cells are"
-    " kernel failures.",
-    "hash with 64K pages, 6.12.117 and 7.2.13: the first access to a device-dax mapping whose"
-    " PUD is still empty gives SIGBUS. `__dev_dax_pud_fault` (drivers/dax/device.c) keeps"
-    " PUD_SIZE in an unsigned int; a PUD has 16G there, which leaves 0, less than any alignment,"
-    " so that it gives up where it should fall back. The function is compiled in since radix has"
-    " PUDs (HAVE_ARCH_TRANSPARENT_HUGEPAGE_PUD); 6.1.192 has none of it and is well. A mapping"
-    " beside others, such as gup_test's, shares their PUD and works. The model expects what"
-    " every other target does: fault-devdax, mapping-life, hwpoison-devdax and gup-devdax are"
-    " mismatches.",
+_DEFECTS_INTRODUCTION = """\
+Faults of kernels as they were released, found because the model said otherwise. The model
+predicts what such a kernel shows, up to a report on its console, behind which nothing more is
+predicted and the cell ends; a cell that ends so is ok, and says that it met the defect. A
+kernel whose source answers the probe with yes is held to what is right.
+"""
+
+_ABOUT_DEFECTS = (
+    "defect.pud-fault-size: a mapping that shares its PUD with others, such as gup_test's, works:"
+    " the handler of PUDs is asked only where the PUD is empty. One of `unsigned long` mends it"
+    " (fixes/7.2/pud-fault-size.patch).",
+    "defect.radix-compounds: devdax-tail, half a PUD off. 6.12.117 is silent until pages are"
+    " pinned: the first page of data has a struct page that nobody initialised. Seven eighths of"
+    " an alignment off, 7.2.13 would write behind the last struct pages; the model does not say"
+    " so.",
+    "defect.folio-frame: with map=dev folios start with the data, and entries are right; arm64 and"
+    " hash have no entries above PMDs, of which every start is a multiple.",
+    "defect.altmap-exhausted: devdax of 208M, 2M-aligned: the info block moves the first PMD of"
+    " struct pages up by 2M in the altmap, which has 64 bytes for each page and the alignment of"
+    " the data to spare. x86 takes such parts from RAM, and is safe.",
 )
 
 _UNSEEN = (
-    "7.2 (and any kernel with `dax_refcount_rework`): a devdax namespace with `--map=mem` that"
-    " starts off its own alignment, such as one aligned to 1G behind a namespace of 512M."
-    " memmap_init_zone_device lays out folios from the namespace's start,"
-    " vmf_insert_folio_pud maps the folio that holds the faulting page by the folio's first"
-    " page: the entry would name another frame, and one that is not aligned. With `--map=dev`"
-    " folios start with the data. The model predicts what should happen.",
     "ppc64 radix before the fix of 87a7ae75d738, 64K pages: 2048 struct pages are initialised"
     " for each compound of 32; an oops or silent corruption, depending on what lies behind.",
     "device-dax with entries above a page, mapped by MAP_FIXED at an aligned address from an"
@@ -169,19 +175,28 @@ def topic(rule: Rule) -> str:
 def render_rules_markdown() -> str:
     """``docs/model.md``, whole."""
     lines = [_INTRODUCTION]
-    for heading, rules in groupby(sorted(TABLE, key=_order), key=topic):
+    sound = (rule for rule in TABLE if not rule.defect)
+    for heading, rules in groupby(sorted(sound, key=_order), key=topic):
         lines += [f"## {heading}\n", "| rule | what happens | source |", "|---|---|---|"]
         lines += [f"| `{rule.id}` | {rule.statement} | {rule.source} |" for rule in rules]
         lines.append("")
     lines.append("## Where guests and sources disagree with the notes\n")
     lines += [f"- {text}" for text in _DISAGREEMENTS]
-    lines.append("\n## Defects that guests showed\n")
-    lines.append("In kernels as they were released, found because the model said otherwise:\n")
-    lines += [f"- {text}" for text in _DEFECTS]
+    lines += ["\n## Known defects\n", _DEFECTS_INTRODUCTION, *_defect_rows(), ""]
+    lines += [f"- {text}" for text in _ABOUT_DEFECTS]
     lines.append("\n## Worth a guest\n")
     lines.append("What the sources suggest beyond the rules:\n")
     lines += [f"- {text}" for text in _UNSEEN]
     return "\n".join(lines) + "\n"
+
+
+def _defect_rows() -> list[str]:
+    rows = ["| rule | what happens | source | seen in | probe |", "|---|---|---|---|---|"]
+    for defect in DEFECTS:
+        rule = defect.rule
+        words = (f"`{rule.id}`", rule.statement, rule.source, defect.kernels, f"`{defect.probe}`")
+        rows.append(f"| {' | '.join(words)} |")
+    return rows
 
 
 def _order(rule: Rule) -> int:

@@ -15,7 +15,8 @@ class Namespace:
     """A namespace as it must come out; ``size_bytes`` is what its device offers.
 
     ``raw_bytes`` is what it holds of the region. ``info`` is there for fsdax and devdax,
-    ``sector_bytes`` for sector. ``counted_pages`` is what its struct pages count for.
+    ``sector_bytes`` for sector. ``counted_pages`` is what its struct pages count for,
+    ``overhead_bytes`` what they may take besides.
     """
 
     mode: Mode
@@ -27,6 +28,7 @@ class Namespace:
     info: InfoBlock | None = None
     sector_bytes: int | None = None
     counted_pages: int = 0
+    overhead_bytes: int = 0
 
     @property
     def compound(self) -> int:
@@ -69,11 +71,15 @@ class Mounted:
 
 @dataclass(slots=True)
 class RegionState:
-    """What the steps so far left in one region; namespaces lie from its start on."""
+    """What the steps so far left in one region; namespaces lie from its start on.
+
+    ``system_ram`` is the devdax namespace that the kmem driver was given.
+    """
 
     device: PmemDevice
     namespaces: list[Namespace] = field(default_factory=list)
     files: Mounted | None = None
+    system_ram: Namespace | None = None
 
     @property
     def used_bytes(self) -> int:
@@ -81,8 +87,9 @@ class RegionState:
 
     @property
     def devdax(self) -> Namespace | None:
-        """The devdax namespace made last."""
-        return next((n for n in reversed(self.namespaces) if n.mode == "devdax"), None)
+        """The devdax namespace made last, unless it is RAM."""
+        last = next((n for n in reversed(self.namespaces) if n.mode == "devdax"), None)
+        return None if last is self.system_ram else last
 
     @property
     def block(self) -> Namespace | None:

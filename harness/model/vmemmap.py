@@ -55,7 +55,7 @@ def why_not_optimised(machine: Machine, align: int, map_: Map) -> str | None:
         return f"struct page has {size} bytes, not a power of two"
     if map_ == "dev":
         return "struct pages live on the device (map=dev)"
-    if align <= machine.page or machine.kernel.version[:2] < (5, 19):
+    if align <= machine.page or not machine.probe("vmemmap_shared", (5, 19)):
         return "nothing to share between base pages"
     if not checks_architecture(machine):
         return None

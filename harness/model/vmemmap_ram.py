@@ -82,14 +82,14 @@ def _by_section(machine: Machine, span: Span, altmap: Altmap | None, reason: str
     from_ram = 0
     for part in _sections(machine, span):
         size = _struct_bytes(machine, part.size)
-        if part.size < machine.section and machine.mmu == "x86":
+        if part.size < machine.section and machine.takes_parts_from_ram:
             from_ram += size
         elif not _from_altmap(machine, altmap, part, size):
             because = (
                 f"struct pages of {part.start:#x} find {altmap.free - altmap.allocated} of"
                 f" {altmap.free} pages left, {size // machine.page} wanted"
             )
-            return Taken((), RULES["vmemmap.altmap-exhausted"], because, exhausted=True)
+            return Taken((), RULES["defect.altmap-exhausted"], because, exhausted=True)
     if from_ram:
         why = f"{from_ram:#x} bytes stand for parts of sections"
         return Taken((Block(span, from_ram),), RULES["vmemmap.partial-section"], why)

@@ -12,13 +12,13 @@ import pytest
 
 from harness.errors import InfrastructureError, UserError
 from harness.machine.process import orderly_termination
-from harness.model.rules import RULES
 from harness.plugin.crashed import CRASHED, crashed_cell
 from harness.plugin.items import CELL_PROPERTY, SETTINGS, USER_ERROR_PROPERTY, CellItem, SeriesItem
 from harness.plugin.settings import RUN_DIRECTORY_INPUT, Settings, add_options
-from harness.report.results import RunFile
+from harness.report.run_file import RunFile
 from harness.report.series_text import render_series_summary
 from harness.report.text import render_summary
+from harness.scenario.shard import Shard, guest_order
 
 USER_ERROR_EXIT = 4
 
@@ -58,15 +58,30 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         config.option.dist = "worksteal"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Cells of one kernel stand together, and in them those that one guest can run.
 
-    Kernels of a series come in the order of its patches: each is built on the last.
+    Kernels of a series come in the order of its patches: each is built on the last. A shard
+    is cut of what -k and the like have left.
     """
-    groups: dict[tuple[object, ...], int] = {}
-    for item in items:
-        groups.setdefault(_guest_of(item), len(groups))
-    items.sort(key=lambda item: (_position(item), groups[_guest_of(item)]))
+    order = guest_order(_guest_of(item) for item in items)
+    items.sort(key=lambda item: (_position(item), *order(_guest_of(item))))
+    shard = config.stash[SETTINGS].shard
+    if shard is not None:
+        _cut(config, items, shard)
+
+
+def _cut(config: pytest.Config, items: list[pytest.Item], shard: Shard) -> None:
+    """All kernels of a cell are in one shard: they are held against each other."""
+    mine = set(shard.part(_identity(item) for item in items))
+    others = [item for item in items if _identity(item) not in mine]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if _identity(item) in mine]
+
+
+def _identity(item: pytest.Item) -> str:
+    return item.cell.id if isinstance(item, CellItem) else item.nodeid
 
 
 def _position(item: pytest.Item) -> int:
@@ -75,10 +90,7 @@ def _position(item: pytest.Item) -> int:
 
 def _guest_of(item: pytest.Item) -> tuple[object, ...]:
     """Equal for cells that one guest can run; other tests stay where they are."""
-    if not isinstance(item, CellItem):
-        return ()
-    cell = item.cell
-    return cell.target.name, cell.config, cell.layout
+    return item.cell.guest if isinstance(item, CellItem) else ()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -132,9 +144,9 @@ class Recorder:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        ran = self.run_file is not None and self.run_file.cells
-        if self.run_file is not None and ran and exitstatus != pytest.ExitCode.INTERRUPTED:
-            self._write(self.run_file.finish)
+        if self.run_file is not None and self.run_file.cells:
+            interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
+            self._write(self.run_file.save if interrupted else self.run_file.finish)
         if self.unwritten is not None and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self.user_error:
@@ -143,6 +155,8 @@ class Recorder:
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if self.run_file is None or not self.run_file.cells:
             return
+        from harness.model.rules import RULES
+
         terminalreporter.section("daxhound")
         terminalreporter.write_line(render_summary(self.run_file.cells, RULES))
         if self.settings.series is not None:

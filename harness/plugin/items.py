@@ -18,6 +18,7 @@ from harness.report.series_text import render_comparison
 from harness.report.text import render_failure
 from harness.scenario.expand import Cell, check_targets, expand
 from harness.scenario.schema import load_scenarios
+from harness.shipped import shown
 
 SETTINGS = pytest.StashKey[Settings]()
 CELL_PROPERTY = "daxhound.cell"
@@ -86,14 +87,19 @@ class CellItem(pytest.Item):
 
     def record(self, result: CellResult) -> None:
         """Have the controller write the result down."""
-        where = {"file": self.nodeid.split("::")[0], "line": self.cell.line}
+        where = {"file": self.file, "line": self.cell.line}
         entry = {**cell_to_json(result), **where, "reproduce": self.reproduce}
         self.user_properties.append((CELL_PROPERTY, json.dumps(entry)))
 
     @property
+    def file(self) -> str:
+        """The scenario's file as it is named where pytest was called."""
+        return shown(self.path, self.config.invocation_params.dir)
+
+    @property
     def reproduce(self) -> str:
         """The command that runs the cell again."""
-        words = [f"pytest '{self.nodeid}'", f"--arch {self.cell.target.name}"]
+        words = [f"pytest '{self.file}::{self.name}'", f"--arch {self.cell.target.name}"]
         words += [f"--kernel {self.settings.kernel}"]
         if self.settings.series is not None:
             words += [f"--series {self.settings.series.source}"]

@@ -15,7 +15,8 @@ from harness.kernel.spec import parse_kernel_spec
 from harness.pairs import FEWEST_PAIRS
 from harness.plugin.progress import UncapturedProgress
 from harness.records import Intention
-from harness.report.results import new_run_directory
+from harness.report.results import open_run_directory
+from harness.scenario.shard import Shard
 from harness.scenario.steps import STEPS
 from harness.series import Series, load_intentions, load_series
 from harness.store import Store
@@ -96,6 +97,11 @@ def add_options(parser: pytest.Parser) -> None:
         help="multiply every deadline, for a slow or busy host (default: 1)",
     )
     group.addoption(
+        "--shard",
+        metavar="I/N",
+        help="part I of N of the cells; see daxhound plan (default: all of them)",
+    )
+    group.addoption(
         "--ignore-reports",
         metavar="FILE",
         type=Path,
@@ -116,6 +122,7 @@ class Settings:
     series: Series | None
     intentions: tuple[Intention, ...] = ()
     ignore: IgnoreList = NOTHING_IGNORED
+    shard: Shard | None = None
 
     @classmethod
     def read(cls, config: pytest.Config) -> Settings:
@@ -125,12 +132,14 @@ class Settings:
         selected = select_targets(config.getoption("--arch") or ["all"], known)
         series = _series(config)
         ignored: Path | None = config.getoption("--ignore-reports")
+        shard: str | None = config.getoption("--shard")
         return cls(
             config=config,
             known=known,
             targets={target.name: target for target in selected},
             series=series,
             ignore=load_ignore_list(ignored) if ignored else NOTHING_IGNORED,
+            shard=Shard.parse(shard) if shard else None,
             intentions=(
                 load_intentions(series, STEPS, config.getoption("--expect")) if series else ()
             ),
@@ -146,11 +155,8 @@ class Settings:
         worker = getattr(self.config, "workerinput", None)
         if worker is not None:
             return Path(worker[RUN_DIRECTORY_INPUT])
-        asked: Path | None = self.config.getoption("--results")
-        if asked is None:
-            return new_run_directory(self.config.invocation_params.dir / "results")
-        asked.mkdir(parents=True, exist_ok=True)
-        return asked.resolve()
+        results = self.config.invocation_params.dir / "results"
+        return open_run_directory(self.config.getoption("--results"), results)
 
     @cached_property
     def runner(self) -> CellRunner:

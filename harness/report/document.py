@@ -14,6 +14,7 @@ import pydantic
 from harness.errors import UserError
 from harness.records import Difference, Fulfilment, TimeRatio, Verdict, Word
 from harness.report.results import RUN_FILE, SCHEMA
+from harness.report.run_file import complete
 
 
 class _Entry(pydantic.BaseModel):
@@ -38,6 +39,7 @@ class ComparisonEntry(_Entry):
     differences: tuple[Difference, ...] = ()
     times: tuple[TimeRatio, ...] = ()
     intended: tuple[Fulfilment, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 class PatchEntry(_Entry):
@@ -58,6 +60,13 @@ class ReportDetails(_Entry):
     fingerprint: str = ""
 
 
+class DefectEntry(_Entry):
+    """A fault of the kernel that the model knew of, and that the cell showed as predicted."""
+
+    rule: str
+    statement: str = ""
+
+
 class CellEntry(_Entry):
     """One cell of run.json; times are seconds."""
 
@@ -71,6 +80,7 @@ class CellEntry(_Entry):
     guest_seconds: float = pydantic.Field(default=0.0, ge=0, allow_inf_nan=False)
     compared: int = pydantic.Field(default=0, ge=0)
     rules: tuple[str, ...] = ()
+    known_defects: tuple[DefectEntry, ...] = ()
     patch: PatchEntry | None = None
     comparison: ComparisonEntry | None = None
     phase: str = ""
@@ -143,7 +153,15 @@ def read_document(directory: Path) -> RunDocument:
         raise UserError(f"not JSON, or cut short: {exc.msg}", path=path, line=exc.lineno) from exc
     except (UnicodeDecodeError, RecursionError) as exc:
         raise UserError(f"not JSON: {exc}", path=path) from exc
-    return _validate(path, data)
+    return _validate(path, _completed(directory, path, data))
+
+
+def _completed(directory: Path, path: Path, data: Any) -> Any:
+    """With the cells that run.json of a killed run had not come to."""
+    try:
+        return complete(directory, data)
+    except (KeyError, TypeError, OSError) as exc:
+        raise UserError("its cells cannot be read", path=path, field="cells") from exc
 
 
 def _validate(path: Path, data: Any) -> RunDocument:

@@ -23,9 +23,11 @@ WORDS: dict[str, str] = {
     "failing": "failing",
     "still failing": "failing, as in the earlier run",
     "failing before": "failing, with the series and without it",
+    "known defect": "as predicted: a defect of the kernel that the model knows of",
     "infrastructure": "the host failed: says nothing about the kernel",
-    "fixed": "failing before, ok now",
+    "fixed": "failing, or with a known defect, before; ok now",
 }
+KNOWN_DEFECT = "known defect"
 QUIET = ("", "unchanged")
 # What a comparison within a series says.
 COMPARED = ("regressed", "build-broken", "changed", "fixed")
@@ -50,6 +52,14 @@ class Finding:
         return tuple(first.values())
 
     @property
+    def telling(self) -> str:
+        """What the first cell says of it."""
+        entry = self.cells[0].entry
+        if self.word == KNOWN_DEFECT:
+            return self.what
+        return entry.report or entry.reason or self.what
+
+    @property
     def targets(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(cell.entry.target for cell in self.cells))
 
@@ -58,10 +68,10 @@ class Finding:
         return tuple(dict.fromkeys(cell.entry.scenario for cell in self.cells))
 
 
-def word_of(cell: Cell, earlier: Mapping[str, str] | None = None) -> str:
+def word_of(cell: Cell, earlier: Mapping[tuple[str, str], str] | None = None) -> str:
     """How a cell is told of in one of ``WORDS``; empty for one that has nothing to tell.
 
-    ``earlier`` maps ids to words of :func:`harness.report.difference.compare_runs`.
+    ``earlier`` maps ids and kernels to words of :func:`harness.report.difference.compare_runs`.
     """
     comparison = cell.entry.comparison
     if comparison is not None:
@@ -73,13 +83,14 @@ def word_of(cell: Cell, earlier: Mapping[str, str] | None = None) -> str:
         return "failing before"
     if cell.entry.verdict is Verdict.INFRASTRUCTURE:
         return "infrastructure"
-    if earlier is not None:
-        return earlier.get(cell.entry.id, "failing" if cell.failing else "")
-    return "failing" if cell.failing else ""
+    alone = "failing" if cell.failing else KNOWN_DEFECT if cell.known_defects else ""
+    return alone if earlier is None else earlier.get(cell.key[:2], alone)
 
 
 def what_of(cell: Cell) -> str:
     """What happened, in words that are the same for the same thing on another target."""
+    if cell.known_defects and not cell.failing:
+        return cell.known_defects[0]
     if cell.entry.report:
         return cell.entry.report
     if cell.entry.verdict is Verdict.MISMATCH:
@@ -100,7 +111,9 @@ def what_of(cell: Cell) -> str:
     return first
 
 
-def find(cells: Iterable[Cell], earlier: Mapping[str, str] | None = None) -> tuple[Finding, ...]:
+def find(
+    cells: Iterable[Cell], earlier: Mapping[tuple[str, str], str] | None = None
+) -> tuple[Finding, ...]:
     """Every finding, most telling first.
 
     Of a run per patch, what one patch brought and the next ones keep is the first's.

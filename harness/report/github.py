@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from harness.report.findings import COMPARED, Finding
+from harness.report.findings import COMPARED, KNOWN_DEFECT, Finding
 from harness.report.material import Material
 from harness.report.run import Run
 from harness.report.summary import join, name_patches
-from harness.report.text import count, printable
+from harness.report.text import printable
+from harness.units import count
 
 _NAMED = 8
-_LEVELS = {"infrastructure": "warning", "fixed": "notice", "failing before": "notice"}
+_QUIET = ("fixed", "failing before", KNOWN_DEFECT)
+_LEVELS = {"infrastructure": "warning", **dict.fromkeys(_QUIET, "notice")}
 
 
 def render_github(material: Material) -> str:

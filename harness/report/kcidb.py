@@ -122,6 +122,7 @@ class _Submission:
                 "verdict": entry.verdict.value,
                 "reason": printable(entry.reason),
                 "rules": list(entry.rules),
+                "known_defects": [printable(defect) for defect in cell.known_defects],
                 "compared": entry.compared,
                 "comparison": entry.comparison.word if entry.comparison else None,
             },

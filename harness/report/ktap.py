@@ -36,6 +36,8 @@ def _cell_lines(number: int, cell: Cell) -> Iterator[str]:
     name = _plain(entry.id.split("::", 1)[-1] + _kernel(cell))
     reason = _plain(entry.reason)[:_REASON_CHARACTERS]
     if entry.verdict is Verdict.OK:
+        for defect in cell.known_defects:
+            yield _diagnostic(f"known defect: {defect}")
         yield f"ok {number} {name}"
     elif entry.verdict is Verdict.UNSUPPORTED:
         yield f"ok {number} {name} # SKIP {reason}"

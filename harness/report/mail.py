@@ -12,7 +12,8 @@ from harness.report.material import Material
 from harness.report.run import Cell, Run
 from harness.report.story import Story, read_emulation, read_story
 from harness.report.summary import headline, join, name_patches, verdict_counts
-from harness.report.text import count, mismatch_lines, printable
+from harness.report.text import mismatch_lines, printable
+from harness.units import count
 
 COLUMNS = 72
 TOLD_IN_FULL = 3
@@ -105,7 +106,7 @@ def _finding(run: Run, finding: Finding, in_full: bool) -> Iterator[str]:
         "  ",
     )
     first = finding.cells[0]
-    yield _wrap(first.entry.report or first.entry.reason or finding.what, "  ")
+    yield _wrap(finding.telling, "  ")
     if in_full and first.failing:
         yield from _evidence(read_story(first))
 

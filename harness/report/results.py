@@ -1,7 +1,7 @@
-"""A run's folder: ``run.json``, and one folder a cell, written as things happen.
+"""A run's folder: one folder a cell, written as things happen, and the entries of run.json.
 
-A killed run keeps every cell that it finished: ``run.json`` is replaced whole, never
-edited, and each step's line is on disk before the next step starts.
+A killed run keeps all that it came to: each step's line is on disk before the next step
+starts, and each cell's before the next cell (:mod:`harness.report.run_file`).
 """
 
 from __future__ import annotations
@@ -28,13 +28,20 @@ from harness.records import (
     Rule,
     StepResult,
 )
-from harness.report.room import Room
 
 SCHEMA: Final = 1
 RUN_FILE = "run.json"
 STEPS_FILE = "steps.jsonl"
 CONSOLE_FILE = "console.log"
 QEMU_FILE = "qemu.json"
+
+
+def open_run_directory(asked: Path | None, base: Path) -> Path:
+    """The folder that was asked for, made where it is not there, or a fresh one in ``base``."""
+    if asked is None:
+        return new_run_directory(base)
+    asked.mkdir(parents=True, exist_ok=True)
+    return asked.resolve()
 
 
 def new_run_directory(base: Path) -> Path:
@@ -53,17 +60,18 @@ def new_run_directory(base: Path) -> Path:
 def folder_name(cell_id: str) -> str:
     """A cell's id as one file name: readable, inside the folder, and no other cell's.
 
-    Ids made of plain characters keep them; any other gets a digest at its end.
+    Ids made of plain characters keep them; of any other the end is kept, with a digest.
     """
     name = cell_id.replace("::", "--")
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+@~\[\]-]{0,199}", name) and "--" not in cell_id:
         return name
-    plain = re.sub(r"[^A-Za-z0-9._+\[\]-]+", "_", cell_id)[:180]
+    plain = re.sub(r"[^A-Za-z0-9._+@~\[\]-]+", "_", cell_id)[-180:]
     return f"cell_{plain}_{hashlib.sha256(cell_id.encode('utf-8', 'replace')).hexdigest()[:12]}"
 
 
 @contextmanager
-def _host_errors(path: Path) -> Iterator[None]:
+def host_errors(path: Path) -> Iterator[None]:
+    """Raises InfrastructureError where a file of the results cannot be written."""
     try:
         yield
     except OSError as exc:
@@ -78,13 +86,13 @@ class CellFolder:
 
     def __init__(self, run_directory: Path, cell_id: str) -> None:
         self.path = run_directory / folder_name(cell_id)
-        with _host_errors(self.path):
+        with host_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         self.attempt(1)
 
     def attempt(self, number: int) -> None:
         """Begin an attempt; what an earlier one left is kept with its number."""
-        with _host_errors(self.path):
+        with host_errors(self.path):
             if number == 1:
                 (self.path / STEPS_FILE).write_bytes(b"")
                 return
@@ -100,13 +108,13 @@ class CellFolder:
     def step(self, result: StepResult) -> None:
         """Append one step: commands, output, observation, prediction, verdict."""
         with (
-            _host_errors(self.path),
+            host_errors(self.path),
             (self.path / STEPS_FILE).open("a", encoding="utf-8") as file,
         ):
             file.write(json.dumps(step_to_json(result)) + "\n")
 
     def write(self, name: str, text: str) -> None:
-        with _host_errors(self.path):
+        with host_errors(self.path):
             (self.path / name).write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
@@ -132,6 +140,7 @@ def expected_to_json(expected: Expected) -> dict[str, Any]:
         "rule": expected.rule.id,
         "statement": expected.rule.statement,
         "source": expected.rule.source,
+        "defect": expected.rule.defect,
         "because": expected.because,
     }
 
@@ -163,7 +172,8 @@ def step_from_json(data: Mapping[str, Any]) -> StepResult:
 
 
 def _expected_from_json(data: Mapping[str, Any]) -> Expected:
-    rule = Rule(data["rule"], data.get("statement", ""), data.get("source", ""))
+    defect = bool(data.get("defect", False))
+    rule = Rule(data["rule"], data.get("statement", ""), data.get("source", ""), defect)
     return Expected(data["name"], data["value"], rule, data["relation"], data["because"])
 
 
@@ -181,6 +191,9 @@ def cell_to_json(result: CellResult) -> dict[str, Any]:
         "compared": result.compared,
         "observed": sum(len(step.observation.values) for step in result.steps),
         "rules": list(result.rules),
+        "known_defects": [
+            {"rule": rule.id, "statement": rule.statement} for rule in result.known_defects
+        ],
         "phase": result.phase,
         "patch": asdict(result.patch) if result.patch else None,
         "comparison": _comparison_to_json(result),
@@ -209,6 +222,7 @@ def _comparison_to_json(result: CellResult) -> dict[str, Any] | None:
         "differences": [asdict(difference) for difference in comparison.differences],
         "times": [asdict(ratio) for ratio in comparison.times],
         "intended": [asdict(fulfilment) for fulfilment in comparison.intended],
+        "lost": list(comparison.lost),
     }
 
 
@@ -216,65 +230,3 @@ def _report_to_json(report: KernelReport) -> dict[str, Any]:
     details = asdict(report)
     del details["text"]
     return details
-
-
-class RunFile:
-    """``run.json``, replaced whole each time a cell finishes.
-
-    Some room on the disk is held for it, so that verdicts are kept where nothing else is.
-    ``record`` and ``finish`` raise InfrastructureError where it cannot be written all the
-    same; what it lacks then is in it as soon as one of them can.
-    """
-
-    def __init__(self, run_directory: Path, facts: Mapping[str, Any]) -> None:
-        self.path = run_directory / RUN_FILE
-        self._facts = {**facts, "started": _now(), "finished": None}
-        self._cells: dict[str, dict[str, Any]] = {}
-        self._room = Room(run_directory)
-        self._room.hold()
-
-    def record(self, *cells: Mapping[str, Any]) -> None:
-        """Add or replace cells, given as :func:`cell_to_json` makes them.
-
-        A kernel inside a series is the base of the next comparison as well; the entry that
-        says how it compares itself stays.
-        """
-        for cell in cells:
-            known = self._cells.get(str(cell["id"]), {})
-            if known.get("comparison") is None or cell["comparison"] is not None:
-                self._cells[str(cell["id"])] = dict(cell)
-        self._write()
-
-    def finish(self) -> None:
-        """Say that the run came to its end; without it a reader knows that it was killed."""
-        self._facts["finished"] = _now()
-        self._write()
-        self._room.release()
-
-    @property
-    def cells(self) -> tuple[dict[str, Any], ...]:
-        return tuple(self._cells.values())
-
-    def _write(self) -> None:
-        document = {"schema": SCHEMA, **self._facts, "cells": list(self._cells.values())}
-        text = json.dumps(document, indent=1) + "\n"
-        with _host_errors(self.path):
-            try:
-                self._replace(text)
-            except OSError:
-                self._room.release()
-                self._replace(text)
-                self._room.hold()
-
-    def _replace(self, text: str) -> None:
-        temporary = self.path.with_suffix(".json.new")
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(self.path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -17,11 +17,11 @@ from harness.errors import UserError
 from harness.records import StepResult, Verdict
 from harness.report.document import CellEntry, RunDocument, Series, read_document
 from harness.report.results import RUN_FILE, STEPS_FILE, step_from_json
-from harness.report.text import count
+from harness.units import count
 
 _ID = re.compile(r"(?P<file>.*?)::(?P<scenario>[^\[]*)\[(?P<inside>.*)\](?P<suffix>[^\]]*)", re.S)
-# Further runs of a cell, of which only the times count.
-_REPEAT = re.compile(r"_(?:base|\d\d)_\d+_[0-9a-f]{12}$")
+# Folders of further runs of a cell, of which only the times count: ``~2`` ends their ids.
+_REPEAT = re.compile(r"~\d+(_[0-9a-f]{12})?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,11 @@ class Cell:
     @property
     def failing(self) -> bool:
         return self.entry.verdict in (Verdict.MISMATCH, Verdict.KERNEL_FAILURE)
+
+    @property
+    def known_defects(self) -> tuple[str, ...]:
+        """What the kernel is known to do wrong, and did; the cell may be as expected."""
+        return tuple(defect.statement or defect.rule for defect in self.entry.known_defects)
 
 
 @dataclass(frozen=True, slots=True)

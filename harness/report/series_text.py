@@ -8,8 +8,9 @@ from typing import Any
 
 from harness.records import Comparison, Difference, Fulfilment, PatchLabel, TimeRatio, Word
 from harness.report.text import printable, render_value
+from harness.units import count
 
-_DIFFERENCES = 8
+_SHOWN = 8
 
 
 def render_comparison(comparison: Comparison, patch: PatchLabel | None) -> list[str]:
@@ -18,10 +19,8 @@ def render_comparison(comparison: Comparison, patch: PatchLabel | None) -> list[
     base = comparison.base_verdict.value
     reason = f": {printable(comparison.base_reason)}" if comparison.base_reason else ""
     lines.append(f"  before: {base}{reason}")
-    shown = comparison.differences[:_DIFFERENCES]
-    lines += [f"  {_difference(difference)}" for difference in shown]
-    if more := len(comparison.differences) - len(shown):
-        lines.append(f"  and {more} more values")
+    lines += _some([f"  {_difference(one)}" for one in comparison.differences], "  ", "values")
+    lines += render_lost(comparison.lost, "  ")
     lines += [f"  {_ratio(ratio)}" for ratio in comparison.times]
     return lines + [f"  {_fulfilment(fulfilment)}" for fulfilment in comparison.intended]
 
@@ -36,26 +35,38 @@ def render_series_summary(cells: Iterable[Mapping[str, Any]]) -> str:
         if cell["comparison"]["word"] not in (Word.UNCHANGED, Word.INFRASTRUCTURE):
             lines.append(f"  {cell['comparison']['word']:12} {cell['id']}  {_patch_of(cell)}")
         lines += [f"    {_ratio(r)}" for r in _claimed(cell["comparison"]["times"])]
-    return "\n".join([*lines, *_expected_changes(compared)])
+    lost = dict.fromkeys(str(one) for cell in compared for one in cell["comparison"]["lost"])
+    return "\n".join([*lines, *render_lost(list(lost)), *_expected_changes(compared)])
+
+
+def render_lost(lost: Sequence[str], indent: str = "") -> list[str]:
+    """What a kernel no longer has and the model expects of it all the same."""
+    head = f"{indent}taken away, and expected as before all the same:"
+    names = [f"{indent}  {printable(one)}" for one in lost]
+    return [head, *_some(names, f"{indent}  ", "")] if names else []
+
+
+def _some(lines: Sequence[str], indent: str, what: str) -> list[str]:
+    more = len(lines) - _SHOWN
+    return [*lines[:_SHOWN], *([f"{indent}and {more} more {what}".rstrip()] if more > 0 else [])]
 
 
 def _expected_changes(compared: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Values that the patches change where each kernel does what its source says.
-
-    The model reads the patched source: it cannot say whether such a change was meant.
-    """
-    seen: Counter[tuple[str, str]] = Counter()
+    """Values that change in cells that are as they should be: by what the patches bring."""
+    seen: Counter[str] = Counter()
     for cell in compared:
         if cell["comparison"]["word"] == Word.UNCHANGED:
-            for found in cell["comparison"]["differences"]:
-                values = f"{render_value(found['base'])} -> {render_value(found['patched'])}"
-                seen[str(found["name"]), values] += 1
+            seen.update({_change(found) for found in cell["comparison"]["differences"]})
     lines = [
-        f"  {name}: {values} in {count} cell{'' if count == 1 else 's'}"
-        for (name, values), count in seen.most_common(_DIFFERENCES)
+        f"  {change} in {count(number, 'cell')}" for change, number in seen.most_common(_SHOWN)
     ]
-    head = "values that the patches change, as the patched source lets expect; was it meant?"
+    head = "values that the patches change, as the model or their author lets expect:"
     return [head, *lines] if lines else []
+
+
+def _change(found: Mapping[str, Any]) -> str:
+    values = f"{render_value(found['base'])} -> {render_value(found['patched'])}"
+    return f"{found['name']}: {values}"
 
 
 def render_culprit(cell: str, suspects: Sequence[PatchLabel], comparison: Comparison) -> list[str]:

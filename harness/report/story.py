@@ -101,6 +101,7 @@ class Story:
             differences=entry.differences,
             times=entry.times,
             intended=entry.intended,
+            lost=entry.lost,
         )
         subject = entry.patch_subject or ""
         return render_comparison(comparison, PatchLabel(self.cell.patch or 0, subject))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from harness.records import Verdict
 from harness.report.findings import Finding
 from harness.report.run import Run
-from harness.report.text import count
+from harness.units import count
 
 
 def headline(run: Run, findings: Sequence[Finding]) -> str:
@@ -94,4 +94,9 @@ def _nothing(run: Run) -> str:
     if unknown:
         return f"Nothing failed, but {count(unknown, 'cell')} could not be run: the host failed"
     word = "regressed" if run.series else "failed"
+    defects = {defect for cell in run.cells for defect in cell.known_defects}
+    if defects:
+        shown = sum(bool(cell.known_defects) for cell in run.cells)
+        what = f"{count(len(defects), 'known defect')} of the kernel in {count(shown, 'cell')}"
+        return f"Nothing {word} that was not known: {what}"
     return f"Nothing {word}: all that was predicted of {count(len(run.cells), 'cell')} was seen"

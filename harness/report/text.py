@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from harness.records import CellResult, Mismatch, Observation, Scalar, Verdict
-from harness.units import format_size
+from harness.units import count, format_size
 
 _CONSOLE_LINES = 40
 _COMPLAINT_LINES = 6
@@ -69,12 +69,6 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\t" else f"\\x{ord(c):02x}" for c in text)
 
 
-def count(number: int, what: str) -> str:
-    """``1 cell``, ``2,000 cells``."""
-    plural = "" if number == 1 else "es" if what.endswith("ch") else "s"
-    return f"{number:,} {what}{plural}"
-
-
 def render_summary(cells: Iterable[Mapping[str, Any]], rules_known: Collection[str] = ()) -> str:
     """The end of a run: verdicts, values compared, rules exercised, and rules that were not.
 
@@ -88,11 +82,28 @@ def render_summary(cells: Iterable[Mapping[str, Any]], rules_known: Collection[s
     line = (
         f"{len(cells)} cells: {counts or 'none'}; {compared} values compared by {len(rules)} rules"
     )
+    lines = [line]
     again = sum(bool(cell["retried"]) for cell in cells)
     if again:
-        line += f"\n{count(again, 'cell')} tried again after the host's trouble: see the notes"
+        lines.append(f"{count(again, 'cell')} tried again after the host's trouble: see the notes")
+    lines += _known_defects(cells)
     unproved = sorted(set(rules_known) - rules)
-    if not unproved:
-        return line
-    names = textwrap.fill(", ".join(unproved), 96, break_on_hyphens=False)
-    return f"{line}\n{len(unproved)} rules unproved by this run:\n{textwrap.indent(names, '  ')}"
+    if unproved:
+        names = textwrap.fill(", ".join(unproved), 96, break_on_hyphens=False)
+        lines.append(f"{len(unproved)} rules unproved by this run:")
+        lines.append(textwrap.indent(names, "  "))
+    return "\n".join(lines)
+
+
+def _known_defects(cells: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What kernels are known to do wrong and did, with the cells that showed it."""
+    shown: dict[str, list[str]] = {}
+    for cell in cells:
+        for defect in cell.get("known_defects", ()):
+            shown.setdefault(f"{defect['rule']}: {defect['statement']}", []).append(cell["id"])
+    lines = []
+    for what, names in shown.items():
+        words = f"known defect, in {count(len(names), 'cell')}: {what}"
+        lines += textwrap.wrap(words, 96, subsequent_indent="  ")
+        lines += [f"    {name}" for name in names]
+    return lines

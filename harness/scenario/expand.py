@@ -47,6 +47,11 @@ class Cell:
     def id(self) -> str:
         return f"{self.path.name}::{self.name}"
 
+    @property
+    def guest(self) -> tuple[object, ...]:
+        """Equal for cells that one guest can run."""
+        return self.target.name, self.config, self.layout
+
 
 def expand(scenario: Scenario, targets: Mapping[str, Target]) -> Iterator[Cell]:
     """Every cell of a scenario on the given targets. Raises UserError with file and line.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness.errors import UserError, nearest
+from harness.scenario.expand import Cell, expand
 from harness.scenario.schema import Scenario, load_scenarios
+from harness.shipped import shipped
+from harness.target import load_targets, select_targets
 
-SCENARIOS_DIR = Path(__file__).resolve().parents[2] / "scenarios"
+SCENARIOS_DIR = shipped("scenarios")
 
 
 def all_scenarios(directory: Path = SCENARIOS_DIR) -> Iterator[Scenario]:
@@ -23,3 +26,16 @@ def find_scenario(name: str, directory: Path = SCENARIOS_DIR) -> Scenario:
     if name not in found:
         raise UserError(f"no such scenario: {name!r}", hint=nearest(name, found))
     return found[name]
+
+
+def choose_cells(arch: Iterable[str] | None, names: Iterable[str] | None) -> tuple[Cell, ...]:
+    """Cells of the named scenarios on the named targets; None stands for all of them.
+
+    Raises UserError for a name that is none, and where no cell is left.
+    """
+    targets = {target.name: target for target in select_targets(arch or ["all"], load_targets())}
+    scenarios = [find_scenario(name) for name in names] if names else all_scenarios()
+    cells = tuple(cell for scenario in scenarios for cell in expand(scenario, targets))
+    if not cells:
+        raise UserError(f"no such scenario runs on {', '.join(targets)}", hint="daxhound scenarios")
+    return cells

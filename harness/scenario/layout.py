@@ -73,14 +73,26 @@ def resolve_layout(
     if len(template.pmem) > machine.max_devices:
         message = f"{len(template.pmem)} devices; {target.name} takes {machine.max_devices}"
         raise document.error(("layout", "pmem", machine.max_devices), message)
-    devices: list[PmemDevice] = []
-    free = first_address(target, machine, ram)
     for index, device in enumerate(template.pmem):
         _check_node(document, device, index, nodes)
-        devices.append(_device(reader, target, machine, device, index, free))
-        free = align_up(devices[-1].start + devices[-1].size_bytes, machine.start_granule)
-        _check_overlap(document, devices)
+    devices = _place(reader, template, target, machine, first_address(target, machine, ram))
+    moved = machine.moved
+    if moved and any(device.start + device.size_bytes > moved.above for device in devices):
+        devices = _place(reader, template, target, machine, moved.to)
     return Layout(ram, template.cpus, tuple(devices), nodes)
+
+
+def _place(
+    reader: _Reader, template: LayoutTemplate, target: Target, machine: PmemMachine, first: int
+) -> list[PmemDevice]:
+    """Every device, from ``first`` on where it names no address of its own."""
+    devices: list[PmemDevice] = []
+    free = first
+    for index, device in enumerate(template.pmem):
+        devices.append(_device(reader, target, machine, device, index, first, free))
+        free = align_up(devices[-1].start + devices[-1].size_bytes, machine.start_granule)
+        _check_overlap(reader.document, devices)
+    return devices
 
 
 def _ram(reader: _Reader, value: Template, target: Target) -> int:
@@ -139,6 +151,7 @@ def _device(
     machine: PmemMachine,
     template: PmemTemplate,
     index: int,
+    first: int,
     free: int,
 ) -> PmemDevice:
     at: Location = ("layout", "pmem", index)
@@ -154,10 +167,9 @@ def _device(
     if template.at is not None:
         why = f"{format_size(machine.start_granule)}, which a namespace's start must be"
         start = reader.multiple(template.at, machine.start_granule, why, (*at, "at"))
-    lowest = first_address(target, machine, 0)
-    if start < lowest or (template.at is not None and index == 0 and start < free):
+    if start < first:
         message = f"{start:#x} is RAM or reserved on {target.name}"
-        raise reader.document.error((*at, "at"), message, f"{free:#x} or above")
+        raise reader.document.error((*at, "at"), message, f"{first:#x} or above")
     if start + size > 1 << machine.address_bits:
         message = (
             f"ends at {start + size:#x}, above the {machine.address_bits} bits of physical "

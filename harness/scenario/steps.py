@@ -29,6 +29,7 @@ __all__ = [
     "Mmap",
     "Mode",
     "PageMetadata",
+    "ReconfigureDevice",
     "Regions",
     "Step",
     "WriteRead",
@@ -113,6 +114,23 @@ class DestroyNamespaces(Step):
     region: Index = 0
 
 
+class ReconfigureDevice(Step):
+    """``daxctl reconfigure-device`` on the region's devdax device: RAM, or a device again.
+
+    As ``system-ram`` its memory is hotplugged by the kmem driver, and nothing else can be
+    done with the region until it is ``devdax`` again.
+
+    Shows ``outcome`` (``reconfigured``, or ``refused`` with ``errno`` and ``message``),
+    ``mode``, ``target_node`` (the memory node), ``added_bytes`` (by which MemTotal grew,
+    negative where it shrank) and, as ``system-ram``, ``blocks`` (memory blocks of the
+    device), ``online_blocks`` and ``movable``.
+    """
+
+    kind: ClassVar[str] = "reconfigure-device"
+    mode: Literal["system-ram", "devdax"]
+    region: Index = 0
+
+
 class GupTest(Step):
     """The kernel's ``gup_test`` on one kind of memory.
 
@@ -179,6 +197,7 @@ _KINDS: tuple[type[Step], ...] = (
     Regions,
     CreateNamespace,
     DestroyNamespaces,
+    ReconfigureDevice,
     GupTest,
     Filesystem,
     WriteRead,

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from harness.shipped import shown
 from harness.triage.finding import Finding
 from harness.triage.suggest import Suggestion
 from harness.units import format_size
@@ -85,7 +86,7 @@ def _layout(suggestion: Suggestion) -> str:
 
 def _command(suggestion: Suggestion) -> str:
     cell = suggestion.cell
-    return f"pytest 'scenarios/{cell.id}' --arch {cell.target.name}"
+    return f"pytest '{shown(cell.path.parent)}/{cell.id}' --arch {cell.target.name}"
 
 
 def _printable(text: str) -> str:

@@ -23,6 +23,7 @@ from harness.records import Layout
 from harness.store import Store
 from harness.target import Target, load_targets
 from tests.golden.console_file import DIRECTORY, write_golden
+from tests.support.guests import boot_request
 
 _PROVOKE = "echo {} > /sys/kernel/debug/provoke-crash/DIRECT"
 
@@ -34,15 +35,8 @@ def capture(options: argparse.Namespace) -> Path:
     provisions = provider.provide(target)
     command = _PROVOKE.format(options.crash) if options.crash else " ".join(options.command)
     with tempfile.TemporaryDirectory(prefix="dx-") as directory:
-        request = BootRequest(
-            target=target,
-            layout=Layout(options.ram << 20, options.cpus),
-            kernel=provisions.kernel.image,
-            initrd=provisions.archives,
-            console_log=Path(directory) / "console.log",
-            store_root=provider.store.root,
-            scale=options.patience,
-        )
+        layout, scale = Layout(options.ram << 20, options.cpus), options.patience
+        request = boot_request(provider, target, layout, Path(directory), scale=scale)
         emulator = _run(request, command, options.seconds)
         log = request.console_log.read_bytes()
     path = DIRECTORY / f"{options.target}-{options.name}.txt"

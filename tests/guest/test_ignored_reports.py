@@ -9,10 +9,11 @@ import pytest
 from harness.campaign.provide import Provider
 from harness.deadline import Deadline
 from harness.errors import KernelReported
-from harness.guest.boot import BootRequest, boot
+from harness.guest.boot import boot
 from harness.ignore import load_ignore_list
 from harness.records import Layout
 from harness.target import load_targets
+from tests.support.guests import boot_request
 
 pytestmark = pytest.mark.guest
 
@@ -23,18 +24,9 @@ def test_ignored_warning_ends_no_step_and_another_does(provider: Provider, tmp_p
     (tmp_path / "known.yaml").write_text(
         "ignore: [{function: lkdtm_WARNING, kind: warning, reason: it was asked for}]"
     )
-    target = load_targets()["s390x"]
-    provisions = provider.provide(target)
-    request = BootRequest(
-        target=target,
-        layout=Layout(1 << 30, 2),
-        kernel=provisions.kernel.image,
-        initrd=provisions.archives,
-        console_log=tmp_path / "console.log",
-        store_root=provider.store.root,
-        scale=4.0,
-        ignore=load_ignore_list(tmp_path / "known.yaml"),
-    )
+    target, layout = load_targets()["s390x"], Layout(1 << 30, 2)
+    ignored = load_ignore_list(tmp_path / "known.yaml")
+    request = boot_request(provider, target, layout, tmp_path, scale=4.0, ignore=ignored)
     with boot(request) as guest:
         guest.shell.run(PROVOKE.format("WARNING"), Deadline.after(60))
         assert guest.shell.run("echo alive", Deadline.after(60)).stdout == "alive\n"

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.campaign.provide import Provider, Provisions
+from harness.campaign.provide import Provider
 from harness.deadline import Deadline
-from harness.guest.boot import BootRequest, Transport, boot
+from harness.guest.boot import boot
 from harness.records import Layout
-from harness.store import Store
 from harness.target import load_targets
+from tests.support.guests import boot_request
 
 pytestmark = pytest.mark.guest
 
@@ -22,23 +22,9 @@ TARGETS = load_targets()
 GUEST = Layout(ram_bytes=2 << 30, cpus=2)
 
 
-def request_of(
-    name: str, provisions: Provisions, transport: Transport, directory: Path
-) -> BootRequest:
-    return BootRequest(
-        target=TARGETS[name],
-        layout=GUEST,
-        kernel=provisions.kernel.image,
-        initrd=provisions.archives,
-        console_log=directory / "console.log",
-        store_root=Store.default().root,
-        transport=transport,
-    )
-
-
 @pytest.mark.parametrize("name", TARGETS)
 def test_every_program_of_the_image_runs(name: str, provider: Provider, tmp_path: Path) -> None:
-    request = request_of(name, provider.provide(TARGETS[name]), "ssh", tmp_path)
+    request = boot_request(provider, TARGETS[name], GUEST, tmp_path)
     with boot(request) as guest:
         for command, said in {
             "ndctl version": "76",
@@ -59,7 +45,8 @@ def test_serial_shell_is_up_and_the_console_is_clean(
     name: str, provider: Provider, tmp_path: Path
 ) -> None:
     """What is sent to the shell and what it says must not reach the judged console."""
-    with boot(request_of(name, provider.provide(TARGETS[name]), "serial", tmp_path)) as guest:
+    request = boot_request(provider, TARGETS[name], GUEST, tmp_path, transport="serial")
+    with boot(request) as guest:
         record = guest.shell.run("echo visible; uname -s", Deadline.after(60))
         assert record.stdout == "visible\nLinux\n"
     console = (tmp_path / "console.log").read_text(errors="replace")

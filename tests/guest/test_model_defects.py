@@ -1,4 +1,4 @@
-"""Layouts that the model calls a kernel defect: what a released kernel does with them.
+"""Known defects on guests: what a kernel with one says, and who is blamed for it.
 
 arm64 takes struct pages of whole sections from the altmap by the PMD and those of a part
 of one by the page; the altmap is sized for all of them, but not for what aligning the first
@@ -7,50 +7,65 @@ PMD costs. The end of the namespace then finds nothing left, and memunmap_pages 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from harness.campaign.provide import Provider
-from harness.errors import KernelReported
-from harness.guest.boot import BootRequest, boot
-from harness.guest.steps import StepContext, prepare_regions, run_step
-from harness.model import Machine, Model
-from harness.records import Layout, PmemDevice
-from harness.scenario.steps import CreateNamespace
-from harness.target import load_targets
+from harness.campaign.attempt import RunOptions
+from harness.campaign.cell import CellRunner
+from harness.campaign.order import Order
+from harness.campaign.pool import GuestPool
+from harness.campaign.provide import Provider, Provisions
+from harness.records import CellResult, Scalar, Verdict
+from harness.scenario.expand import Cell, expand
+from harness.scenario.find import find_scenario
+from harness.series import Patch
+from harness.target import Target, load_targets
 
 pytestmark = pytest.mark.guest
 
-MIB, GIB = 1 << 20, 1 << 30
-TARGET = load_targets()["arm64"]
-DEVICE = PmemDevice(GIB, 4 * GIB, 128 << 10, "0a6ab1cc-4d51-4a13-8d3b-0f8b2f2f1d51")
-LAYOUT = Layout(2 * GIB, 2, (DEVICE,))
+ARM64 = load_targets()["arm64"]
 
 
-def namespace(size: int) -> CreateNamespace:
-    return CreateNamespace(mode="devdax", map="dev", align=2 * MIB, size=size)
+class Believing(Provider):
+    """Provides kernels and says of their source what it is told to say."""
+
+    probes: Mapping[str, Scalar]
+
+    def provide(
+        self, target: Target, config: tuple[str, ...] = (), patches: Sequence[Patch] = ()
+    ) -> Provisions:
+        found = super().provide(target, config, patches)
+        facts = replace(found.kernel.facts, probes={**found.kernel.facts.probes, **self.probes})
+        return replace(found, kernel=replace(found.kernel, facts=facts))
 
 
-def test_an_altmap_without_room_for_a_part_of_a_section(provider: Provider, tmp_path: Path) -> None:
-    provisions = provider.provide(TARGET)
-    model = Model(Machine(TARGET, provisions.kernel.facts, LAYOUT))
-    whole, part = namespace(256 * MIB), namespace(208 * MIB)
-    assert model.predict(whole).unsupported is None
-    assert "vmemmap.altmap-exhausted" in str(model.predict(part).unsupported)
-    request = BootRequest(
-        target=TARGET,
-        layout=LAYOUT,
-        kernel=provisions.kernel.image,
-        initrd=provisions.archives,
-        console_log=tmp_path / "console.log",
-        store_root=provider.store.root,
-    )
-    context = StepContext(TARGET, TARGET.mmu.page_size, 60.0)
-    with boot(request) as guest:
-        prepare_regions(guest.shell, context)
-        made = run_step(whole, guest.shell, context)
-        assert made.values["outcome"] == "created"
-        with pytest.raises(KernelReported) as caught:
-            run_step(part, guest.shell, context)
-    assert "failed to free all reserved pages" in caught.value.reports[0].title
+def run(provider: Provider, folder: Path, cell: Cell, **probes: Scalar) -> CellResult:
+    believing = Believing(provider.store, str(provider.spec), provider.progress)
+    believing.probes = probes
+    return CellRunner(believing, RunOptions(), folder, GuestPool(0)).run(Order(cell))
+
+
+@pytest.fixture
+def cell() -> Cell:
+    return next(iter(expand(find_scenario("model-altmap"), {"arm64": ARM64})))
+
+
+def test_what_a_known_defect_says_is_as_expected(
+    provider: Provider, tmp_path: Path, cell: Cell
+) -> None:
+    result = run(provider, tmp_path, cell)
+    assert result.verdict is Verdict.OK, result.reason
+    assert [rule.id for rule in result.known_defects] == ["defect.altmap-exhausted"]
+    assert result.report is not None
+    assert "failed to free all reserved pages" in result.report.title
+
+
+def test_nobody_expects_it_of_a_kernel_that_should_be_without(
+    provider: Provider, tmp_path: Path, cell: Cell
+) -> None:
+    result = run(provider, tmp_path, cell, arm64_parts_from_ram=True)
+    assert result.verdict is Verdict.KERNEL_FAILURE
+    assert result.known_defects == ()

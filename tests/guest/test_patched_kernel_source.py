@@ -10,15 +10,19 @@ import pytest
 
 from harness.errors import UserError
 from harness.image.gup_test import build_gup_test
+from harness.kernel.facts import with_probes
+from harness.kernel.held import hold_to_base
 from harness.kernel.patched import patch_source
 from harness.kernel.probes import probe_source
 from harness.kernel.source import Source, provide_source
 from harness.kernel.source_view import provide_view
 from harness.kernel.spec import parse_kernel_spec
 from harness.progress import Silence
+from harness.records import KernelFacts
 from harness.series import Patch, load_series
 from harness.store import Store
 from harness.target import load_targets
+from tests.support.regressions import regression_patch
 
 GUP_TEST = "tools/testing/selftests/vm/gup_test.c"
 
@@ -58,6 +62,19 @@ def test_programs_and_probes_see_the_patched_tree(base: Source, tmp_path: Path) 
     scratch.mkdir()
     program = build_gup_test(view, load_targets()["ppc64-hash"], scratch)
     assert b"patched\0" in program
+
+
+def test_the_optimisation_without_its_gate_is_told_on(base: Source, tmp_path: Path) -> None:
+    """What the model would predict of series/hash-vmemmap.patch alone is the crash's cause."""
+    patches = load_series(str(regression_patch("hash-vmemmap"))).patches
+    view = provide_view(patch_source(base, patches), Store(tmp_path / "store"))
+    blank = KernelFacts((6, 1, 192), "6.1.192", {}, 64)
+    gate = "vmemmap_optimize_checks_radix"
+    own, before = with_probes(blank, view), with_probes(blank, base.path)
+    assert (own.probes[gate], before.probes[gate]) == (False, True)
+    held = hold_to_base(own, before)
+    assert held.probes == before.probes
+    assert [one.partition(":")[0] for one in held.lost] == [gate]
 
 
 def test_a_series_for_another_kernel_is_refused_with_its_hunk(base: Source) -> None:

@@ -20,11 +20,12 @@ from harness.campaign.pool import GuestPool
 from harness.campaign.provide import Provider
 from harness.deadline import Deadline
 from harness.errors import KernelReported
-from harness.guest.boot import BootRequest, boot
+from harness.guest.boot import boot
 from harness.records import Layout, Verdict
 from harness.scenario.expand import Cell, expand
 from harness.scenario.find import find_scenario
 from harness.target import Target, load_targets
+from tests.support.guests import boot_request
 
 pytestmark = pytest.mark.guest
 
@@ -42,15 +43,7 @@ def runner(provider: Provider, run_directory: Path) -> CellRunner:
 
 
 def test_a_panic_while_a_command_runs_is_the_kernels(provider: Provider, tmp_path: Path) -> None:
-    provisions = provider.provide(TARGET)
-    request = BootRequest(
-        target=TARGET,
-        layout=Layout(2 << 30, 2),
-        kernel=provisions.kernel.image,
-        initrd=provisions.archives,
-        console_log=tmp_path / "console.log",
-        store_root=provider.store.root,
-    )
+    request = boot_request(provider, TARGET, Layout(2 << 30, 2), tmp_path)
     with pytest.raises(KernelReported) as caught, boot(request) as guest:
         guest.shell.run("echo c > /proc/sysrq-trigger; sleep 60", Deadline.after(60))
     assert "sysrq triggered crash" in caught.value.reports[0].title

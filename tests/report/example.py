@@ -33,7 +33,8 @@ from harness.records import (
     TimeRatio,
     Verdict,
 )
-from harness.report.results import CellFolder, RunFile, cell_to_json
+from harness.report.results import CellFolder, cell_to_json
+from harness.report.run_file import RunFile
 from harness.scenario.expand import Cell, expand
 from harness.scenario.schema import load_scenarios
 from harness.target import load_targets

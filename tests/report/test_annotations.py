@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.plugin.hooks import Recorder
-from harness.report.results import RunFile
+from harness.report.run_file import RunFile
 
 
 class Terminal:

@@ -14,6 +14,13 @@ from harness.errors import UserError
 from harness.report.combine import combine, merge
 from harness.report.difference import compare_runs
 from harness.report.findings import find
+from harness.report.github import render_github
+from harness.report.junit import render_junit
+from harness.report.kcidb import render_kcidb
+from harness.report.ktap import render_ktap
+from harness.report.mail import render_mail
+from harness.report.material import gather
+from harness.report.results import folder_name
 from harness.report.run import read_run, read_steps
 from harness.report.story import read_story
 from harness.report.summary import headline
@@ -73,6 +80,18 @@ def test_a_killed_run_is_partial_and_says_so(tmp_path: Path) -> None:
     notes = read_run(directory).notes
     assert notes[0].startswith("the run was ended before its time")
     assert notes[1] == "1 cell begun, not finished: gup.yaml_begun"
+
+
+@pytest.mark.parametrize("cell", ["gup.yaml::{}[s390x]@base", "gup.yaml::{}[no file name/]@01"])
+def test_further_runs_of_a_cell_are_no_cells_of_their_own(cell: str, tmp_path: Path) -> None:
+    directory = write_run(tmp_path / "run", ["gup.yaml"], (None,), finish=False)
+    for name in (cell.format("one"), cell.format("x" * 200), cell.format("one") + "~2"):
+        steps = directory / folder_name(name) / "steps.jsonl"
+        steps.parent.mkdir()
+        steps.touch()
+    note = read_run(directory).notes[1]
+    assert note.startswith("2 cells begun, not finished: ")
+    assert "~2" not in note
 
 
 def test_what_was_not_copied_is_said(run: Path) -> None:
@@ -214,7 +233,7 @@ def test_against_an_earlier_run(run: Path, clean_run: Path, tmp_path: Path) -> N
     now, before = read_run(later), read_run(run)
     difference = compare_runs(now, before)
     names = [cell.entry.id for cell in now.cells]
-    assert difference.words == {
+    assert {name: word for (name, _), word in difference.words.items()} == {
         names[0]: "fixed",
         names[1]: "still failing",
         names[2]: "fails otherwise",
@@ -223,6 +242,50 @@ def test_against_an_earlier_run(run: Path, clean_run: Path, tmp_path: Path) -> N
     assert difference.not_run == (before.cells[-1].entry.id,)
     words = [finding.word for finding in find(now.cells, difference.words)]
     assert words == ["new failure", "fails otherwise", "still failing", "fixed"]
+
+
+def test_kernels_of_a_night_are_told_apart(clean_run: Path, tmp_path: Path) -> None:
+    """A cell that fails on one kernel, as it did before, is no news on the other either."""
+    nights = []
+    for night in ("before", "after"):
+        shards = []
+        for kernel in ("debian:6.1", "debian:6.12"):
+            shard = Path(shutil.copytree(clean_run, tmp_path / night / kernel[7:]))
+            bad = {"verdict": "mismatch", "reason": "regions: regions is 0, expected == 1"}
+            edit(shard, lambda d, kernel=kernel: d.update(kernel=kernel))
+            if kernel == "debian:6.1":
+                edit(shard, lambda d, bad=bad: d["cells"][0].update(bad))
+            shards.append(shard)
+        nights.append(merge(shards, tmp_path / f"{night}-night"))
+    difference = compare_runs(nights[1], nights[0])
+    assert list(difference.words.values()) == ["still failing"]
+    assert difference.not_run == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({}, 0),
+        ({"verdict": "mismatch", "reason": "regions: regions is 0, expected == 1"}, 1),
+        ({"verdict": "infrastructure", "reason": "boot: no space left"}, 3),
+    ],
+)
+def test_check_tells_by_its_exit_code(
+    clean_run: Path, run: Path, tmp_path: Path, change: dict[str, str], code: int
+) -> None:
+    edit(run, lambda d: d["cells"][0].update(change))
+    words = ["report", "-o", str(tmp_path / "text"), "--format", "text", str(run)]
+    assert main([*words, "--check"]) == code
+    assert main([*words, "--check", "--against", str(clean_run)]) == code
+    assert main(words) == 0
+    known = 3 if code == 3 else 0
+    assert main([*words, "--check", "--against", str(run)]) == known
+
+
+def test_check_of_a_run_that_was_ended_is_no_success(run: Path, tmp_path: Path) -> None:
+    edit(run, lambda d: d.update(finished=None))
+    words = ["report", "-o", str(tmp_path / "text"), "--format", "text", str(run)]
+    assert main([*words, "--check"]) == 3
 
 
 def test_no_regression_of_clean_runs(clean_run: Path) -> None:
@@ -246,3 +309,33 @@ def test_of_a_used_guest_the_attempt_counts_that_failed(run: Path) -> None:
     assert len(story.report_lines) == 2
     assert "a new guest" not in story.report_lines[0]
     assert story.emulation is not None
+
+
+def test_a_known_defect_is_told_of_in_every_form(run: Path) -> None:
+    """A cell that is as expected, and a kernel that is not as it should be."""
+    defect = {"rule": "defect.x", "statement": "The kernel gives SIGBUS."}
+
+    def know(document: Any) -> None:
+        document["cells"][0]["known_defects"] = [defect]
+
+    edit(run, know)
+    material = gather([run], None, run)
+    (finding,) = [one for one in material.findings if one.word == "known defect"]
+    assert finding.what == "The kernel gives SIGBUS."
+    assert "known defect" in headline(material.run, [])
+    for render in (render_mail, render_junit, render_ktap, render_kcidb, render_github):
+        assert "The kernel gives SIGBUS." in render(material).replace("\n  ", " ")
+
+
+def test_a_known_defect_that_is_gone_since_an_earlier_run_is_fixed(
+    run: Path, clean_run: Path, tmp_path: Path
+) -> None:
+    earlier = Path(shutil.copytree(clean_run, tmp_path / "earlier"))
+
+    def know(document: Any) -> None:
+        document["cells"][0]["known_defects"] = [{"rule": "defect.x"}]
+
+    edit(earlier, know)
+    first = read_run(run).cells[0].key[:2]
+    assert compare_runs(read_run(run), read_run(earlier)).words[first] == "fixed"
+    assert compare_runs(read_run(earlier), read_run(run)).words[first] == "known defect"

@@ -6,6 +6,22 @@ from pathlib import Path
 
 SERIES = Path(__file__).resolve().parents[2] / "series"
 
+CAUGHT_BY = {
+    "fault-ref-leak": ("page-metadata", "ppc64-hash"),
+    "fault-ref-underflow": ("devdax-access", "ppc64-radix"),
+    "hash-vmemmap": ("devdax-above-16g", "ppc64-hash"),
+    "hwpoison-lsb": ("hwpoison-devdax", "ppc64-hash"),
+    "memmap-init-short": ("devdax-map-dev", "ppc64-radix"),
+    "memmap-init-twice": ("devdax-map-mem", "ppc64-radix"),
+    "pfn-dataoff": ("devdax-sizes", "ppc64-radix"),
+    "pgtable-double-free": ("devdax-map-mem", "ppc64-hash"),
+    "pgtable-leak": ("devdax-access", "ppc64-hash"),
+    "pmd-align": ("devdax-default-align", "ppc64-hash"),
+    "unpin-leak": ("devdax-map-mem", "ppc64-hash"),
+    "vmemmap-shift": ("devdax-odd-end", "ppc64-radix"),
+}
+"""A shipped scenario and a target that show each regression, of those in docs/regressions.md."""
+
 
 def regressions() -> tuple[str, ...]:
     """Every regression's name."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
 
-from harness.model import geometry, identity, memmap, namespace, ndctl, vmemmap_ram
+from harness.model import geometry, identity, kmem, memmap, namespace, ndctl, vmemmap_ram
 from harness.model.machine import Machine
 from tests.teeth.wrong import (
     around,
@@ -152,7 +152,12 @@ VARIANTS = (
     Variant(
         "hotplug blocks are twice as large",
         ("memory.block",),
-        around(identity, "_memory_block", lambda found: (2 * found[0], found[1])),
+        around(identity, "memory_block", lambda found: (2 * found[0], found[1])),
+    ),
+    Variant(
+        "kmem adds memory in half blocks",
+        ("kmem.blocks", "kmem.too-small", "kmem.returned"),
+        around(kmem, "memory_block", lambda found: (found[0] // 2, found[1])),
     ),
     Variant(
         "hash maps memory by base pages",
@@ -253,5 +258,4 @@ VARIANTS = (
 BEYOND_GUESTS = {
     "ndctl.smallest": "a region of 16M or more meets ndctl.region-align first",
     "ns.struct-page": "no configuration here has a struct page above 64 bytes",
-    "vmemmap.altmap-exhausted": "the kernel warns, which ends a cell: tests/guest shows it",
 }

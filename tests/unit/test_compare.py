@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from harness.compare import compare
-from harness.records import Expected, Observation, Prediction, Relation, Rule, Scalar
+from harness.compare import compare, foretells
+from harness.records import (
+    KERNEL_REPORT,
+    Expected,
+    KernelReport,
+    Observation,
+    Prediction,
+    Relation,
+    Rule,
+    Scalar,
+)
 
 RULE = Rule("test.rule", "a statement", "a source")
 
@@ -46,3 +55,34 @@ def test_a_value_that_was_not_seen_is_a_mismatch_even_where_none_is_expected() -
 
 def test_unpredicted_values_are_no_mismatch() -> None:
     assert mismatches(1, "==", value=1, get_us=17) == 0
+
+
+WARNS = Prediction("step", (Expected(KERNEL_REPORT, "warning in foo", RULE),))
+
+
+def report(kind: str, function: str | None) -> KernelReport:
+    return KernelReport(kind, "title", function, "warning", 1, 2, "0123", "text")
+
+
+@pytest.mark.parametrize(
+    ("reports", "foretold"),
+    [
+        ([report("warning", "foo")], True),
+        ([report("warning", "foo"), report("warning", "foo")], True),
+        ([report("warning", "bar")], False),
+        ([report("warning", "foo"), report("bug", "foo")], False),
+        ([report("warning", None)], False),
+        ([], False),
+    ],
+)
+def test_a_known_defect_foretells_its_own_report_alone(
+    reports: list[KernelReport], foretold: bool
+) -> None:
+    assert foretells(WARNS, reports) is foretold
+    assert not foretells(Prediction("step", ()), reports)
+
+
+def test_a_report_that_was_foretold_and_does_not_come_is_a_mismatch() -> None:
+    assert WARNS.ends_cell
+    assert compare(WARNS, Observation("step", {"outcome": "created"})).mismatches
+    assert not compare(WARNS, Observation("step", {KERNEL_REPORT: "warning in foo"})).mismatches

@@ -16,6 +16,7 @@ from harness.records import (
     Intention,
     KernelReport,
     Observation,
+    PatchLabel,
     Prediction,
     Rule,
     Scalar,
@@ -24,6 +25,7 @@ from harness.records import (
     Verdict,
     Word,
 )
+from harness.report.series_text import render_comparison
 
 RULE = Rule("test.rule", "a statement", "a source")
 EXPECTED = (Expected("size", 4096, RULE), Expected("pages", 9, RULE, "<="))
@@ -85,6 +87,17 @@ def test_what_differs_is_what_one_value_is_predicted_for() -> None:
     assert found == (Difference("0. probe", "size", 4096, 8192),)
 
 
+def test_what_only_the_patched_kernel_lost_is_told() -> None:
+    base = replace(GOOD, lost=("CONFIG_NUMA",))
+    found = contrast(base, replace(WRONG, lost=("CONFIG_HUGETLBFS", "CONFIG_NUMA")))
+    assert found.lost == ("CONFIG_HUGETLBFS",)
+    words = "\n".join(render_comparison(found, PatchLabel(1, "mm: drop it")))
+    assert "expected as before all the same:\n    CONFIG_HUGETLBFS" in words
+    many = replace(WRONG, lost=tuple(f"CONFIG_{n}" for n in range(20)))
+    lines = render_comparison(contrast(GOOD, many), None)
+    assert lines[-1] == "    and 12 more"
+
+
 def test_steps_are_compared_as_far_as_both_came() -> None:
     longer = result(Verdict.OK, step(size=4096, pages=3), step(size=1, pages=3))
     assert contrast(longer, GOOD).differences == ()
@@ -114,6 +127,18 @@ def test_a_change_that_was_announced_has_to_come(
     found = contrast(GOOD, HIGHER, intentions=intend(value, becomes))
     assert found.word is word
     assert [fulfilment.met for fulfilment in found.intended] == [word is Word.UNCHANGED]
+
+
+@pytest.mark.parametrize(
+    ("pages", "met"), [((5, 5), True), ((5, 3), True), ((3, 3), False), ((5, 2), False)]
+)
+def test_a_step_that_the_change_does_not_reach_breaks_no_promise(
+    pages: tuple[int, int], met: bool
+) -> None:
+    before = result(Verdict.OK, *(step(size=4096, pages=3) for _ in pages))
+    after = result(Verdict.OK, *(step(size=4096, pages=number) for number in pages))
+    found = contrast(before, after, intentions=intend("pages", "higher"))
+    assert [fulfilment.met for fulfilment in found.intended] == [met]
 
 
 def test_what_is_intended_is_no_mismatch_of_its_step() -> None:

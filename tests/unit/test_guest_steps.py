@@ -35,7 +35,7 @@ TARGETS = load_targets()
 RECORDINGS = Path(__file__).parent.parent / "data" / "steps"
 RECORDED: list[dict[str, Any]] = [
     answer
-    for name in ("ppc64-hash-6.1.json", "ppc64-hash-6.1-memory.json")
+    for name in ("ppc64-hash-6.1.json", "ppc64-hash-6.1-memory.json", "ppc64-hash-6.1-kmem.json")
     for answer in json.loads((RECORDINGS / name).read_text())
 ]
 SH = shutil.which("dash") or "/bin/sh"

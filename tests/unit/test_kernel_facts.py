@@ -39,6 +39,33 @@ UNGATED = """\
 #endif
 """
 
+PUD_FAULT = """\
+static vm_fault_t __dev_dax_pud_fault(struct dev_dax *dev_dax,
+\t\t\t\tstruct vm_fault *vmf)
+{
+\tunsigned int fault_size = PUD_SIZE;
+
+\tif (fault_size < dev_dax->align)
+\t\treturn VM_FAULT_SIGBUS;
+}
+"""
+RADIX_COMPOUNDS = """\
+int __meminit vmemmap_populate_compound_pages(unsigned long start_pfn,
+\t\t\t\t\t      struct dev_pagemap *pgmap)
+{
+\tunsigned long pfn_offset = addr_pfn - ALIGN_DOWN(addr_pfn, nr_pages);
+}
+"""
+COMPOUND_HEAD = """\
+static void __ref memmap_init_compound(struct page *head, unsigned long nr_pages)
+{
+\tfor (pfn = head_pfn + 1; pfn < end_pfn; pfn++) {
+\t\tif (pfn == head_pfn + 1)
+\t\t\tprep_compound_head(head, order);
+\t}
+}
+"""
+
 
 def source(root: Path, files: dict[str, str]) -> Path:
     for name, text in files.items():
@@ -76,7 +103,7 @@ def test_kernels_before_the_predicate_ask_nobody_or_have_no_optimisation(tmp_pat
     tree = source(tmp_path, {"include/linux/mm.h": ""})
     assert probe_source(tree) == {}
     source(tree, {"mm/sparse-vmemmap.c": "int vmemmap_populate_compound_pages(void);"})
-    assert probe_source(tree) == {"vmemmap_optimize_checks_radix": False}
+    assert probe_source(tree) == {"vmemmap_optimize_checks_radix": False, "vmemmap_shared": True}
 
 
 @pytest.mark.parametrize(
@@ -95,6 +122,42 @@ def test_kernels_before_the_predicate_ask_nobody_or_have_no_optimisation(tmp_pat
             "if (offset >= (size - end_trunc)) {",
         ),
         (
+            "dax_pud_fault_size_fits",
+            "drivers/dax/device.c",
+            PUD_FAULT,
+            PUD_FAULT.replace("unsigned int", "unsigned long"),
+        ),
+        (
+            "radix_compounds_from_start",
+            "arch/powerpc/mm/book3s64/radix_pgtable.c",
+            RADIX_COMPOUNDS,
+            RADIX_COMPOUNDS.replace("ALIGN_DOWN(addr_pfn, nr_pages)", "start_pfn"),
+        ),
+        (
+            "longterm_asks_dirty_tracking",
+            "mm/gup.c",
+            "static int check_vma_flags(",
+            "if (!writable_file_mapping_allowed(vma, gup_flags))",
+        ),
+        (
+            "gup_test_rounds_hugetlb",
+            "tools/testing/selftests/vm/gup_test.c",
+            "flags |= (MAP_HUGETLB | MAP_ANONYMOUS);",
+            "size = (size + hp_size - 1) & ~(hp_size - 1);",
+        ),
+        (
+            "powerpc_block_of_nodes",
+            "arch/powerpc/mm/init_64.c",
+            "unsigned long memory_block_size_bytes(void)",
+            "static int __init probe_memory_block_size(unsigned long node)",
+        ),
+        (
+            "compound_head_after_tails",
+            "mm/mm_init.c",
+            COMPOUND_HEAD,
+            COMPOUND_HEAD.replace("\t\tif (pfn == head_pfn + 1)\n\t", ""),
+        ),
+        (
             "radix_pud_thp",
             "arch/powerpc/include/asm/book3s/64/pgtable.h",
             "has_transparent_hugepage(void)",
@@ -105,8 +168,8 @@ def test_kernels_before_the_predicate_ask_nobody_or_have_no_optimisation(tmp_pat
 def test_a_change_is_seen_in_the_file_that_it_changed(
     tmp_path: Path, name: str, path: str, without: str, with_it: str
 ) -> None:
-    assert probe_source(source(tmp_path, {path: without})) == {name: False}
-    assert probe_source(source(tmp_path, {path: with_it})) == {name: True}
+    assert probe_source(source(tmp_path, {path: without}))[name] is False
+    assert probe_source(source(tmp_path, {path: with_it}))[name] is True
 
 
 def test_how_radix_takes_struct_pages(tmp_path: Path) -> None:
@@ -141,6 +204,21 @@ def test_arm64_left_its_own_way_of_filling_vmemmap(tmp_path: Path) -> None:
         ("vmemmap_populate_hugepages(", True),
     ):
         assert probe_source(source(tmp_path, {path: text})) == {"arm64_generic_vmemmap": generic}
+
+
+@pytest.mark.parametrize(("buffer", "from_ram"), [("altmap", False), ("NULL", True)])
+def test_where_arm64_takes_struct_pages_of_a_part_of_a_section_from(
+    tmp_path: Path, buffer: str, from_ram: bool
+) -> None:
+    populate = f"""\
+int __meminit vmemmap_populate(unsigned long start, unsigned long end, int node)
+{{
+\tif (end - start < PAGES_PER_SECTION * sizeof(struct page))
+\t\treturn vmemmap_populate_basepages(start, end, node, {buffer});
+}}
+"""
+    tree = source(tmp_path, {"arch/arm64/mm/mmu.c": populate})
+    assert probe_source(tree)["arm64_parts_from_ram"] is from_ram
 
 
 @pytest.mark.parametrize(

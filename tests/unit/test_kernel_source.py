@@ -18,6 +18,7 @@ from harness.kernel.spec import DebianSpec, DirectorySpec, GitSpec, KernelSpec, 
 from harness.kernel.version import parse_version
 from harness.progress import Silence
 from harness.store import Store
+from tests.support.git import git
 
 MAKEFILE = "# SPDX\nVERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 117\nEXTRAVERSION =\n"
 
@@ -34,19 +35,6 @@ def kernel_tree(tmp_path: Path) -> Path:
     (root / "mm/gup.c").write_text("int gup;\n")
     (root / "mm/link.c").symlink_to("gup.c")
     return root
-
-
-def git(tree: Path, *arguments: str) -> str:
-    who = ("-c", "user.name=t", "-c", "user.email=t@example.org")
-    environment = {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
-    done = subprocess.run(
-        ("git", "-C", tree, *who, *arguments),
-        check=True,
-        capture_output=True,
-        text=True,
-        env=environment,
-    )
-    return done.stdout.strip()
 
 
 @pytest.fixture

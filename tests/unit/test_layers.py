@@ -9,7 +9,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-LEAVES = {"errors", "records", "deadline", "units", "progress", "seals"}
+LEAVES = {
+    "errors",
+    "records",
+    "deadline",
+    "units",
+    "progress",
+    "scratch",
+    "seals",
+    "shipped",
+}
 READERS = LEAVES | {
     "yaml_document",
     "ignore",
@@ -40,7 +49,11 @@ ALLOWED: dict[str, set[str]] = {
     "contrast": LEAVES,
     "pairs": LEAVES,
     "report": LEAVES | {"pairs"},
-    "store": LEAVES,
+    "store_use": LEAVES,
+    "store": LEAVES | {"store_use"},
+    "prune": LEAVES | {"store"},
+    "pack": LEAVES | {"store"},
+    "plan": READERS,
     "apt_host": LEAVES,
     "apt": LEAVES | {"store", "yaml_document", "apt_host"},
     "kernel": READERS | {"store", "apt", "apt_host"},
@@ -50,8 +63,8 @@ ALLOWED: dict[str, set[str]] = {
     "doctor": READERS | {"apt_host", "machine"},
     "campaign": EDGES | {"model", "compare", "contrast", "pairs", "report"},
     "plugin": EDGES | {"campaign", "report", "pairs", "model"},
-    "commands": EDGES | {"campaign", "report", "triage"},
-    "cli": EDGES | {"campaign", "report", "doctor", "commands"},
+    "commands": EDGES | {"campaign", "report", "triage", "doctor", "prune", "pack", "plan"},
+    "cli": LEAVES | {"commands"},
 }
 
 

@@ -20,6 +20,7 @@ from harness.progress import Silence
 from harness.series import Patch, load_series
 from harness.store import Store
 from harness.target import Target, load_targets
+from tests.support.git import git
 
 pytestmark = pytest.mark.usefixtures("open_builds")
 
@@ -259,16 +260,12 @@ provide_kernel(spec, target, ("base",), store, Silence(), 1, own, patches)
 def test_a_patch_that_does_not_apply_names_base_hunk_and_a_base_that_would_do(
     world: World,
 ) -> None:
-    def git(*arguments: str) -> None:
-        who = ("-c", "user.name=t", "-c", "user.email=t@example.org")
-        subprocess.run(("git", "-C", world.tree, *who, *arguments), check=True, capture_output=True)
-
-    git("init", "-q")
-    git("add", ".")
-    git("commit", "-qm", "old")
-    git("tag", "v6.1")
+    git(world.tree, "init", "-q")
+    git(world.tree, "add", ".")
+    git(world.tree, "commit", "-qm", "old")
+    git(world.tree, "tag", "v6.1")
     (world.tree / "mm/gup.c").write_text("int moved_on;\n")
-    git("commit", "-qam", "new")
+    git(world.tree, "commit", "-qam", "new")
     patch = world.patch("mm/gup.c", "int gup;", "int pin;")
     with pytest.raises(UserError) as caught:
         world.provide(patch, spec=GitSpec(world.tree, "HEAD"))

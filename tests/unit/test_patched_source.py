@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from harness.kernel.source_view import provide_view
 from harness.kernel.spec import DebianSpec, DirectorySpec, GitSpec
 from harness.series import Patch, load_series
 from harness.store import Store
+from tests.support.git import git
 
 GUP = "".join(f"line {n}\n" for n in range(1, 41))
 FILES = {
@@ -51,14 +51,7 @@ class Writer:
         self.git("tag", "start")
 
     def git(self, *arguments: str) -> None:
-        who = ("-c", "user.name=t", "-c", "user.email=t@example.org")
-        environment = {n: text for n, text in os.environ.items() if not n.startswith("GIT_")}
-        subprocess.run(
-            ("git", "-C", self.root, *who, *arguments),
-            check=True,
-            capture_output=True,
-            env=environment,
-        )
+        git(self.root, *arguments)
 
     def commit(self, subject: str, **edits: tuple[str, str] | None) -> None:
         """Each edit replaces words in a file; the names have __ for / and _ for a dot."""

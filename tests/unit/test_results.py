@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -28,12 +29,13 @@ from harness.records import (
 )
 from harness.report.results import (
     CellFolder,
-    RunFile,
     cell_to_json,
     folder_name,
     new_run_directory,
     step_from_json,
 )
+from harness.report.run import read_run
+from harness.report.run_file import RunFile
 from harness.report.text import printable, render_failure, render_summary
 
 RULE = Rule("ns.size", "what is left is usable", "drivers/nvdimm/pfn_devs.c nd_pfn_init")
@@ -160,7 +162,7 @@ def test_summary_names_rules_that_no_guest_was_held_to() -> None:
 _FULL = """
 import json, os, sys
 from pathlib import Path
-from harness.report.results import RunFile
+from harness.report.run_file import RunFile
 folder = Path(sys.argv[1])
 run = RunFile(folder, {})
 ballast = os.open(folder / "ballast", os.O_CREAT | os.O_WRONLY)
@@ -187,3 +189,71 @@ def test_verdicts_are_kept_on_a_disk_that_others_filled(tmp_path: Path) -> None:
         (*_SMALL_DISK, _MOUNT, str(tmp_path), *program), capture_output=True, text=True, check=False
     )
     assert said.stdout == "50\n", said.stderr
+
+
+def entry(number: int, comparison: str | None = None) -> dict[str, object]:
+    where = {"scenario": "gup", "target": "s390x", "kernel": "6.1", "folder": f"gup{number}"}
+    compared = {"word": comparison} if comparison else None
+    return {"id": f"gup{number}", "verdict": "ok", "comparison": compared, **where}
+
+
+def test_a_killed_run_keeps_every_cell_that_it_finished(tmp_path: Path) -> None:
+    """Nothing is told of the end: the process is gone after any cell."""
+    run = RunFile(tmp_path, {"kernel": "debian:6.1", "series": None})
+    for number in range(100):
+        run.record(entry(number))
+        found = read_run(tmp_path)
+        assert [cell.entry.id for cell in found.cells] == [f"gup{n}" for n in range(number + 1)]
+        assert found.document.finished is None
+
+
+def test_a_line_cut_short_is_none(tmp_path: Path) -> None:
+    run = RunFile(tmp_path, {"kernel": "debian:6.1", "series": None})
+    run.record(*(entry(number) for number in range(50)))
+    run.record(entry(50))
+    run.record(entry(51))
+    path = tmp_path / "cells.jsonl"
+    path.write_bytes(path.read_bytes()[:-30])
+    assert len(read_run(tmp_path).cells) == 51
+
+
+def test_an_entry_with_its_comparison_stays_in_the_journal_too(tmp_path: Path) -> None:
+    run = RunFile(tmp_path, {"kernel": "debian:6.1", "series": None})
+    run.record(*(entry(number) for number in range(50)))
+    for comparison in (None, "fixed", None):
+        run.record(entry(7, comparison))
+    assert len(json.loads((tmp_path / "run.json").read_text())["cells"]) == 50
+    (cell,) = (cell for cell in read_run(tmp_path).cells if cell.entry.id == "gup7")
+    assert cell.entry.comparison is not None
+    assert run.cells[7]["comparison"] == {"word": "fixed"}
+
+
+def test_writing_is_linear_in_the_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes of run.json, over all its versions, a cell: the same for ten times the cells."""
+    written: list[int] = []
+    write = Path.write_text
+
+    def counting(path: Path, text: str, **options: Any) -> int:
+        written.append(len(text))
+        return write(path, text, **options)
+
+    monkeypatch.setattr(Path, "write_text", counting)
+    each = []
+    for cells in (200, 2000):
+        written.clear()
+        (tmp_path / str(cells)).mkdir()
+        run = RunFile(tmp_path / str(cells), {"kernel": "debian:6.1", "series": None})
+        for number in range(cells):
+            run.record(entry(number))
+        run.finish()
+        each.append(sum(written) / cells)
+    assert each[1] < 1.5 * each[0]
+
+
+def test_a_finished_run_is_one_file(tmp_path: Path) -> None:
+    run = RunFile(tmp_path, {"kernel": "debian:6.1", "series": None})
+    run.record(*(entry(number) for number in range(40)))
+    run.record(entry(40))
+    run.finish()
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+    assert len(json.loads((tmp_path / "run.json").read_text())["cells"]) == 41

@@ -59,6 +59,16 @@ def test_devices_follow_each_other(tmp_path: Path) -> None:
     assert first.uuid != second.uuid
 
 
+def test_x86_has_every_device_above_a_terabyte_once_one_is_as_large(tmp_path: Path) -> None:
+    large = GOOD.replace("size: 1G", "size: 1T", 1)
+    first, second = cells(tmp_path, large, "x86_64")[0].layout.pmem
+    assert (first.start, second.start) == (1 << 40, 2 << 40)
+    small_below = large.replace("size: 1G", "size: 1X").replace("size: 1T", "size: 1G, at: 4G")
+    with pytest.raises(UserError, match="0x100000000 is RAM or reserved on x86_64") as caught:
+        cells(tmp_path, small_below.replace("1X", "1T"), "x86_64")
+    assert (caught.value.line, caught.value.hint) == (5, "0x10000000000 or above")
+
+
 def test_a_target_without_pmem_gives_one_cell_without_devices(tmp_path: Path) -> None:
     (cell,) = cells(tmp_path, GOOD, "s390x")
     assert cell.name == "sample[s390x]"

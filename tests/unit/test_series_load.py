@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
-import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,19 +13,9 @@ from hypothesis import strategies as st
 
 from harness.errors import UserError
 from harness.series import Series, inputs, load_series
+from tests.support.git import git as own_git
 
-
-def git(tree: Path, *arguments: str) -> str:
-    who = ("-c", "user.name=Ünï Côdé", "-c", "user.email=u@example.org")
-    environment = {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
-    done = subprocess.run(
-        ("git", "-C", tree, *who, *arguments),
-        check=True,
-        capture_output=True,
-        text=True,
-        env={**environment, "GIT_CONFIG_GLOBAL": os.devnull},
-    )
-    return done.stdout.strip()
+git = partial(own_git, author="Ünï Côdé <u@example.org>")
 
 
 @pytest.fixture

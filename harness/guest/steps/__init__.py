@@ -15,6 +15,7 @@ from harness.guest.steps.context import StepContext
 from harness.guest.steps.features import show_features
 from harness.guest.steps.gup import run_gup_test
 from harness.guest.steps.identity import identify_guest
+from harness.guest.steps.kmem import reconfigure_device
 from harness.guest.steps.mapping import fault, live
 from harness.guest.steps.memory import show_memory_model
 from harness.guest.steps.namespaces import create_namespace
@@ -34,6 +35,7 @@ from harness.scenario.steps import (
     MemoryModel,
     Mmap,
     PageMetadata,
+    ReconfigureDevice,
     Regions,
     Step,
     WriteRead,
@@ -57,6 +59,7 @@ RUNNERS: dict[type[Step], Callable[[Any, Shell, StepContext], Observation]] = {
     GupTest: run_gup_test,
     Filesystem: make_filesystem,
     WriteRead: write_and_read,
+    ReconfigureDevice: reconfigure_device,
     Fault: fault,
     Mmap: live,
     PageMetadata: dump_pages,

@@ -26,6 +26,7 @@ from harness.report.material import Material
 from harness.report.measurements import measure
 from harness.report.story import read_story
 from harness.report.summary import headline, verdict_counts
+from harness.units import count
 
 _HERE = Path(__file__).parent
 _SCRIPTS = ("dom", "data", "filter", "matrix", "console", "detail", "plot", "main")
@@ -58,6 +59,7 @@ def render_html(material: Material) -> str:
             nr_rules=len({rule for cell in run.cells for rule in cell.entry.rules}),
             findings=[finding_to_json(run, finding) for finding in findings],
             words=WORDS,
+            count=count,
             difference=material.difference,
             version=__version__,
             style=Markup(style),

@@ -15,7 +15,8 @@ from harness.report.results import CONSOLE_FILE
 from harness.report.run import Cell, Run
 from harness.report.story import Story, reproduce
 from harness.report.summary import join, name_patches
-from harness.report.text import count, printable, render_value
+from harness.report.text import printable, render_value
+from harness.units import count
 
 OUTPUT_CHARACTERS = 12_000
 _CELLS_NAMED = 12
@@ -84,13 +85,12 @@ def _cell(cell: Cell, finding: Finding | None, measured: Sequence[Measurement]) 
 def finding_to_json(run: Run, finding: Finding) -> dict[str, Any]:
     """One line of the list of findings; a cell that stays so is named once."""
     series = finding.word in COMPARED and run.series is not None
-    first = finding.cells[0]
     cells = finding.places
     number = {cell.key: index for index, cell in enumerate(run.cells)}
     return {
         "word": finding.word,
         "by": name_patches(run, finding) if series else "",
-        "what": first.entry.report or first.entry.reason or finding.what,
+        "what": finding.telling,
         "scenarios": join(finding.scenarios[:4]) + (" ..." if len(finding.scenarios) > 4 else ""),
         "targets": join(finding.targets),
         "cells": [

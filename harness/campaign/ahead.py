@@ -1,0 +1,63 @@
+"""What a run would build, and having it built before the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from harness.campaign.provide import Provider
+from harness.errors import KernelFailure
+from harness.scenario.expand import Cell
+from harness.series import Series
+from harness.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One kernel with its images: ``release`` is None where the kernel does not build.
+
+    ``config`` are fragments beyond the target's own, ``patches`` how many of a series are in.
+    """
+
+    target: str
+    config: tuple[str, ...]
+    patches: int
+    release: str | None = None
+    image: str | None = None
+    failure: str | None = None
+
+
+def kernels_of(cells: Iterable[Cell]) -> tuple[tuple[Target, tuple[str, ...]], ...]:
+    """The targets and configurations that cells ask for, each once."""
+    chosen = {(cell.target.name, cell.config): (cell.target, cell.config) for cell in cells}
+    return tuple(chosen.values())
+
+
+def positions(series: Series | None, *, per_patch: bool) -> tuple[int, ...]:
+    """How many patches the kernels of a run have: 0 alone without a series."""
+    tip = len(series.patches) if series else 0
+    return tuple(range(tip + 1)) if per_patch else tuple(dict.fromkeys((0, tip)))
+
+
+def build_ahead(
+    provider: Provider,
+    cells: Iterable[Cell],
+    series: Series | None = None,
+    *,
+    per_patch: bool = False,
+) -> Iterator[Build]:
+    """Build or find each kernel, and its images, in the order in which a run would.
+
+    A kernel that does not build is told of, and the next one built. Raises UserError and
+    InfrastructureError as :meth:`Provider.provide` does.
+    """
+    wanted = kernels_of(cells)
+    for position in positions(series, per_patch=per_patch):
+        patches = series.patches[:position] if series else ()
+        for target, config in wanted:
+            try:
+                kernel = provider.provide(target, config, patches).kernel
+            except KernelFailure as exc:
+                yield Build(target.name, config, position, failure=str(exc))
+            else:
+                yield Build(target.name, config, position, kernel.release, str(kernel.image))

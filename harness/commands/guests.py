@@ -1,0 +1,79 @@
+"""``daxhound qemu`` and ``daxhound shell``: one guest, for a person."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from harness.commands.parser import add_command, add_kernel, add_scenario, add_target
+from harness.errors import UserError
+from harness.scenario.expand import Cell, expand
+from harness.scenario.find import find_scenario
+from harness.target import Target, load_targets, select_targets
+
+if TYPE_CHECKING:
+    from harness.commands.parser import Commands
+
+
+def add_commands(commands: Commands) -> None:
+    """The two subcommands."""
+    for name, summary, run, example in (
+        ("qemu", "print the canned QEMU command line", _qemu, "--scenario devdax-map-mem"),
+        ("shell", "an interactive guest on this terminal", _shell, "--kernel debian:6.12"),
+    ):
+        examples = f"{name} ppc64-radix", f"{name} arm64 {example}"
+        command = add_command(commands, name, summary, run, *examples)
+        add_target(command)
+        add_scenario(command, "--scenario", "start with this scenario's layout")
+        add_kernel(command)
+
+
+def _target(options: argparse.Namespace) -> Target:
+    (target,) = select_targets([options.target], load_targets())
+    return target
+
+
+def _first_cell(target: Target, scenario: str | None) -> Cell | None:
+    """The scenario's first cell on the target; its layout is what a guest starts with."""
+    if scenario is None:
+        return None
+    cells = list(expand(find_scenario(scenario), {target.name: target}))
+    if not cells:
+        raise UserError(f"{scenario} does not run on {target.name}")
+    return cells[0]
+
+
+def _qemu(options: argparse.Namespace) -> int:
+    from harness.campaign.interactive import canned_command
+    from harness.machine.process import orderly_termination
+
+    target = _target(options)
+    with orderly_termination():
+        canned = canned_command(target, _first_cell(target, options.scenario), options.kernel)
+    for line in canned.preparation:
+        print(line)
+    print(" \\\n  ".join(_paired(canned.argv)))
+    return 0
+
+
+def _paired(argv: Sequence[str]) -> list[str]:
+    """Shell words, an option and its argument on one line."""
+    lines: list[str] = []
+    for word in argv:
+        quoted = shlex.quote(word)
+        if word.startswith("-") or not lines or " " in lines[-1] or not lines[-1].startswith("-"):
+            lines.append(quoted)
+        else:
+            lines[-1] += f" {quoted}"
+    return lines
+
+
+def _shell(options: argparse.Namespace) -> int:
+    from harness.campaign.interactive import run_interactive
+    from harness.machine.process import orderly_termination
+
+    target = _target(options)
+    with orderly_termination():
+        return run_interactive(target, _first_cell(target, options.scenario), options.kernel)

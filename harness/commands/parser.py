@@ -1,0 +1,118 @@
+"""What subcommands share: how one is added, and the options that several take."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    Commands: TypeAlias = argparse._SubParsersAction[Any]
+
+DEFAULT_KERNEL = "debian:6.1"
+EXIT_CODES = """\
+exit codes:
+  0    done, and nothing to object to
+  1    something is missing, differs, or a kernel failed
+  3    the host or the harness failed: says nothing about any kernel
+  4    bad input; the message names what would do
+  130  interrupted
+  bisect-step has those of git bisect run: 0 good, 1 bad, 125 cannot be judged
+  series has those of pytest: 0 passed, 1 failed, 2 interrupted, 4 bad input, 5 no cell chosen"""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are bad input like any other."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        raise UserError(message, hint=f"{self.prog} --help")
+
+
+def add_command(
+    commands: Commands,
+    name: str,
+    summary: str,
+    run: Callable[[argparse.Namespace], int],
+    *examples: str,
+) -> argparse.ArgumentParser:
+    """A subcommand with its examples, each what stands behind ``daxhound``."""
+    lines = "\n".join(f"  daxhound {example}" for example in examples)
+    command: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=summary,
+        description=f"{summary[0].upper()}{summary[1:]}.",
+        epilog=f"examples:\n{lines}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.set_defaults(run=run)
+    return command
+
+
+def add_json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="for another program")
+
+
+def add_arch(command: argparse.ArgumentParser) -> None:
+    option = command.add_argument(
+        "--arch", action="append", metavar="TARGET", help="several with commas, or all (default)"
+    )
+    _complete(option, target_names)
+
+
+def add_kernel(command: argparse.ArgumentParser, default: str = DEFAULT_KERNEL) -> None:
+    option = command.add_argument(
+        "--kernel",
+        default=default,
+        metavar="SPEC",
+        help=f"debian:VERSION, dir:PATH, tar:PATH, git:PATH@REF (default: {default})",
+    )
+    _complete(option, lambda: ("debian:6.1", "debian:6.12", "debian:7.2", "dir:", "tar:", "git:"))
+
+
+def add_scenarios(command: argparse.ArgumentParser) -> None:
+    option = command.add_argument(
+        "--scenario", action="append", metavar="NAME", help="default: all that are shipped"
+    )
+    _complete(option, scenario_names)
+
+
+def add_target(command: argparse.ArgumentParser) -> None:
+    option = command.add_argument("target", help="a target's name, such as ppc64-radix")
+    _complete(option, target_names)
+
+
+def add_scenario(command: argparse.ArgumentParser, name: str, summary: str) -> None:
+    _complete(command.add_argument(name, help=summary), scenario_names)
+
+
+def target_names() -> Iterable[str]:
+    from harness.target import load_targets
+
+    return (*load_targets(), "all")
+
+
+def scenario_names() -> Iterable[str]:
+    from harness.scenario.find import all_scenarios
+
+    return (scenario.name for scenario in all_scenarios())
+
+
+def _complete(option: argparse.Action, words: Callable[[], Iterable[str]]) -> None:
+    """What a shell may offer; found out once it asks."""
+
+    def offer(prefix: str, **_: Any) -> list[str]:
+        done, comma, last = prefix.rpartition(",")
+        return [f"{done}{comma}{word}" for word in words() if word.startswith(last)]
+
+    option.completer = offer  # type: ignore[attr-defined]  # argcomplete's
+
+
+def complete(parser: argparse.ArgumentParser) -> None:
+    """Answer the shell where it is the one that asks; ends the process then."""
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete
+
+        argcomplete.autocomplete(parser)

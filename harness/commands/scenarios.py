@@ -1,0 +1,84 @@
+"""``daxhound scenarios`` and ``daxhound predict``: what there is to run, and what it must show."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness.commands.parser import add_arch, add_command, add_json, add_kernel, add_scenario
+from harness.scenario.expand import expand
+from harness.scenario.find import all_scenarios, find_scenario
+from harness.scenario.schema import Scenario
+from harness.shipped import shown
+from harness.target import Target, load_targets, select_targets
+
+if TYPE_CHECKING:
+    from harness.commands.parser import Commands
+
+
+def add_commands(commands: Commands) -> None:
+    """The two subcommands."""
+    summary = "the scenarios that are shipped"
+    examples = ("scenarios", "scenarios --arch s390x --json")
+    command = add_command(commands, "scenarios", summary, _scenarios, *examples)
+    add_arch(command)
+    add_json(command)
+
+    summary = "what the model expects, and which rule says so"
+    examples = (
+        "predict devdax-map-mem --arch ppc64-hash --explain",
+        "predict devdax-pud --kernel debian:6.12 --json",
+    )
+    command = add_command(commands, "predict", summary, _predict, *examples)
+    add_scenario(command, "scenario", "a scenario's name, such as devdax-map-mem")
+    add_arch(command)
+    add_kernel(command)
+    command.add_argument("--explain", action="store_true", help="show each derivation")
+    add_json(command)
+
+
+def _scenarios(options: argparse.Namespace) -> int:
+    chosen = {t.name: t for t in select_targets(options.arch or ["all"], load_targets())}
+    entries = [entry for s in all_scenarios() if (entry := _entry(s, chosen))["cells"]]
+    if options.json:
+        print(json.dumps(entries, indent=1))
+        return 0
+    file = None
+    for entry in entries:
+        if entry["file"] != file:
+            file = entry["file"]
+            print(file)
+        print(f"  {entry['name']}: {entry['summary']}")
+        where = "all targets" if set(entry["targets"]) == set(chosen) else None
+        print(f"      {where or ', '.join(entry['targets'])}; {entry['cells']} cells", end="")
+        told = (f"{k} {', '.join(map(str, v))}" for k, v in entry["parameters"].items())
+        print("".join(f"; {text}" for text in told))
+    return 0
+
+
+def _entry(scenario: Scenario, targets: Mapping[str, Target]) -> dict[str, Any]:
+    cells = list(expand(scenario, targets))
+    return {
+        "file": shown(scenario.path),
+        "line": scenario.document.line(("scenario",)),
+        "name": scenario.name,
+        "summary": scenario.body.summary,
+        "targets": list(dict.fromkeys(cell.target.name for cell in cells)),
+        "parameters": {name: list(values) for name, values in scenario.body.parameters.items()},
+        "cells": len(cells),
+    }
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from harness.campaign.predict import predict_cells, render_predictions
+
+    targets = select_targets(options.arch or ["all"], load_targets())
+    scenario = find_scenario(options.scenario)
+    cells = expand(scenario, {target.name: target for target in targets})
+    predictions = predict_cells(cells, options.kernel)
+    print(render_predictions(predictions, explain=options.explain, as_json=options.json))
+    if not options.json:
+        print(f"(facts of {options.kernel} from its source or version; nothing was built)")
+    return 0

@@ -1,0 +1,55 @@
+"""``daxctl reconfigure-device``: a devdax device becomes RAM, and a device again."""
+
+from __future__ import annotations
+
+from harness.errors import InfrastructureError
+from harness.guest.protocols import Shell
+from harness.guest.steps.context import StepContext
+from harness.guest.steps.script import run_script
+from harness.observe.daxctl import parse_device
+from harness.observe.ndctl import parse_refusal
+from harness.observe.vmstat import counter_change, parse_meminfo
+from harness.records import Observation, Scalar
+from harness.scenario.steps import ReconfigureDevice
+
+# With --force daxctl takes the memory offline first.
+_RECONFIGURE = """\
+region {index} || lack 'no region {index}'
+device chardev {index} || lack 'region {index} has no devdax device'
+mark before
+grep MemTotal /proc/meminfo
+mark daxctl
+daxctl reconfigure-device --force --mode={mode} $device
+status=$?
+mark after
+grep MemTotal /proc/meminfo
+exit $status
+"""
+
+
+def reconfigure_device(step: ReconfigureDevice, shell: Shell, context: StepContext) -> Observation:
+    """The device in its new mode and the memory that came or went, or daxctl's refusal."""
+    script = _RECONFIGURE.format(index=step.region, mode=step.mode)
+    output = run_script(shell, script, context.deadline())
+    record = output.record
+    if record.status != 0:
+        refusal = parse_refusal(record.stderr, record.status)
+        if not refusal.message:
+            raise InfrastructureError(f"daxctl ended with status {record.status} without a word")
+        refused: dict[str, Scalar] = {"outcome": "refused", "errno": refusal.errno}
+        return Observation(step.kind, refused | {"message": refusal.message}, (record,))
+    device = parse_device(output.section("daxctl"))
+    before, after = (parse_meminfo(output.section(name)) for name in ("before", "after"))
+    values: dict[str, Scalar] = {
+        "outcome": "reconfigured",
+        "mode": device.mode,
+        "target_node": device.target_node,
+        "added_bytes": counter_change(before, after, "MemTotal"),
+    }
+    if device.mode == "system-ram":
+        values |= {
+            "blocks": device.blocks,
+            "online_blocks": device.online_blocks,
+            "movable": device.movable,
+        }
+    return Observation(step.kind, values, (record,))

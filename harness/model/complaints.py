@@ -1,0 +1,55 @@
+"""What a kernel with a known defect says on its console, and in which step.
+
+A complaint is all that is predicted of its step, and the cell ends with it.
+"""
+
+from __future__ import annotations
+
+from harness.model.defects import maps_other_frames, shares_heads, warns_of_shared_heads
+from harness.model.machine import Machine
+from harness.model.rules import RULES
+from harness.model.state import Namespace
+from harness.model.vmemmap_ram import Taken
+from harness.records import KERNEL_REPORT, Expected, Rule
+
+
+def of_making(machine: Machine, namespace: Namespace, taken: Taken) -> tuple[Expected, ...]:
+    """What it says when a namespace is made, whose struct pages are ``taken`` so."""
+    if taken.exhausted:
+        return _complaint(
+            "vmemmap-leak in memunmap_pages; probe-failure", taken.rule, taken.because
+        )
+    if warns_of_shared_heads(machine, namespace):
+        rule = RULES["defect.radix-compounds"]
+        return _complaint("warning in memmap_init_compound", rule, _off(namespace))
+    return ()
+
+
+def of_touching(machine: Machine, device: Namespace | None) -> tuple[Expected, ...]:
+    """What it says when a mapping of a devdax is first accessed."""
+    if device is None or not machine.dax_counts_folios:
+        return ()
+    if shares_heads(machine, device):
+        rule = RULES["defect.radix-compounds"]
+        return _complaint("warning in vmf_insert_folio_pud", rule, _off(device))
+    if maps_other_frames(machine, device):
+        return _complaint("oops: Bad pagetable", RULES["defect.folio-frame"], _off(device))
+    return ()
+
+
+def of_holding(machine: Machine, device: Namespace | None) -> tuple[Expected, ...]:
+    """What it says when pages of a devdax are held, which they are touched for."""
+    touched = of_touching(machine, device)
+    if touched or device is None or not shares_heads(machine, device):
+        return touched
+    rule = RULES["defect.radix-compounds"]
+    return _complaint("warning in try_grab_folio", rule, _off(device))
+
+
+def _complaint(said: str, rule: Rule, because: str) -> tuple[Expected, ...]:
+    return (Expected(KERNEL_REPORT, said, rule, because=because),)
+
+
+def _off(namespace: Namespace) -> str:
+    off = namespace.start % namespace.align
+    return f"{namespace.start:#x} is {off:#x} off a multiple of {namespace.align:#x}"

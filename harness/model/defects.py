@@ -1,0 +1,133 @@
+"""Faults of released kernels that the model knows of: which guests have them, by which rule.
+
+What a guest with one shows is predicted like anything else, and told apart from it wherever
+results are told. A kernel is held to have a defect until its source says otherwise: each has
+a probe that answers yes for a kernel without it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.model.machine import NEVER, Machine
+from harness.model.state import Namespace
+from harness.model.vmemmap import why_not_optimised
+from harness.records import Rule
+
+# 2 << 30 and less fit into an unsigned int; a PUD is a power of two.
+_UNSIGNED_INT = 1 << 32
+
+_RADIX = "Linux arch/powerpc/mm/book3s64/radix_pgtable.c vmemmap_populate_compound_pages"
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """One rule, the probe that says that a source is without it, and where it was seen."""
+
+    rule: Rule
+    probe: str
+    kernels: str
+
+
+DEFECTS: tuple[Defect, ...] = (
+    Defect(
+        Rule(
+            "defect.pud-fault-size",
+            "The first access to a device-dax mapping whose PUD is empty gives SIGBUS on hash"
+            " with 64K pages: the fault handler keeps PUD_SIZE, 16G, in an unsigned int, which"
+            " leaves 0, less than any alignment, so that it gives up where it should fall back.",
+            "Linux drivers/dax/device.c __dev_dax_pud_fault; mm/memory.c __handle_mm_fault,"
+            " create_huge_pud (compiled in on powerpc since 27af67f35631, 6.6)",
+            defect=True,
+        ),
+        probe="dax_pud_fault_size_fits",
+        kernels="6.12.117 and 7.2.13 (6.1.192 has no PUD entries on powerpc)",
+    ),
+    Defect(
+        Rule(
+            "defect.radix-compounds",
+            "radix shares struct pages of compounds counted by address, the rest of the kernel"
+            " counts them from the namespace's start: off its alignment heads lie in shared"
+            " tails, which initialising (from 6.18) or pinning the pages warns of.",
+            f"{_RADIX}; mm/mm_init.c memmap_init_compound; mm/gup.c try_grab_folio",
+            defect=True,
+        ),
+        probe="radix_compounds_from_start",
+        kernels="6.12.117 and 7.2.13 (6.1.192 shares none on radix)",
+    ),
+    Defect(
+        Rule(
+            "defect.folio-frame",
+            "From 6.15 device-dax maps the folio that a page is in by the folio's first frame:"
+            " with map=mem off its alignment, where folios start with the namespace, an entry"
+            " names another frame, and one that is not aligned; x86 finds reserved bits set.",
+            "Linux drivers/dax/device.c __dev_dax_pud_fault (vmf_insert_folio_pud);"
+            " mm/huge_memory.c insert_pud (folio_mk_pud); arch/x86/mm/fault.c pgtable_bad",
+            defect=True,
+        ),
+        probe="dax_maps_own_frame",
+        kernels="7.2.13",
+    ),
+    Defect(
+        Rule(
+            "defect.altmap-exhausted",
+            "The altmap is sized for all struct pages, but not for what aligning them costs: on"
+            " arm64 a namespace that ends (or starts) within a section may find no page left for"
+            " it, is not made, and memunmap_pages warns.",
+            "Linux mm/sparse-vmemmap.c altmap_alloc_block_buf; arch/arm64/mm/mmu.c"
+            " vmemmap_populate; drivers/nvdimm/pfn_devs.c nd_pfn_init",
+            defect=True,
+        ),
+        probe="arm64_parts_from_ram",
+        kernels="6.1.192; the code is the same in 6.12.117 and 7.2.13",
+    ),
+)
+
+DEFECT_RULES: tuple[Rule, ...] = tuple(defect.rule for defect in DEFECTS)
+
+
+def fails_on_empty_pud(machine: Machine) -> bool:
+    """Whether a fault of device-dax in an empty PUD ends in SIGBUS (defect.pud-fault-size)."""
+    return (
+        machine.pud % _UNSIGNED_INT == 0
+        and machine.kernel.has("HAVE_ARCH_TRANSPARENT_HUGEPAGE_PUD")
+        and not machine.probe("dax_pud_fault_size_fits", since=NEVER)
+    )
+
+
+def shares_heads(machine: Machine, namespace: Namespace) -> bool:
+    """Whether radix shares what should be heads of this devdax (defect.radix-compounds)."""
+    return (
+        machine.mmu == "radix"
+        and namespace.mode == "devdax"
+        and namespace.map is not None
+        and namespace.start % namespace.align != 0
+        and why_not_optimised(machine, namespace.align, namespace.map) is None
+        and not machine.probe("radix_compounds_from_start", since=NEVER)
+    )
+
+
+def maps_other_frames(machine: Machine, namespace: Namespace) -> bool:
+    """Whether an entry of this devdax names another frame than its own (defect.folio-frame)."""
+    return (
+        namespace.mode == "devdax"
+        and namespace.map == "mem"
+        and namespace.align > machine.page
+        and namespace.start % namespace.align != 0
+        and machine.dax_counts_folios
+        and not machine.probe("dax_maps_own_frame", since=NEVER)
+    )
+
+
+def warns_of_shared_heads(machine: Machine, namespace: Namespace) -> bool:
+    """Whether the kernel warns of it as soon as it initialises them.
+
+    It does where a head is prepared after its tails, from 6.18, and has been overwritten by
+    one of them: in all but the first page of struct pages of what radix takes for a compound.
+    """
+    reach = machine.page // machine.kernel.struct_page_bytes * machine.page
+    return (
+        shares_heads(machine, namespace)
+        and namespace.start % namespace.align >= reach
+        and machine.probe("compound_head_after_tails", since=(6, 18))
+    )

@@ -1,0 +1,90 @@
+"""What a matrix consists of, whoever runs it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from harness.errors import UserError
+from harness.scenario.expand import Cell
+from harness.scenario.shard import Shard, in_guest_order
+
+
+@dataclass(frozen=True, slots=True)
+class BuildJob:
+    """A target's kernels, built of one source. ``name`` is fit for files and job names."""
+
+    name: str
+    kernel: str
+    arch: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShardJob:
+    """Part of the cells on one kernel.
+
+    ``arch``, ``keyword`` (pytest's ``-k``, may be empty) and ``shard`` are what pytest is to be
+    told; ``targets`` are those that the part's cells are of.
+    """
+
+    name: str
+    kernel: str
+    arch: str
+    keyword: str
+    shard: str
+    targets: tuple[str, ...]
+    cells: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All jobs; each shard needs the builds of its kernel and targets."""
+
+    builds: tuple[BuildJob, ...]
+    shards: tuple[ShardJob, ...]
+
+
+def make_plan(
+    cells: Iterable[Cell], kernels: Sequence[str], shards: int, scenarios: Sequence[str] = ()
+) -> Plan:
+    """``shards`` parts for each kernel, no more than there are cells.
+
+    ``scenarios`` are the names that the cells were chosen by; none for all of them.
+    """
+    if shards < 1:
+        raise UserError(f"--shards {shards}: nobody would run anything", hint="--shards 4")
+    ordered = {cell.id: cell for cell in in_guest_order(cells)}
+    targets = tuple(dict.fromkeys(cell.target.name for cell in ordered.values()))
+    total = min(shards, len(ordered))
+    return Plan(
+        tuple(BuildJob(_name(k, target), k, target) for k in kernels for target in targets),
+        tuple(
+            _shard(ordered, kernel, targets, Shard(index, total), scenarios)
+            for kernel in kernels
+            for index in range(1, total + 1)
+        ),
+    )
+
+
+def _shard(
+    ordered: dict[str, Cell],
+    kernel: str,
+    targets: tuple[str, ...],
+    shard: Shard,
+    scenarios: Sequence[str],
+) -> ShardJob:
+    part = [ordered[name] for name in shard.part(ordered)]
+    return ShardJob(
+        name=_name(kernel, f"{shard.index}of{shard.total}"),
+        kernel=kernel,
+        arch=",".join(targets),
+        keyword=" or ".join(f"{name}[" for name in scenarios),
+        shard=str(shard),
+        targets=tuple(dict.fromkeys(cell.target.name for cell in part)),
+        cells=len(part),
+    )
+
+
+def _name(kernel: str, what: str) -> str:
+    return f"{re.sub(r'[^A-Za-z0-9.]+', '-', kernel).strip('-')}-{what}"

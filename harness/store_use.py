@@ -1,0 +1,125 @@
+"""Who uses which entries of the store, so that pruning takes nothing from under anybody.
+
+Each process has one file that it holds locked as long as it lives, and writes down there
+what it was given. Whoever removes entries reads the files of the living.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    import filelock
+
+_USERS = ".users"
+_USED = ".used"
+_GATE = "users"
+_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+class Uses:
+    """Uses of entries below one root, by every process."""
+
+    # One file a process and store, whoever asks: it must live as long as the process.
+    _own: ClassVar[dict[tuple[int, Path], IO[str]]] = {}
+
+    def __init__(self, root: Path, locks: Path) -> None:
+        self._root = root
+        self._locks = locks
+
+    def note(self, entry: Path) -> bool:
+        """This process uses the entry from now on; False where it is not there any more."""
+        try:
+            with self.gate():
+                if not entry.is_dir():
+                    return False
+                file = self._file()
+                file.write(f"{self._name(entry)}\n")
+                file.flush()
+                self._mark(entry).touch()
+        except OSError as exc:
+            if exc.errno not in _READ_ONLY:
+                raise
+            # Nobody prunes here what this process may not even write to.
+            return entry.is_dir()
+        return True
+
+    @contextmanager
+    def gate(self) -> Iterator[None]:
+        """While held, nobody starts to use an entry."""
+        self._locks.mkdir(parents=True, exist_ok=True)
+        with file_lock(self._locks / _GATE):
+            yield
+
+    def in_use(self) -> set[str]:
+        """``kind/key`` of the entries that living processes use; files of the dead go."""
+        used: set[str] = set()
+        for path in (self._root / _USERS).glob("*.uses"):
+            with path.open(encoding="utf-8") as file:
+                if _lock(file):
+                    path.unlink()
+                else:
+                    used |= set(file.read().splitlines())
+        return used
+
+    def own(self) -> tuple[str, ...]:
+        """``kind/key`` of what this process uses, each once, the first first."""
+        name = self._file().name
+        return tuple(dict.fromkeys(Path(name).read_text(encoding="utf-8").splitlines()))
+
+    def last_used(self, entry: Path) -> float:
+        """When it was last given to anybody, or made: seconds since the epoch."""
+        for path in (self._mark(entry), entry):
+            if path.exists():
+                return path.stat().st_mtime
+        return 0.0
+
+    def forget(self, entry: Path) -> None:
+        """The entry is gone."""
+        self._mark(entry).unlink(missing_ok=True)
+
+    def _name(self, entry: Path) -> str:
+        return str(entry.relative_to(self._root))
+
+    def _mark(self, entry: Path) -> Path:
+        path = self._root / _USED / self._name(entry)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def _file(self) -> IO[str]:
+        """This process's file, made at its first use; a fork makes one of its own."""
+        key = os.getpid(), self._root
+        if key not in self._own:
+            folder = self._root / _USERS
+            folder.mkdir(parents=True, exist_ok=True)
+            number, name = tempfile.mkstemp(prefix=f"{os.getpid()}-", suffix=".uses", dir=folder)
+            os.close(number)
+            file = self._own[key] = Path(name).open("a", encoding="utf-8")  # noqa: SIM115
+            _lock(file)
+        return self._own[key]
+
+
+def _lock(file: IO[str]) -> bool:
+    """Whether the file is now locked, until it is closed or its process ends."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def file_lock(path: Path, *, seconds: float = -1) -> filelock.BaseFileLock:
+    """A lock to enter, which is a TimeoutError after so many seconds; -1 waits for it.
+
+    Imported here, as it brings asyncio, which no prediction has to wait for.
+    """
+    import filelock
+
+    return filelock.FileLock(path, timeout=seconds)

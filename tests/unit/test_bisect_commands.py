@@ -1,0 +1,151 @@
+"""``daxhound bisect`` and ``bisect-step``: how they end. What a kernel does is told here."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.campaign.order import Order
+from harness.cli import main
+from harness.commands import series_runs
+from harness.errors import InfrastructureError, UserError
+from harness.git import find_bisected_from
+from harness.records import CellResult, Verdict
+from tests.support.regressions import regression_patch
+
+OK = CellResult("", "s", "t", "k", Verdict.OK, "", 1.0, 1.0, phase="after the last step")
+BAD = replace(OK, verdict=Verdict.MISMATCH, reason="size is 1, expected 2")
+HOST = replace(OK, verdict=Verdict.INFRASTRUCTURE, reason="no QEMU", phase="boot")
+UNBUILT = replace(OK, verdict=Verdict.KERNEL_FAILURE, reason="x.c:1: error", phase="build")
+
+# Five cells.
+STEP = ("bisect-step", "--scenario", "gup-anon", "--arch", "s390x")
+
+
+class Told:
+    """Runs nothing: results in their order, and how many were asked for."""
+
+    def __init__(self, *results: CellResult | Exception) -> None:
+        self.results: Iterator[CellResult | Exception] = iter(results)
+        self.asked = 0
+        self.provider = self
+
+    def provide(self, *_: object) -> None:
+        raise InfrastructureError("nothing is kept")
+
+    def run(self, order: Order) -> CellResult:
+        self.asked += 1
+        result = next(self.results, OK)
+        if isinstance(result, Exception):
+            raise result
+        return replace(result, id=order.id)
+
+
+@pytest.fixture
+def tell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Told]:
+    monkeypatch.chdir(tmp_path)
+
+    def told(*results: CellResult | Exception) -> Told:
+        runner: Any = Told(*results)
+        monkeypatch.setattr(series_runs, "_runner", lambda *_: runner)
+        return runner  # type: ignore[no-any-return]
+
+    return told
+
+
+@pytest.mark.parametrize(
+    ("results", "code", "asked"),
+    [
+        ([], 0, 5),
+        ([OK, BAD], 1, 2),
+        ([HOST, OK, BAD], 1, 3),
+        ([HOST], 125, 5),
+        ([OK, UNBUILT], 125, 5),
+        ([UserError("no such symbol")], 125, 5),
+        ([RuntimeError("a mistake of the harness")], 128, 1),
+    ],
+)
+def test_what_git_is_told(
+    tell: Callable[..., Told], results: list[CellResult | Exception], code: int, asked: int
+) -> None:
+    runner = tell(*results)
+    assert main(STEP) == code
+    assert runner.asked == asked
+
+
+def test_no_more_guests_than_it_takes(tell: Callable[..., Told]) -> None:
+    runner = tell(BAD, HOST, BAD)
+    assert main([*STEP, "--runs", "5", "--need", "2"]) == 1
+    assert runner.asked == 3
+    runner = tell(*[OK] * 4 * 5)
+    assert main([*STEP, "--runs", "5", "--need", "2"]) == 0
+    assert runner.asked == 20
+    tell(BAD, OK, HOST, OK, HOST)
+    assert main([*STEP, "--runs", "5", "--need", "2"]) == 125
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--scenario", "gup-anom"], ["--frobnicate"], ["--need", "2"]]
+)
+def test_bad_options_end_the_bisection(arguments: list[str]) -> None:
+    assert main(["bisect-step", *arguments]) == 128
+
+
+def test_what_a_kernel_no_longer_has_is_said(
+    tell: Callable[..., Told], capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell(replace(BAD, lost=("dax_refcount_rework: pages are folios",)))
+    assert main(STEP) == 1
+    assert "dax_refcount_rework: pages are folios" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("results", "code", "unjudged"),
+    [
+        ([], 0, 0),
+        ([OK, HOST], 3, 1),
+        ([HOST, OK, OK, HOST, OK, OK], 3, 2),
+        ([OK, HOST, OK, BAD], 1, 1),
+    ],
+)
+def test_the_hosts_trouble_with_one_cell_spares_the_others(
+    tell: Callable[..., Told],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    results: list[CellResult],
+    code: int,
+    unjudged: int,
+) -> None:
+    tell(*results)
+    monkeypatch.setattr(series_runs, "_tell", lambda *_: ["broken"])
+    patch = str(regression_patch("pmd-align"))
+    cells = STEP[1:]
+    assert main(["bisect", "--series", patch, *cells]) == code
+    lines = capsys.readouterr().out.splitlines()
+    assert sum("not judged: " in line for line in lines) == unjudged
+    assert len(lines) == 5
+
+
+def test_a_bisection_under_way_says_which_commit_was_good(tmp_path: Path) -> None:
+    def git(*arguments: str) -> str:
+        who = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+        command = ("git", "-C", str(tmp_path), *who, *arguments)
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    assert find_bisected_from(tmp_path) is None
+    git("init", "-q")
+    for number in range(5):
+        date = f"--date=2026-11-2{number}T00:00:00Z"
+        git("commit", "-q", "--allow-empty", "-m", f"change {number}", date)
+    first = git("rev-parse", "HEAD~4")
+    assert find_bisected_from(tmp_path) is None
+    git("bisect", "start", "--term-good=fast", "--term-bad=slow", "HEAD", first)
+    assert find_bisected_from(tmp_path) == first
+    git("bisect", "fast")
+    assert find_bisected_from(tmp_path) in (first, git("rev-parse", "HEAD~1"))

@@ -1,0 +1,180 @@
+"""CI matrices: that every cell is run once, and that the workflow files are what a CI takes."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import subprocess
+import sys
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.cli import main
+from harness.errors import UserError
+from harness.pack import pack, unpack
+from harness.scenario.find import choose_cells
+from harness.scenario.shard import Shard, in_guest_order
+from harness.store import Store
+
+
+def plan(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
+    assert main(["plan", *words]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def validate(schema: str, path: Path) -> None:
+    """With the schema that check-jsonschema brings along; nothing is fetched."""
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@given(st.lists(st.integers(), unique=True), st.integers(1, 12))
+def test_shards_are_a_partition(keys: list[int], total: int) -> None:
+    parts = [Shard(index, total).part(keys) for index in range(1, total + 1)]
+    assert [key for part in parts for key in part] == keys
+    sizes = {len(part) for part in parts}
+    assert max(sizes) - min(sizes) <= 1
+
+
+@pytest.mark.parametrize("text", ["0/2", "3/2", "1", "1/0", "a/b", "1/2/3"])
+def test_no_part_of_a_whole(text: str) -> None:
+    with pytest.raises(UserError, match="--shard 2/8"):
+        Shard.parse(text)
+
+
+def collected(*words: str) -> list[str]:
+    command = [sys.executable, "-m", "pytest", "scenarios/", "--collect-only", "-q", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [line.split("/")[-1] for line in done.stdout.splitlines() if "::" in line]
+
+
+def test_pytest_takes_the_shards_that_were_planned(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--arch", "s390x,ppc64-hash", "--shards", "3"]
+    shards = plan(capsys, *words, "--scenario", "gup-anon", "--scenario", "devdax-map-mem")
+    found = []
+    for shard in shards["shards"]:
+        arguments = ("--arch", shard["arch"], "--shard", shard["shard"], "-k", shard["keyword"])
+        names = collected(*arguments)
+        assert len(names) == shard["cells"]
+        assert {name.split("[")[1].rstrip("]") for name in names} <= {
+            cell.name.split("[")[1].rstrip("]")
+            for cell in choose_cells(shard["targets"], ["gup-anon", "devdax-map-mem"])
+        }
+        found += names
+    cells = choose_cells(["s390x,ppc64-hash"], ["gup-anon", "devdax-map-mem"])
+    assert sorted(found) == sorted(cell.id for cell in cells)
+
+
+def test_kernels_of_a_shard_are_few(capsys: pytest.CaptureFixture[str]) -> None:
+    """Neighbours in the order are of one target: five targets in five shards touch few twice."""
+    made = plan(capsys, "--arch", "all", "--kernel", "debian:6.1,debian:6.12", "--shards", "5")
+    assert len(made["builds"]) == 10
+    assert len(made["shards"]) == 10
+    assert sum(len(shard["targets"]) for shard in made["shards"][:5]) <= 9
+    assert sum(shard["cells"] for shard in made["shards"]) == 2 * len(choose_cells(None, None))
+    names = [job["name"] for job in made["builds"] + made["shards"]]
+    assert len(set(names)) == len(names)
+
+
+def test_no_more_shards_than_cells(capsys: pytest.CaptureFixture[str]) -> None:
+    made = plan(capsys, "--arch", "s390x", "--scenario", "devdax-map-mem", "--shards", "9")
+    assert [shard["shard"] for shard in made["shards"]] == ["1/1"]
+
+
+def test_order_keeps_every_cell_once() -> None:
+    cells = choose_cells(None, None)
+    ordered = in_guest_order(cells)
+    assert sorted(cell.id for cell in ordered) == sorted(cell.id for cell in cells)
+
+
+def changes(values: Sequence[object]) -> int:
+    return sum(a != b for a, b in itertools.pairwise(values))
+
+
+def test_order_changes_kernel_and_guest_as_seldom_as_can_be() -> None:
+    guests = [cell.guest for cell in in_guest_order(choose_cells(None, None))]
+    assert changes(guests) == len(set(guests)) - 1
+    assert changes([guest[0] for guest in guests]) == len({guest[0] for guest in guests}) - 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--shards", "0"], "--shards 4"),
+        (["--kernel", "6.1"], "debian:6.1"),
+        (["--arch", "s309x"], "s390x"),
+        (["--scenario", "gup-annon"], "gup-anon"),
+    ],
+)
+def test_plans_that_cannot_be_meant(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["plan", *words]) == 4
+    assert said in capsys.readouterr().err
+
+
+def test_github_reads_two_matrices(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--shards", "2", "--format", "github"]) == 0
+    lines = dict(line.split("=", 1) for line in capsys.readouterr().out.splitlines())
+    assert set(lines) == {"builds", "shards"}
+    assert len(json.loads(lines["shards"])["include"]) == 2
+
+
+def test_workflow_files_are_what_their_ci_takes(root: Path) -> None:
+    validate("vendor.github-workflows", root / ".github/workflows/nightly.yml")
+    validate("vendor.gitlab-ci", root / ".gitlab-ci.yml")
+
+
+def test_gitlab_pipeline_is_what_gitlab_takes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--arch", "s390x,arm64", "--kernel", "debian:6.1,git:/a b@v6.12:x", "--shards", "3"]
+    assert main(["plan", *words, "--format", "gitlab"]) == 0
+    path = tmp_path / "night.yml"
+    path.write_text(capsys.readouterr().out)
+    validate("vendor.gitlab-ci", path)
+    jobs = {k: v for k, v in yaml.safe_load(path.read_text()).items() if "stage" in v}
+    stages = [job["stage"] for job in jobs.values()]
+    assert (stages.count("build"), stages.count("shard"), stages.count("report")) == (4, 6, 1)
+    assert {name for job in jobs.values() for name in job.get("needs", ())} <= set(jobs)
+
+
+def test_what_was_built_travels(tmp_path: Path) -> None:
+    def build(into: Path) -> None:
+        (into / "vmlinux").write_text("kernel")
+        (into / "below").mkdir()
+        (into / "below/config").write_text("CONFIG_X=y")
+
+    here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
+    here.provide("kernel", "k1", build)
+    here.provide("source", "s1", build)
+    Store(tmp_path / "here").find("kernel", "k1")
+    assert pack(here, tmp_path / "store.tar") == 1
+    assert unpack(there, tmp_path / "store.tar") == 1
+    assert unpack(there, tmp_path / "store.tar") == 1
+    entry = there.find("kernel", "k1")
+    assert entry is not None
+    assert (entry / "below/config").read_text() == "CONFIG_X=y"
+    assert there.find("source", "s1") is None
+
+
+@pytest.mark.parametrize("name", ["../../etc/x/y", "source/s1/file", "kernel", "/kernel/a/b"])
+def test_foreign_files_are_not_unpacked(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "foreign.tar"
+    with tarfile.open(path, "w") as archive:
+        member = tarfile.TarInfo(name)
+        member.size = 1
+        archive.addfile(member, io.BytesIO(b"x"))
+    store = Store(tmp_path / "store")
+    with pytest.raises(UserError, match="no part of a packed store"):
+        unpack(store, path)
+    assert list(store.entries()) == []
