@@ -1,4 +1,4 @@
-"""The model, wrong on purpose: for each rule of creation a variant that a guest must refute.
+"""The model, wrong on purpose: mistaken calculations, each of which a guest must refute.
 
 A rule that no variant and no guest can tell from another is listed with the reason.
 """
@@ -259,12 +259,12 @@ VARIANTS = (
     ),
     Variant(
         "struct pages are made without complaint",
-        ("defect.altmap-exhausted", "defect.radix-compounds"),
+        ("defect.altmap-exhausted", "defect.radix-compounds", "defect.section-compounds"),
         lambda: mock.patch("harness.model.complaints.of_making", return_value=()),
     ),
     Variant(
         "folios are found wherever they start",
-        ("defect.folio-head", "defect.radix-compounds"),
+        ("defect.folio-head", "defect.radix-compounds", "defect.section-compounds"),
         lambda: mock.patch("harness.model.complaints.of_holding", return_value=()),
     ),
 )
