@@ -1,7 +1,7 @@
 """Does a wrong model get caught? Runs guests, then holds mistaken models against them.
 
     .venv/bin/python -m tests.teeth [--arch TARGET] [--kernel SPEC] [-- pytest options]
-    .venv/bin/python -m tests.teeth --results FOLDER        # a run that was made already
+    .venv/bin/python -m tests.teeth --results FOLDER...     # runs that were made already
 
 Ends with 1 where a mistake went unnoticed, or where the right model is off by itself.
 """
@@ -28,14 +28,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.teeth", description=__doc__)
     parser.add_argument("--arch", default="all", metavar="TARGET")
     parser.add_argument("--kernel", default="debian:6.1", metavar="SPEC")
-    parser.add_argument("--results", type=Path, help="use this run, boot nothing")
+    parser.add_argument(
+        "--results", type=Path, nargs="+", metavar="FOLDER", help="use these runs, boot nothing"
+    )
     parser.add_argument("pytest", nargs="*", help="options for pytest, after --")
     options = parser.parse_args()
-    results = options.results or _record(options)
-    kernel = json.loads((results / "run.json").read_text(encoding="utf-8"))["kernel"]
-    recordings = load_recordings(results, Provider(Store.default(), kernel, Progress()))
-    steps = sum(len(recording.observations) for recording in recordings)
-    print(f"{len(recordings)} cells, {steps} steps of {kernel} in {results}")
+    folders = options.results or [_record(options)]
+    recordings = [recording for folder in folders for recording in _load(folder)]
     wrong = _differences(recordings)
     for difference in wrong:
         print(f"the model itself is off: {difference.rule}: {difference.value}")
@@ -49,6 +48,14 @@ def main() -> int:
     tried = [found for found in refuted if found is not None]
     print(f"{sum(map(bool, tried))} of {len(tried)} mistakes caught")
     return 1 if untouched or wrong or not all(tried) or not recordings else 0
+
+
+def _load(folder: Path) -> list[Recording]:
+    kernel = json.loads((folder / "run.json").read_text(encoding="utf-8"))["kernel"]
+    recordings = load_recordings(folder, Provider(Store.default(), kernel, Progress()))
+    steps = sum(len(recording.observations) for recording in recordings)
+    print(f"{len(recordings)} cells, {steps} steps of {kernel} in {folder}")
+    return recordings
 
 
 def _record(options: argparse.Namespace) -> Path:
