@@ -5,7 +5,12 @@ A complaint is all that is predicted of its step, and the cell ends with it.
 
 from __future__ import annotations
 
-from harness.model.defects import misses_heads, shares_heads, warns_of_shared_heads
+from harness.model.defects import (
+    misses_heads,
+    outlives_pages,
+    shares_heads,
+    warns_of_shared_heads,
+)
 from harness.model.machine import Machine
 from harness.model.rules import RULES
 from harness.model.state import Namespace
@@ -45,6 +50,15 @@ def of_holding(machine: Machine, device: Namespace | None) -> tuple[Expected, ..
         return touched
     rule = RULES["defect.radix-compounds"]
     return _complaint("warning in try_grab_folio", rule, _off(device))
+
+
+def of_unbinding(machine: Machine, device: Namespace, *, holds: bool) -> tuple[Expected, ...]:
+    """What it says when a page that was held of a devdax is given up after the device went."""
+    if not holds or not outlives_pages(machine):
+        return ()
+    rule = RULES["defect.pages-outlived"]
+    pages = f"struct pages of {device.size_bytes:#x} bytes are unmapped before one is given up"
+    return _complaint("page-fault in page_cache_pipe_buf_release", rule, pages)
 
 
 def _complaint(said: str, rule: Rule, because: str) -> tuple[Expected, ...]:

@@ -21,7 +21,8 @@ from harness.progress import Progress
 from harness.report.results import new_run_directory
 from harness.store import Store
 from tests.teeth.replay import SCENARIOS, Difference, Recording, load_recordings
-from tests.teeth.variants import BEYOND_GUESTS, VARIANTS, Variant
+from tests.teeth.variants import BEYOND_GUESTS, VARIANTS
+from tests.teeth.wrong import Variant
 
 _FAMILIES = [
     "feature",
@@ -35,7 +36,12 @@ _FAMILIES = [
     "btt",
     "vmemmap",
     "memmap",
+    "data",
+    "label",
+    "life",
+    "power",
 ]
+_FILES = ("model*.yaml", "persistence.yaml", "life.yaml")
 
 
 def main() -> int:
@@ -67,7 +73,7 @@ def main() -> int:
 
 def _record(options: argparse.Namespace) -> Path:
     results = new_run_directory(Path("results"))
-    files = sorted(str(path) for path in SCENARIOS.glob("model*.yaml"))
+    files = sorted(str(path) for pattern in _FILES for path in SCENARIOS.glob(pattern))
     command = [sys.executable, "-m", "pytest", *files, "--arch", options.arch]
     command += ["--kernel", options.kernel, "--results", str(results), *options.pytest]
     subprocess.run(command, check=False)
@@ -87,7 +93,7 @@ def _refuted(variant: Variant, shown: set[str], recordings: list[Recording]) -> 
 
 
 def _creation_rules() -> set[str]:
-    """Rules of what this is about: regions, namespaces, struct pages, nodes, availability."""
+    """Rules of what this is about: what namespaces are made of, and what becomes of them."""
     return {rule.id for rule in TABLE if rule.id.partition(".")[0] in _FAMILIES}
 
 

@@ -26,14 +26,14 @@ follow_memmap() {
     [ ! -r /run/daxhound-memmap ] || read -r seen </run/daxhound-memmap
     [ -n "$seen" ] || {
         echo 'func memmap_init_zone_device +p' >/proc/dynamic_debug/control
-        seen=$(dmesg | grep -c memmap_init_zone_device)
+        seen=$(dmesg | grep -c 'memmap_init_zone_device init')
     }
     mark memmap-seen
     echo seen=$seen
 } 2>/dev/null
 show_memmap() {
     mark memmap
-    dmesg | grep memmap_init_zone_device | tee /run/daxhound-messages
+    dmesg | grep 'memmap_init_zone_device init' | tee /run/daxhound-messages
     lines=0
     while read -r line; do lines=$((lines + 1)); done </run/daxhound-messages
     echo $lines >/run/daxhound-memmap
