@@ -15,6 +15,8 @@
  *                                       each page, for as long as the pipe is there
  *   release                             close that pipe
  *   pause                               wait for a line on standard input
+ *   write-on:LENGTH:PATH                write to the first LENGTH bytes past caches, again and
+ *                                       again, to the first error; says pause after the first
  *   unmap                               munmap() of the whole mapping
  *   truncate:LENGTH:PATH                truncate(), by path
  *   early                               prctl(PR_MCE_KILL): told of poison at once
@@ -400,6 +402,32 @@ static void pause_for_line(void)
 		;
 }
 
+/* A power of two that every sector size and page size divides. */
+#define CHUNK (64UL << 10)
+
+static void write_on(char *words)
+{
+	size_t length = number(&words), at = 0;
+	int file = open(words, O_WRONLY | O_DIRECT), error = 0, started = 0;
+	void *chunk;
+
+	if (file < 0)
+		die(words);
+	if (posix_memalign(&chunk, CHUNK, CHUNK))
+		die("posix_memalign");
+	memset(chunk, 1, CHUNK);
+	for (;; at = at + CHUNK < length ? at + CHUNK : 0) {
+		if (pwrite(file, chunk, CHUNK, at) != (ssize_t)CHUNK) {
+			error = errno;
+			break;
+		}
+		if (!started++)
+			say("{\"op\": \"pause\"}");
+	}
+	close(file);
+	say("{\"op\": \"write-on\", \"errno\": %d}", error);
+}
+
 static void unmap(void)
 {
 	result("unmap", mapped && munmap(base, mapped));
@@ -440,6 +468,8 @@ static void one(char *word)
 		release();
 	else if (!strcmp(op, "pause"))
 		pause_for_line();
+	else if (!strcmp(op, "write-on"))
+		write_on(word);
 	else if (!strcmp(op, "sync"))
 		result(op, mapped && msync(base, mapped, MS_SYNC));
 	else if (!strcmp(op, "truncate"))

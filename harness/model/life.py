@@ -13,26 +13,40 @@ from harness.records import Expected, Prediction, Rule
 from harness.scenario.life_steps import TakeAway
 from harness.units import format_size
 
+_WRITE_BYTES = 64 << 10
+"""What the writer writes at once."""
+
 
 def predict_take_away(state: GuestState, step: TakeAway) -> Prediction:
     """A ``take-away`` step; the region is as before. Raises UserError for one without sense."""
-    lacking = why_no_mode(state.machine, step.memory)
+    lacking = why_no_mode(state.machine, "raw" if step.memory == "block" else step.memory)
     if lacking is not None:
         return Prediction(step.kind, (), lacking)
     region = state.region(step.region)
-    held: Namespace | Mounted | None = region.devdax if step.memory == "devdax" else region.files
+    held = _used(region, step)
     if held is None:
         return Prediction(step.kind, (Expected("outcome", "no-device", RULES["gup.no-device"]),))
     _check(region, step, held)
     if isinstance(held, Mounted):
         return Prediction(step.kind, _of_file(region, step, held))
+    if step.memory == "block":
+        return Prediction(step.kind, _of_block(held))
     complaint = complaints.of_unbinding(state.machine, held, holds=step.hold)
     return Prediction(step.kind, complaint or _of_device(step, held))
 
 
+def _used(region: RegionState, step: TakeAway) -> Namespace | Mounted | None:
+    if step.memory == "fsdax":
+        return region.files
+    return region.devdax if step.memory == "devdax" else region.block
+
+
 def _check(region: RegionState, step: TakeAway, held: Namespace | Mounted) -> None:
-    if step.via == "truncate" and step.memory == "devdax":
+    if step.via == "truncate" and step.memory != "fsdax":
         raise UserError("a device has no end to be cut off", field="via", hint="disable")
+    if step.memory == "block" and (step.hold or region.files is not None):
+        message = "take-away: a block device is written to, and has no file system meanwhile"
+        raise UserError(message, field="memory", hint="hold: false, before a filesystem")
     if step.via == "disable" and len(region.namespaces) > 1:
         message = f"take-away: region {step.region} has more than one namespace to disable"
         raise UserError(message, field="region", hint="a region with one")
@@ -41,13 +55,22 @@ def _check(region: RegionState, step: TakeAway, held: Namespace | Mounted) -> No
             raise UserError("take-away: the file is not mapped directly", field="memory")
         room, unit = held.file_bytes, 1
     else:
-        room, unit = held.size_bytes, held.align
+        room, unit = held.size_bytes, held.align if step.memory == "devdax" else _WRITE_BYTES
     if step.size > room or step.size % unit:
         raise UserError(
             f"take-away: {format_size(step.size)} cannot be mapped",
             field="size",
             hint=f"{format_size(room)} or less, in units of {format_size(unit)}",
         )
+
+
+def _of_block(device: Namespace) -> tuple[Expected, ...]:
+    fails = RULES["life.io-fails"]
+    return (
+        Expected("outcome", "taken", fails),
+        Expected("write_failed", True, fails),
+        Expected("restored_bytes", device.size_bytes, RULES["life.enabled-again"]),
+    )
 
 
 def _of_device(step: TakeAway, device: Namespace) -> tuple[Expected, ...]:

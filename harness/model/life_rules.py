@@ -63,6 +63,12 @@ LIFE_RULES: tuple[Rule, ...] = (
         "Linux drivers/dax/pmem.c __dax_pmem_probe; drivers/nvdimm/pfn_devs.c nvdimm_setup_pfn",
     ),
     Rule(
+        "life.io-fails",
+        "A block device can be disabled under I/O: what is under way ends, what comes later fails.",
+        "Linux drivers/nvdimm/pmem.c pmem_release_disk, btt.c btt_blk_cleanup; block/genhd.c"
+        " del_gendisk",
+    ),
+    Rule(
         "life.mounted",
         "ndctl does not disable a namespace with a mounted file system: the block device cannot"
         " be opened exclusively.",

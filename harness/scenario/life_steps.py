@@ -32,23 +32,25 @@ class PowerCycle(Step):
 
 
 class TakeAway(Step):
-    """Take memory away from a process that has it mapped, and see who waits for whom.
+    """Take memory away from a process that uses it, and see who waits for whom.
 
     ``via`` is ``disable`` (``ndctl disable-namespace``, of the region's only one) or
-    ``truncate`` (of the DAX file, to nothing). The process has ``size`` bytes mapped and has
-    written to them. With ``hold`` it has a reference to the first page as well, as DMA has,
+    ``truncate`` (of the DAX file, to nothing). To a ``block`` device the process writes ``size``
+    bytes again and again, past caches, until that fails. Of others it has so many mapped, and
+    has written to them. With ``hold`` it has a reference to the first page as well, as DMA has,
     by vmsplice() into a pipe, and gives it up once whoever takes the memory away has ended,
     or is seen to wait. Then it reads its first page again. Afterwards the namespace is
     enabled, or the file is as large as before.
 
     Shows ``outcome`` (``taken``, ``refused`` with ``errno`` and ``message``, or
-    ``no-device``), ``held_pages``, ``waited`` (whether the one who takes away was seen to wait
-    for pages to be given up), ``signal`` and ``code`` of the access afterwards (None where the
-    memory is still there), and ``restored_bytes``, the device's or the file's size at last.
+    ``no-device``); of a block device ``write_failed`` (at last); of others ``held_pages``,
+    ``waited`` (whether the one who takes away was seen to wait for pages to be given up),
+    ``signal`` and ``code`` of the access afterwards (None where the memory is still there);
+    and ``restored_bytes``, the device's or the file's size at last.
     """
 
     kind: ClassVar[str] = "take-away"
-    memory: Literal["devdax", "fsdax"]
+    memory: Literal["block", "devdax", "fsdax"]
     via: Literal["disable", "truncate"] = "disable"
     hold: bool = False
     size: PositiveSize = 16 << 20

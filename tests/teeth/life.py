@@ -74,6 +74,11 @@ LIFE_VARIANTS = (
         around(life, "_of_device", _other("restored_bytes")),
     ),
     Variant(
+        "writes go on when their device has gone",
+        ("life.io-fails",),
+        around(life, "_of_block", _other("write_failed")),
+    ),
+    Variant(
         "a mounted namespace is disabled",
         ("life.mounted", "life.truncated"),
         around(life, "_of_file", _other("outcome")),

@@ -13,7 +13,7 @@ from harness.kernel.spec import parse_kernel_spec
 from harness.model import Machine
 from harness.model.predict import Model
 from harness.records import KERNEL_REPORT, Layout, PmemDevice
-from harness.scenario.steps import CreateNamespace, Filesystem, GupTest, Mmap, Step, TakeAway
+from harness.scenario.steps import CreateNamespace, Filesystem, GupTest, Mmap, Mode, Step, TakeAway
 from harness.target import load_targets
 
 MIB, GIB = 1 << 20, 1 << 30
@@ -85,3 +85,17 @@ def test_steps_without_sense_are_the_users_error() -> None:
 def test_without_a_device_there_is_nothing_to_take_away() -> None:
     assert last(model(), [TakeAway(memory="devdax")]) == {"outcome": "no-device"}
     assert model("s390x").predict(TakeAway(memory="devdax")).unsupported
+
+
+@pytest.mark.parametrize("mode", ["raw", "sector"])
+def test_writes_to_a_disabled_block_device_fail(mode: Mode) -> None:
+    guest = model()
+    made = last(guest, [CreateNamespace(mode=mode)])
+    seen = last(guest, [TakeAway(memory="block")])
+    assert seen == {
+        "outcome": "taken",
+        "write_failed": True,
+        "restored_bytes": made["device_bytes"],
+    }
+    with pytest.raises(UserError, match="has no file system meanwhile"):
+        last(model(), [*FILE, TakeAway(memory="block")])

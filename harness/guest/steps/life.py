@@ -1,4 +1,4 @@
-"""Memory taken away from a process that has it mapped, and maybe holds pages of it."""
+"""Memory taken away from a process that writes to it, has it mapped, or holds pages of it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from harness.guest.steps.context import StepContext
 from harness.guest.steps.places import locate
 from harness.guest.steps.probe import signal_values
 from harness.guest.steps.script import ScriptOutput, run_script
-from harness.observe.daxprobe import ProbeReplies, integer, parse_replies
+from harness.observe.daxprobe import ProbeReplies, errno_name, integer, parse_replies
 from harness.observe.ndctl import parse_refusal
 from harness.observe.sections import parse_attributes, read_integer
 from harness.records import Observation, Scalar
 from harness.scenario.life_steps import TakeAway
 
-# Where a task stands that waits for the references to pages of a DAX file or device
-# (/proc/PID/wchan: the first function that is no scheduler's). It may be inlined into its
-# caller.
+# Where a task stands that waits for the pages of a DAX file (/proc/PID/wchan: the first
+# function that is no scheduler's). It may be inlined into its caller. Unbinding a device passes
+# memunmap_pages, where it waits for a grace period of RCU whoever holds a page: of that only
+# the end tells.
 _WAITS = (
     "ext4_wait_dax_page",
     "ext4_break_layouts",
@@ -24,11 +25,9 @@ _WAITS = (
     "xfs_break_dax_layouts",
     "dax_break_layout",
     "wait_page_idle",
-    "memunmap_pages",
 )
 
-# 9 is held open, so that neither side waits for the other to open the pipe. That somebody
-# waits is seen by where it stands; how long it stands there decides nothing.
+# 9 is held open, so that neither side waits for the other to open the pipe.
 _TAKE_AWAY = """\
 region {region} || lack 'no region {region}'
 {locate}
@@ -40,8 +39,8 @@ ended() {{
 }} 2>/dev/null
 daxprobe {operations} <$hold >$hold.said 2>$hold.errors 9<&- &
 holder=$!
-until grep -q pause $hold.said; do
-    ended $holder && {{ cat $hold.errors >&2; lack 'a process with a mapping'; }}
+until grep -qs pause $hold.said; do
+    ended $holder && {{ cat $hold.errors >&2; lack 'a process that uses it'; }}
     usleep 20000
 done
 before=$(stat -c %s "$file")
@@ -54,9 +53,10 @@ until ended $taker || [ -n "$waits" ] || [ $looks -ge {looks} ]; do
     looks=$((looks + 1))
     usleep 20000
 done
-ended $taker && early=yes || early=no
+ended $taker || waits=${{waits:-$at}}
 echo >&9
 wait $taker; status=$?
+[ $status -eq 0 ] || {{ {spare}; }}
 until [ "$(grep -c pause $hold.said)" -ge 2 ]; do
     ended $holder && break
     usleep 20000
@@ -64,7 +64,7 @@ done
 echo >&9
 wait $holder
 mark holder; cat $hold.said
-mark taken; echo status=$status; echo waits=$waits; echo early=$early; echo at=$at
+mark taken; echo status=$status; echo waits=$waits
 mark said; cat $hold.taken
 mark restored
 {restore}
@@ -74,10 +74,12 @@ rm -f $hold $hold.*
 _RESTORE_NAMESPACE = """\
 ndctl enable-namespace --region=$region all >&2
 json=$(ndctl list --namespaces --region=$region)
-device=${json#*\\"chardev\\":\\"}; device=${device%%\\"*}
+device=${json#*\\"$kind\\":\\"}; device=${device%%\\"*}
+echo $device >/run/daxhound-$region_index.$kind
 if [ -c /dev/$device ]; then
-    echo $device >/run/daxhound-$region_index.chardev
     show /sys/bus/dax/devices/$device/size bytes
+elif [ -b /dev/$device ]; then
+    show /sys/block/$device/size sectors
 fi
 """
 _RESTORE_FILE = """\
@@ -85,7 +87,8 @@ _RESTORE_FILE = """\
 stat -c bytes=%s "$file"
 """
 
-_LOOKS = 1000
+_LOOKS = 300
+_SECTOR_BYTES = 512  # the unit of /sys/block/*/size
 
 
 def take_away(step: TakeAway, shell: Shell, context: StepContext) -> Observation:
@@ -98,6 +101,8 @@ def take_away(step: TakeAway, shell: Shell, context: StepContext) -> Observation
         waits="|".join(_WAITS),
         looks=_LOOKS,
         restore=_restoring(step),
+        # Who writes on and on must not be waited for where nothing was taken away.
+        spare="kill $holder" if step.memory == "block" else ":",
     )
     output = run_script(shell, script, context.deadline())
     values = _values(output, context.page_size)
@@ -105,6 +110,8 @@ def take_away(step: TakeAway, shell: Shell, context: StepContext) -> Observation
 
 
 def _operations(step: TakeAway, page: int) -> list[str]:
+    if step.memory == "block":
+        return [f'write-on:{step.size}:"$file"']
     hold = [f"hold:0:{page}"] if step.hold else []
     return [
         f'map:shared:rw:0:{step.size}:"$file"',
@@ -127,7 +134,9 @@ def _taking(step: TakeAway) -> str:
 def _restoring(step: TakeAway) -> str:
     if step.memory == "fsdax":
         return _RESTORE_FILE
-    return _RESTORE_NAMESPACE.replace("$region_index", f"region{step.region}")
+    kind = "chardev" if step.memory == "devdax" else "blockdev"
+    script = _RESTORE_NAMESPACE.replace("$kind", kind)
+    return script.replace("$region_index", f"region{step.region}")
 
 
 def _values(output: ScriptOutput, page: int) -> dict[str, Scalar]:
@@ -138,19 +147,23 @@ def _values(output: ScriptOutput, page: int) -> dict[str, Scalar]:
     if status is None:
         raise InfrastructureError(f"the step broke off: {output.record.stderr.strip()[-300:]}")
     replies = parse_replies(output.section("holder"))
-    after = replies.one("touch", 1)
     values: dict[str, Scalar] = {"outcome": "taken"}
     if status != 0:
         refusal = parse_refusal(output.section("said"), status)
         values = {"outcome": "refused", "errno": refusal.errno, "message": refusal.message}
-    restored = parse_attributes(output.section("restored"))
-    return {
-        **values,
+    values["restored_bytes"] = _restored(parse_attributes(output.section("restored")))
+    if writes := replies.of("write-on"):
+        return values | {"write_failed": errno_name(writes[0]) is not None}
+    return values | {
         "held_pages": _held(replies) // page,
         "waited": bool(taken.get("waits")),
-        **signal_values(after),
-        "restored_bytes": read_integer(restored.get("bytes")),
+        **signal_values(replies.one("touch", 1)),
     }
+
+
+def _restored(found: dict[str, str]) -> int | None:
+    sectors = read_integer(found.get("sectors"))
+    return read_integer(found.get("bytes")) if sectors is None else sectors * _SECTOR_BYTES
 
 
 def _held(replies: ProbeReplies) -> int:
