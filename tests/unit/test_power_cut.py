@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from harness.command_line import GuestFiles
 from harness.deadline import Deadline
-from harness.errors import KernelReported, UserError
+from harness.errors import InfrastructureError, KernelReported, UserError
 from harness.guest.console import Console
+from harness.guest.steps import StepContext, run_step
 from harness.kernel.assumed import assumed_facts
 from harness.kernel.spec import parse_kernel_spec
 from harness.machine.labels import damage_labels
@@ -19,7 +22,7 @@ from harness.model.predict import Model
 from harness.observe.boots import POWER_CUT
 from harness.observe.console import ConsoleReader
 from harness.observe.labels import broken_index_blocks
-from harness.records import Layout, PmemDevice, Prediction
+from harness.records import CommandRecord, Layout, PmemDevice, Prediction
 from harness.scenario.life_steps import LabelPart, PowerCycle
 from harness.scenario.steps import (
     CreateNamespace,
@@ -36,6 +39,7 @@ from harness.target import load_targets
 MIB, GIB = 1 << 20, 1 << 30
 AREA = 128 << 10
 TARGETS = load_targets()
+RECORDINGS = Path(__file__).parent.parent / "data" / "steps"
 BANNER = b"[    0.000000] Linux version 6.1.192 (a@b)\n[    0.100000] first words of boot %d\n"
 PANIC = (
     b"[    1.500000] Kernel panic - not syncing: test\n"
@@ -156,6 +160,58 @@ def test_index_blocks_that_the_kernel_found_broken() -> None:
         "[    1.781522] nvdimm nmem0: nsindex0 signature invalid\n"
     )
     assert broken_index_blocks(said) == {"nmem1": (0,), "nmem0": (0, 1)}
+
+
+class Recorded:
+    """A shell with the answers of a guest that has booted again."""
+
+    def __init__(self, answers: list[tuple[int, str, str]]) -> None:
+        self.answers = answers
+        self.commands: list[str] = []
+
+    def run(self, command: str, deadline: Deadline, stdin: bytes | None = None) -> CommandRecord:
+        assert deadline.remaining > 0
+        assert stdin is None
+        self.commands.append(command)
+        status, stdout, stderr = self.answers[len(self.commands) - 1]
+        return CommandRecord(command, status, stdout, stderr, 0.1)
+
+
+class Switch:
+    """A power switch of a guest whose files are in a folder."""
+
+    def __init__(self, files: GuestFiles, layout: Layout, shell: Recorded) -> None:
+        self.files, self.layout, self.shell = files, layout, shell
+
+    def power_cycle(self, while_off: Callable[[GuestFiles, Layout], None]) -> Recorded:
+        while_off(self.files, self.layout)
+        return self.shell
+
+
+def test_what_the_next_boot_showed_and_whose_labels_were_damaged(tmp_path: Path) -> None:
+    """Regions are counted by address, files by the layout: region 0 is the second file."""
+    recorded = json.loads((RECORDINGS / "ppc64-hash-6.1-power-cycle.json").read_text())
+    files = GuestFiles(tmp_path, tmp_path, tmp_path)
+    small = [PmemDevice(MIB, start, AREA, "") for start in (6 * GIB, 4 * GIB)]
+    for index, _ in enumerate(small):
+        files.pmem_backing(index).write_bytes(bytes(MIB + AREA))
+    shell = Recorded(recorded["answers"])
+    switch = Switch(files, Layout(GIB, 1, tuple(small)), shell)
+    target = TARGETS["ppc64-hash"]
+    context = StepContext(target, target.mmu.page_size, 30.0, switch)
+    before = Recorded([])
+    seen = run_step(PowerCycle.model_validate(recorded["step"]), before, context)
+    assert dict(seen.values) == recorded["values"]
+    assert not before.commands  # nobody says a word to the guest whose power goes
+    assert "echo dax0.0 >/run/daxhound-region0.chardev" in shell.commands[1]
+    assert not any(files.pmem_backing(0).read_bytes())
+    assert any(files.pmem_backing(1).read_bytes())
+
+
+def test_a_guest_without_a_switch_is_the_harness_fault() -> None:
+    context = StepContext(TARGETS["arm64"], 4096, 30.0)
+    with pytest.raises(InfrastructureError, match="power switch"):
+        run_step(PowerCycle(), Recorded([]), context)
 
 
 def model(target: str, kernel: str = "debian:6.1") -> Model:
