@@ -155,6 +155,16 @@ def radix_compounds_from_start(source: Path) -> bool | None:
     return None if text is None else "ALIGN_DOWN(addr_pfn, nr_pages)" not in text
 
 
+def unbind_waits_for_pages(source: Path) -> bool | None:
+    """Whether memunmap_pages waits until nobody holds a page (until 5.17; 27674ef6c73f).
+
+    Since then each page's reference to the pagemap is dropped there, whoever holds the page.
+    A mend would drop those where pages become free. Reads mm/memremap.c.
+    """
+    text = _function(source / "mm/memremap.c", "memunmap_pages")
+    return None if text is None else "percpu_ref_put_many(" not in text
+
+
 def sections_begin_compounds(source: Path) -> bool | None:
     """Whether a compound may begin within a section and still have a head of its own.
 
@@ -251,6 +261,7 @@ PROBES: Mapping[str, Callable[[Path], bool | None]] = MappingProxyType(
             radix_compounds_from_start,
             sections_begin_compounds,
             arm64_parts_from_ram,
+            unbind_waits_for_pages,
             compound_head_after_tails,
             powerpc_block_of_nodes,
             vmemmap_shared,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from harness.model.defects import (
     loses_heads,
     misses_heads,
+    outlives_pages,
     overruns,
     shares_heads,
     warns_of_shared_heads,
@@ -59,6 +60,15 @@ def of_holding(machine: Machine, device: Namespace | None) -> tuple[Expected, ..
 
 def _rule_of_heads(machine: Machine) -> Rule:
     return RULES["defect.radix-compounds" if machine.mmu == "radix" else "defect.section-compounds"]
+
+
+def of_unbinding(machine: Machine, device: Namespace, *, holds: bool) -> tuple[Expected, ...]:
+    """What it says when a page that was held of a devdax is given up after the device went."""
+    if not holds or not outlives_pages(machine):
+        return ()
+    rule = RULES["defect.pages-outlived"]
+    pages = f"struct pages of {device.size_bytes:#x} bytes are unmapped before one is given up"
+    return _complaint("page-fault in page_cache_pipe_buf_release", rule, pages)
 
 
 def _complaint(said: str, rule: Rule, because: str) -> tuple[Expected, ...]:

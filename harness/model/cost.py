@@ -29,7 +29,7 @@ OWN_BYTES = 128 * MIB
 _SECTION_BYTES = 128
 """At most for each section: struct mem_section and its usage map (mm/sparse.c)."""
 
-_MESSAGE_NEEDS = "DYNAMIC_DEBUG"
+MESSAGE_NEEDS = "DYNAMIC_DEBUG"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def cost_of(machine: Machine, namespace: Namespace, others: Sequence[Span]) -> C
 def expect_cost(machine: Machine, device: PmemDevice, cost: Cost) -> tuple[Expected, ...]:
     """How the cost of a new namespace shows."""
     expected = []
-    if machine.kernel.has(_MESSAGE_NEEDS):
+    if machine.kernel.has(MESSAGE_NEEDS):
         expected.append(expect_initialised(machine, cost.span, cost.altmap))
     taken = cost.taken
     low, high = taken.ram_bytes, taken.ram_bytes + cost.overhead_bytes(machine)

@@ -98,6 +98,20 @@ DEFECTS: tuple[Defect, ...] = (
         probe="arm64_parts_from_ram",
         kernels="6.1.192; the code is the same in 6.12.117 and 7.2.13",
     ),
+    Defect(
+        Rule(
+            "defect.pages-outlived",
+            "Disabling a device-dax does not wait for pages of it that are held, by DMA for"
+            " example: from 5.18 a page gives its reference to the pagemap up when the device"
+            " goes, not when the page is let go of. Who lets go of it then does so by a struct"
+            " page that is not there any more.",
+            "Linux mm/memremap.c memunmap_pages (percpu_ref_put_many), free_zone_device_page;"
+            " 27674ef6c73f",
+            defect=True,
+        ),
+        probe="unbind_waits_for_pages",
+        kernels="none yet: the code is the same in 6.1.192, 6.12.118 and 7.2.13",
+    ),
 )
 
 DEFECT_RULES: tuple[Rule, ...] = tuple(defect.rule for defect in DEFECTS)
@@ -149,6 +163,11 @@ def misses_heads(machine: Machine, namespace: Namespace) -> bool:
         and machine.kernel.has("HUGETLB_PAGE_OPTIMIZE_VMEMMAP")
         and not machine.probe("folio_heads_anywhere", since=NEVER)
     )
+
+
+def outlives_pages(machine: Machine) -> bool:
+    """Whether a devdax goes while pages of it are held (defect.pages-outlived)."""
+    return not machine.probe("unbind_waits_for_pages", since=NEVER)
 
 
 def warns_of_shared_heads(machine: Machine, namespace: Namespace) -> bool:

@@ -39,6 +39,10 @@ _TOPICS = {
     "poison": "Poisoned memory",
     "fs": "File systems and block devices",
     "block": "File systems and block devices",
+    "data": "Persistence",
+    "power": "Persistence",
+    "label": "Persistence",
+    "life": "Order of life",
     "defect": "Known defects",
 }
 
@@ -80,6 +84,7 @@ where there is no probe:
 | `radix_compounds_from_start` | no defect.radix-compounds | never |
 | `sections_begin_compounds` | no defect.section-compounds | never |
 | `arm64_parts_from_ram` | no defect.altmap-exhausted | never |
+| `unbind_waits_for_pages` | no defect.pages-outlived | never |
 """
 
 _DISAGREEMENTS = (
@@ -138,6 +143,9 @@ _DISAGREEMENTS = (
     "MAP_SYNC with MAP_FIXED_NOREPLACE is EOPNOTSUPP everywhere: MAP_SHARED_VALIDATE refuses that"
     " flag (LEGACY_MAP_MASK lacks it), not the file.",
     "MADV_HWPOISON unmaps the entry from every process, those too that get no signal.",
+    "A region without labels does not read 0 in available_size, though one raw namespace is all"
+    " of it: only labels reserve space (nd_pmem_available_dpa). ndctl finds no namespace to make"
+    " one of, and says that no space is left.",
 )
 
 _DEFECTS_INTRODUCTION = """\
