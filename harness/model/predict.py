@@ -19,6 +19,7 @@ from harness.model.kmem import predict_reconfigure
 from harness.model.machine import Machine
 from harness.model.mappings import predict_mapping
 from harness.model.namespace import predict_create, predict_destroy
+from harness.model.rdma import predict_rdma
 from harness.model.regions import predict_regions
 from harness.model.state import GuestState
 from harness.records import Prediction
@@ -34,6 +35,7 @@ from harness.scenario.steps import (
     MemoryModel,
     Mmap,
     PageMetadata,
+    RdmaRegister,
     ReconfigureDevice,
     Regions,
     Step,
@@ -54,6 +56,7 @@ PREDICTORS: Mapping[type[Step], Predictor] = MappingProxyType(
         Filesystem: predict_filesystem,
         WriteRead: predict_write_read,
         ReconfigureDevice: predict_reconfigure,
+        RdmaRegister: predict_rdma,
         **dict.fromkeys((Fault, Mmap, PageMetadata, HwPoison), predict_mapping),
     }
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from harness.model.defects import DEFECT_RULES
 from harness.model.mapping_rules import MAPPING_RULES
+from harness.model.rdma_rules import RDMA_RULES
 from harness.model.rule_table_memory import MEMORY_TABLE
 from harness.records import Rule
 
@@ -321,5 +322,6 @@ TABLE: tuple[Rule, ...] = (
     ),
     *MEMORY_TABLE,
     *MAPPING_RULES,
+    *RDMA_RULES,
     *DEFECT_RULES,
 )

@@ -3,7 +3,8 @@
 A step is data. The guest side does it (``harness/guest/steps``), the model predicts it
 (``harness/model``), and neither knows the other: the names of the values that a step
 shows, listed under "Shows" in its docstring, are all that they share. Regions are counted
-by ascending physical address, from 0. Steps about mappings are in ``mapping_steps.py``.
+by ascending physical address, from 0. Steps about mappings are in ``mapping_steps.py``,
+those about RDMA in ``rdma_steps.py``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 import pydantic
 
 from harness.scenario.mapping_steps import MAPPING_STEPS, Fault, HwPoison, Mmap, PageMetadata
+from harness.scenario.rdma_steps import RDMA_STEPS, RdmaRegister
 from harness.scenario.step import Index, PositiveSize, Step
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "Mmap",
     "Mode",
     "PageMetadata",
+    "RdmaRegister",
     "ReconfigureDevice",
     "Regions",
     "Step",
@@ -219,5 +222,6 @@ _KINDS: tuple[type[Step], ...] = (
     Filesystem,
     WriteRead,
     *MAPPING_STEPS,
+    *RDMA_STEPS,
 )
 STEPS: dict[str, type[Step]] = {step.kind: step for step in _KINDS}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
 
-from harness.model import geometry, identity, kmem, memmap, namespace, ndctl, vmemmap_ram
+from harness.model import geometry, identity, kmem, memmap, namespace, ndctl, rdma, vmemmap_ram
 from harness.model.machine import Machine
 from tests.teeth.wrong import (
     around,
@@ -269,6 +269,23 @@ VARIANTS = (
         "folios are found wherever they start",
         ("defect.folio-head", "defect.radix-compounds", "defect.section-compounds"),
         lambda: mock.patch("harness.model.complaints.of_holding", return_value=()),
+    ),
+    Variant(
+        "a memory region may have any size",
+        ("defect.rxe-page-list",),
+        lambda: mock.patch("harness.model.complaints.of_registering", return_value=()),
+    ),
+    Variant(
+        "the other kernels know of persistent flushes",
+        ("rdma.persistent", "rdma.persistent-unknown"),
+        attribute(
+            "rdma_knows_persistence", lambda m: not m.probe("rdma_persistent_access", since=(6, 2))
+        ),
+    ),
+    Variant(
+        "papr_scm marks its memory as persistent, NFIT's driver does not",
+        ("rdma.persistent",),
+        instead(rdma, "POWERPC", frozenset({"x86", "arm64"})),
     ),
 )
 

@@ -28,6 +28,7 @@ from harness.scenario.steps import (
     HwPoison,
     Mmap,
     PageMetadata,
+    RdmaRegister,
     Step,
 )
 from harness.target import load_targets
@@ -109,24 +110,29 @@ def test_recordings_show_every_outcome() -> None:
         ("mmap", "touched"),
         ("page-metadata", "dumped"),
         ("hwpoison", "poisoned"),
+        ("rdma-register", "registered"),
+        ("rdma-register", "refused"),
+        ("rdma-register", "mmap-refused"),
     }
 
 
-STEPS_OF_DAXPROBE: list[Step] = [
+STEPS_OF_PROBES: list[Step] = [
     Fault(memory="devdax"),
     Mmap(memory="anon"),
     HwPoison(),
+    RdmaRegister(memory="devdax"),
 ]
 
 
-@pytest.mark.parametrize("step", STEPS_OF_DAXPROBE, ids=lambda step: step.kind)
-def test_a_guest_without_daxprobe_is_the_harness_failing(step: Step) -> None:
-    shell = OneAnswer(127, "\n@@daxhound probe\n", "sh: daxprobe: not found\n")
-    with pytest.raises(InfrastructureError, match="tool missing in the guest's image: daxprobe"):
+@pytest.mark.parametrize("step", STEPS_OF_PROBES, ids=lambda step: step.kind)
+def test_a_guest_without_the_probe_is_the_harness_failing(step: Step) -> None:
+    (program,) = step.programs or ("daxprobe",)
+    shell = OneAnswer(127, "\n@@daxhound probe\n", f"sh: {program}: not found\n")
+    with pytest.raises(InfrastructureError, match=f"missing in the guest's image: {program}"):
         run_step(step, shell, context("x86_64"))
 
 
-@pytest.mark.parametrize("step", STEPS_OF_DAXPROBE, ids=lambda step: step.kind)
+@pytest.mark.parametrize("step", STEPS_OF_PROBES, ids=lambda step: step.kind)
 @pytest.mark.parametrize(
     "stdout",
     [
@@ -143,7 +149,7 @@ def test_a_run_that_shows_nothing_is_no_observation(step: Step, stdout: str) -> 
         run_step(step, OneAnswer(0, stdout), context("x86_64"))
 
 
-@pytest.mark.parametrize("step", STEPS_OF_DAXPROBE, ids=lambda step: step.kind)
+@pytest.mark.parametrize("step", STEPS_OF_PROBES, ids=lambda step: step.kind)
 def test_a_probe_that_the_kernel_kills_is_observed(step: Step) -> None:
     stdout = '@@daxhound probe\n{"op": "map", "errno": 0}\n@@daxhound end\nstatus=137\n'
     values = run_step(step, OneAnswer(0, stdout), context("x86_64")).values

@@ -22,6 +22,7 @@ from harness.guest.steps.memory import show_memory_model
 from harness.guest.steps.namespaces import create_namespace
 from harness.guest.steps.page_metadata import dump_pages
 from harness.guest.steps.poison import poison
+from harness.guest.steps.rdma import register
 from harness.guest.steps.regions import destroy_namespaces, prepare_regions, show_regions
 from harness.guest.steps.tidy import Housekeeping
 from harness.records import Observation
@@ -37,6 +38,7 @@ from harness.scenario.steps import (
     MemoryModel,
     Mmap,
     PageMetadata,
+    RdmaRegister,
     ReconfigureDevice,
     Regions,
     Step,
@@ -67,6 +69,7 @@ RUNNERS: dict[type[Step], Callable[[Any, Shell, StepContext], Observation]] = {
     Mmap: live,
     PageMetadata: dump_pages,
     HwPoison: poison,
+    RdmaRegister: register,
 }
 
 
