@@ -1,8 +1,8 @@
 """Recorded guests: what steps make of the answers, and that the model says the same.
 
-Each recording is one guest with two nvdimms of 1G, at 4G and at 8G, that did the steps of
-one cell after another, its namespaces destroyed between them. Of one target ``stdout`` is
-kept as well, cut down to what is read.
+Each recording is of one target, with up to two nvdimms of 1G: one guest that did the steps of
+one cell after another, its namespaces destroyed between them, or guests of a run. Of one target
+``stdout`` is kept as well, cut down to what is read.
 """
 
 from __future__ import annotations

@@ -14,6 +14,15 @@ from harness.scenario.rdma_steps import RdmaRegister
 _KIB = 1 << 10
 _NETDEV = "eth0"
 _PREPARE = f"[ -d /sys/class/net/{_NETDEV} ] || lack 'the network device {_NETDEV}'\n"
+# hash has one page size in each terabyte: at the fixed address that of rdmaprobe's buffer.
+_MAP = {
+    "anon": "map:private",
+    "thp": "map:private",
+    "hugetlb": "map-anywhere:huge",
+    "devdax": "map:shared",
+    "fsdax": "map:shared",
+}
+_ADVICE = {"anon": "nohuge", "thp": "huge"}
 
 
 def register(step: RdmaRegister, shell: Shell, context: StepContext) -> Observation:
@@ -36,14 +45,13 @@ def register(step: RdmaRegister, shell: Shell, context: StepContext) -> Observat
 def _operations(step: RdmaRegister) -> list[str]:
     access = ("rw" if step.write else "r") + "p" * step.persistent
     first = 0 if step.moved is None else step.size - step.moved
-    kinds = {"anon": "private", "thp": "private", "hugetlb": "huge"}
-    path = "" if step.memory in kinds else ':"$file"'
-    advice = {"anon": ["advise:nohuge"], "thp": ["advise:huge"]}.get(step.memory, [])
+    path = ':"$file"' if step.memory in ("devdax", "fsdax") else ""
+    advice = _ADVICE.get(step.memory)
     return [
         f"open:{_NETDEV}",
         "count:start",
-        f"map:{kinds.get(step.memory, 'shared')}:rw:0:{step.size}{path}",
-        *advice,
+        f"{_MAP[step.memory]}:rw:0:{step.size}{path}",
+        *([f"advise:{advice}"] if advice else []),
         *([] if step.write else [f"fill:{first}"]),
         f"register:{access}",
         "count:registered",
