@@ -6,7 +6,7 @@ from harness.model.machine import POWERPC, Machine
 from harness.model.rules import RULES
 from harness.model.state import GuestState
 from harness.records import Expected, Prediction
-from harness.scenario.steps import Features, Filesystem, GupTest, Mode
+from harness.scenario.steps import Features, Filesystem, GupTest, Memory, Mode
 
 _MODE_SYMBOLS: dict[str, tuple[str, ...]] = {
     "raw": (),
@@ -32,14 +32,16 @@ def why_no_mode(machine: Machine, mode: Mode) -> str | None:
 
 def why_no_gup(machine: Machine, step: GupTest) -> str | None:
     """Why gup_test cannot run on this kind of memory in the guest."""
-    missing = why_not_built(machine, ("GUP_TEST",))
-    if missing:
-        return missing
-    if step.memory in ("devdax", "fsdax"):
-        return why_no_mode(machine, "devdax" if step.memory == "devdax" else "fsdax")
-    if step.memory == "hugetlb" and machine.default_huge_page is None:
+    return why_not_built(machine, ("GUP_TEST",)) or why_no_memory(machine, step.memory)
+
+
+def why_no_memory(machine: Machine, memory: Memory) -> str | None:
+    """Why the guest has no memory of this kind."""
+    if memory in ("devdax", "fsdax"):
+        return why_no_mode(machine, "devdax" if memory == "devdax" else "fsdax")
+    if memory == "hugetlb" and machine.default_huge_page is None:
         return f"{machine.target.name}: the guest has no huge page size for hugetlb"
-    if step.memory == "thp" and not machine.has_huge_pages:
+    if memory == "thp" and not machine.has_huge_pages:
         return f"{machine.target.name}: the guest has no transparent huge pages"
     return None
 

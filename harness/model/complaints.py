@@ -9,6 +9,7 @@ from harness.model.defects import (
     loses_heads,
     misses_heads,
     outlives_pages,
+    overflows_page_list,
     overruns,
     shares_heads,
     warns_of_shared_heads,
@@ -56,6 +57,14 @@ def of_holding(machine: Machine, device: Namespace | None) -> tuple[Expected, ..
         return ()
     grab = "try_grab_folio" if machine.grabs_folios else "try_grab_page"
     return _complaint(f"warning in {grab}", _rule_of_heads(machine), _off(device))
+
+
+def of_registering(machine: Machine, region_bytes: int) -> tuple[Expected, ...]:
+    """What it says when so much memory is registered with soft RoCE."""
+    if not overflows_page_list(machine, region_bytes):
+        return ()
+    why = f"{region_bytes // machine.page} pages of {machine.page:#x}"
+    return _complaint("warning in rxe_reg_user_mr", RULES["defect.rxe-page-list"], why)
 
 
 def _rule_of_heads(machine: Machine) -> Rule:

@@ -16,6 +16,8 @@ from harness.records import Rule
 
 # 2 << 30 and less fit into an unsigned int; a PUD is a power of two.
 _UNSIGNED_INT = 1 << 32
+# struct rxe_mr_page.
+_RXE_PAGE_BYTES = 16
 
 _RADIX = "Linux arch/powerpc/mm/book3s64/radix_pgtable.c vmemmap_populate_compound_pages"
 
@@ -112,6 +114,19 @@ DEFECTS: tuple[Defect, ...] = (
         probe="unbind_waits_for_pages",
         kernels="none yet: the code is the same in 6.1.192, 6.12.118 and 7.2.13",
     ),
+    Defect(
+        Rule(
+            "defect.rxe-page-list",
+            "Soft RoCE keeps 16 bytes for each page of a memory region in one piece of kmalloc's,"
+            " which has 4M at most with base pages of 4K: a region above 1G is not registered, and"
+            " the page allocator warns. Nothing stays pinned.",
+            "Linux drivers/infiniband/sw/rxe/rxe_mr.c alloc_mr_page_info; mm/page_alloc.c"
+            " __alloc_pages (MAX_PAGE_ORDER)",
+            defect=True,
+        ),
+        probe="rxe_page_list_fits",
+        kernels="6.12.118 and 7.2.13 (6.1.192 keeps a table of tables)",
+    ),
 )
 
 DEFECT_RULES: tuple[Rule, ...] = tuple(defect.rule for defect in DEFECTS)
@@ -124,6 +139,14 @@ def fails_on_empty_pud(machine: Machine) -> bool:
         and machine.kernel.has("HAVE_ARCH_TRANSPARENT_HUGEPAGE_PUD")
         and not machine.probe("dax_pud_fault_size_fits", since=NEVER)
     )
+
+
+def overflows_page_list(machine: Machine, region_bytes: int) -> bool:
+    """Whether soft RoCE has no room for a region's pages (defect.rxe-page-list)."""
+    before = machine.kernel.version[:2] < (6, 12)
+    list_bytes = _RXE_PAGE_BYTES * (region_bytes // machine.page)
+    fits = machine.kernel.probes.get("rxe_page_list_fits", before)
+    return not fits and list_bytes > machine.kmalloc_limit
 
 
 def shares_heads(machine: Machine, namespace: Namespace) -> bool:

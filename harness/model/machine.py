@@ -216,6 +216,19 @@ class Machine:
         return self.probe("longterm_asks_dirty_tracking", since=(6, 5))
 
     @cached_property
+    def kmalloc_limit(self) -> int:
+        """The most that kmalloc gives in one piece: a block of MAX_PAGE_ORDER.
+
+        arm64 and powerpc have its order in their configuration (6.4), x86 and s390 have 10.
+        """
+        return self.page << int(self.kernel.config.get("ARCH_FORCE_MAX_ORDER", "10"))
+
+    @cached_property
+    def rdma_knows_persistence(self) -> bool:
+        """Whether memory can be registered for persistent flushes (from 6.2)."""
+        return self.probe("rdma_persistent_access", since=(6, 2))
+
+    @cached_property
     def grabs_folios(self) -> bool:
         """Whether GUP's slow path takes references by try_grab_folio (f442fa614137; 6.10)."""
         return self.probe("gup_grabs_folios", since=(6, 10))

@@ -22,6 +22,7 @@ from harness.model.machine import Machine
 from harness.model.mappings import predict_mapping
 from harness.model.namespace import predict_create, predict_destroy
 from harness.model.power import predict_power_cycle
+from harness.model.rdma import predict_rdma
 from harness.model.regions import predict_regions
 from harness.model.state import GuestState
 from harness.records import Prediction
@@ -38,6 +39,7 @@ from harness.scenario.steps import (
     Mmap,
     PageMetadata,
     PowerCycle,
+    RdmaRegister,
     ReadBack,
     ReconfigureDevice,
     Regions,
@@ -61,6 +63,7 @@ PREDICTORS: Mapping[type[Step], Predictor] = MappingProxyType(
         WriteRead: predict_write_read,
         ReadBack: predict_read_back,
         ReconfigureDevice: predict_reconfigure,
+        RdmaRegister: predict_rdma,
         **dict.fromkeys((Fault, Mmap, PageMetadata, HwPoison), predict_mapping),
         PowerCycle: predict_power_cycle,
         TakeAway: predict_take_away,

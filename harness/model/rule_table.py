@@ -9,6 +9,7 @@ from __future__ import annotations
 from harness.model.defects import DEFECT_RULES
 from harness.model.life_rules import LIFE_RULES
 from harness.model.mapping_rules import MAPPING_RULES
+from harness.model.rdma_rules import RDMA_RULES
 from harness.model.rule_table_memory import MEMORY_TABLE
 from harness.records import Rule
 
@@ -323,5 +324,6 @@ TABLE: tuple[Rule, ...] = (
     *MEMORY_TABLE,
     *MAPPING_RULES,
     *LIFE_RULES,
+    *RDMA_RULES,
     *DEFECT_RULES,
 )

@@ -37,6 +37,7 @@ _TOPICS = {
     "dax": "Mappings",
     "page": "Page metadata",
     "poison": "Poisoned memory",
+    "rdma": "RDMA",
     "fs": "File systems and block devices",
     "block": "File systems and block devices",
     "data": "Persistence",
@@ -76,6 +77,7 @@ where there is no probe:
 | `longterm_asks_dirty_tracking` | files with dirty tracking are not pinned for long | from 6.5 |
 | `gup_grabs_folios` | references are taken by folio, try_grab_page is gone | from 6.10 |
 | `gup_test_rounds_hugetlb` | gup_test maps whole huge pages of hugetlb | from 7.0 |
+| `rdma_persistent_access` | memory can be registered for persistent flushes | from 6.2 |
 | `powerpc_block_of_nodes` | powerpc's hotplug blocks follow its memory nodes | from 6.6 |
 | `kernel_tables_counted` | nr_page_table_pages counts tables of the kernel, too | from 6.16 |
 | `compound_head_after_tails` | a device's compound gets its head after its tails | from 6.18 |
@@ -85,6 +87,7 @@ where there is no probe:
 | `sections_begin_compounds` | no defect.section-compounds | never |
 | `arm64_parts_from_ram` | no defect.altmap-exhausted | never |
 | `unbind_waits_for_pages` | no defect.pages-outlived | never |
+| `rxe_page_list_fits` | no defect.rxe-page-list | before 6.12 |
 """
 
 _DISAGREEMENTS = (
@@ -171,6 +174,8 @@ _ABOUT_DEFECTS = (
     "defect.altmap-exhausted: devdax of 208M, 2M-aligned: the info block moves the first PMD of"
     " struct pages up by 2M in the altmap, which has 64 bytes for each page and the alignment of"
     " the data to spare. x86 takes such parts from RAM, and is safe.",
+    "defect.rxe-page-list: rdma-large, 1040M. kvcalloc in place of kcalloc would mend it. The list"
+    " came with support for MR page sizes other than PAGE_SIZE; 6.1.192 has none.",
 )
 
 _UNSEEN = (

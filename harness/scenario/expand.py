@@ -50,7 +50,12 @@ class Cell:
     @property
     def guest(self) -> tuple[object, ...]:
         """Equal for cells that one guest can run."""
-        return self.target.name, self.config, self.layout
+        return self.target.name, self.config, self.layout, self.programs
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """Programs that the guest must have beside those of every guest, sorted."""
+        return tuple(sorted({name for step in self.steps for name in step.programs}))
 
 
 def expand(scenario: Scenario, targets: Mapping[str, Target]) -> Iterator[Cell]:

@@ -14,6 +14,10 @@ PositiveSize = Annotated[Size, pydantic.Field(gt=0)]
 
 
 class Step(Record):
-    """One action in the guest; ``kind`` is its key in YAML."""
+    """One action in the guest; ``kind`` is its key in YAML.
+
+    ``programs`` are those of this project that its guest must have beside daxprobe.
+    """
 
     kind: ClassVar[str]
+    programs: ClassVar[tuple[str, ...]] = ()

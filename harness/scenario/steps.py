@@ -4,7 +4,7 @@ A step is data. The guest side does it (``harness/guest/steps``), the model pred
 (``harness/model``), and neither knows the other: the names of the values that a step
 shows, listed under "Shows" in its docstring, are all that they share. Regions are counted
 by ascending physical address, from 0. Steps about mappings are in ``mapping_steps.py``, those
-about the order of life in ``life_steps.py``.
+about RDMA in ``rdma_steps.py``, those about the order of life in ``life_steps.py``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pydantic
 
 from harness.scenario.life_steps import LIFE_STEPS, PowerCycle, TakeAway
 from harness.scenario.mapping_steps import MAPPING_STEPS, Fault, HwPoison, Mmap, PageMetadata
+from harness.scenario.rdma_steps import RDMA_STEPS, RdmaRegister
 from harness.scenario.step import Index, PositiveSize, Step
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Mode",
     "PageMetadata",
     "PowerCycle",
+    "RdmaRegister",
     "ReadBack",
     "ReconfigureDevice",
     "Regions",
@@ -245,5 +247,6 @@ _KINDS: tuple[type[Step], ...] = (
     ReadBack,
     *MAPPING_STEPS,
     *LIFE_STEPS,
+    *RDMA_STEPS,
 )
 STEPS: dict[str, type[Step]] = {step.kind: step for step in _KINDS}

@@ -182,6 +182,18 @@ def test_kernels_before_the_predicate_ask_nobody_or_have_no_optimisation(tmp_pat
             "size = (size + hp_size - 1) & ~(hp_size - 1);",
         ),
         (
+            "rdma_persistent_access",
+            "include/rdma/ib_verbs.h",
+            "IB_ACCESS_HUGETLB = IB_UVERBS_ACCESS_HUGETLB,",
+            "IB_ACCESS_FLUSH_PERSISTENT = IB_UVERBS_ACCESS_FLUSH_PERSISTENT,",
+        ),
+        (
+            "rxe_page_list_fits",
+            "drivers/infiniband/sw/rxe/rxe_mr.c",
+            "mr->page_info = kcalloc(num_pages, sizeof(struct rxe_mr_page),",
+            "mr->page_info = kvcalloc(num_pages, sizeof(struct rxe_mr_page),",
+        ),
+        (
             "powerpc_block_of_nodes",
             "arch/powerpc/mm/init_64.c",
             "unsigned long memory_block_size_bytes(void)",

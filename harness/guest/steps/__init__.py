@@ -25,6 +25,7 @@ from harness.guest.steps.namespaces import create_namespace
 from harness.guest.steps.page_metadata import dump_pages
 from harness.guest.steps.poison import poison
 from harness.guest.steps.power import BOOT_ARGUMENTS, power_cycle
+from harness.guest.steps.rdma import register
 from harness.guest.steps.regions import destroy_namespaces, prepare_regions, show_regions
 from harness.guest.steps.tidy import Housekeeping
 from harness.records import Observation
@@ -41,6 +42,7 @@ from harness.scenario.steps import (
     Mmap,
     PageMetadata,
     PowerCycle,
+    RdmaRegister,
     ReadBack,
     ReconfigureDevice,
     Regions,
@@ -77,6 +79,7 @@ RUNNERS: dict[type[Step], Callable[[Any, Shell, StepContext], Observation]] = {
     HwPoison: poison,
     PowerCycle: power_cycle,
     TakeAway: take_away,
+    RdmaRegister: register,
 }
 
 
