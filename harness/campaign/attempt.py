@@ -34,7 +34,7 @@ from harness.records import (
 )
 from harness.report.results import CellFolder
 from harness.scenario.expand import Cell
-from harness.scenario.steps import Regions, Step
+from harness.scenario.steps import ABSENCE, Step
 
 STEP_SECONDS = 60.0
 
@@ -144,7 +144,7 @@ class Attempt:
 
     def _run_steps(self, guest: Guest) -> tuple[Verdict, str, KernelReport | None]:
         unsupported = self.model.unsupported(self.cell.steps)
-        steps: tuple[Step, ...] = self.cell.steps if unsupported is None else (Regions(),)
+        steps: tuple[Step, ...] = self.cell.steps if unsupported is None else ABSENCE
         for step in steps:
             self.phase = step.kind
             prediction = self.model.predict(step)

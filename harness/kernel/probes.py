@@ -202,6 +202,15 @@ def gup_test_rounds_hugetlb(source: Path) -> bool | None:
     return None if text is None else "~(hp_size - 1)" in text
 
 
+def hmem_for_kmem(source: Path) -> bool | None:
+    """Whether devices of soft-reserved memory go to kmem by default (6.3).
+
+    Reads drivers/dax/hmem/hmem.c.
+    """
+    text = _read(source / "drivers/dax/hmem/hmem.c")
+    return None if text is None else "IORESOURCE_DAX_KMEM" in text
+
+
 def powerpc_block_of_nodes(source: Path) -> bool | None:
     """Whether powerpc makes hotplug blocks as large as its memory nodes allow (6.6).
 
@@ -234,6 +243,7 @@ PROBES: Mapping[str, Callable[[Path], bool | None]] = MappingProxyType(
             vmemmap_shared,
             longterm_asks_dirty_tracking,
             gup_test_rounds_hugetlb,
+            hmem_for_kmem,
         )
     }
 )

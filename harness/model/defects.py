@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.model.machine import NEVER, Machine
-from harness.model.state import Namespace
+from harness.model.state import Devdax
 from harness.model.vmemmap import why_not_optimised
 from harness.records import Rule
 
@@ -96,32 +96,32 @@ def fails_on_empty_pud(machine: Machine) -> bool:
     )
 
 
-def shares_heads(machine: Machine, namespace: Namespace) -> bool:
+def shares_heads(machine: Machine, device: Devdax) -> bool:
     """Whether radix shares what should be heads of this devdax (defect.radix-compounds)."""
     return (
         machine.mmu == "radix"
-        and namespace.mode == "devdax"
-        and namespace.map is not None
-        and namespace.start % namespace.align != 0
-        and why_not_optimised(machine, namespace.align, namespace.map) is None
+        and device.mode == "devdax"
+        and device.map is not None
+        and device.start % device.align != 0
+        and why_not_optimised(machine, device.align, device.map) is None
         and not machine.probe("radix_compounds_from_start", since=NEVER)
     )
 
 
-def misses_heads(machine: Machine, namespace: Namespace) -> bool:
+def misses_heads(machine: Machine, device: Devdax) -> bool:
     """Whether the kernel does not find the heads of this devdax (defect.folio-head)."""
     return (
-        namespace.mode == "devdax"
-        and namespace.map == "mem"
-        and namespace.align > machine.page
-        and namespace.start % namespace.align != 0
+        device.mode == "devdax"
+        and device.map == "mem"
+        and device.align > machine.page
+        and device.start % device.align != 0
         and machine.dax_counts_folios
         and machine.kernel.has("HUGETLB_PAGE_OPTIMIZE_VMEMMAP")
         and not machine.probe("folio_heads_anywhere", since=NEVER)
     )
 
 
-def warns_of_shared_heads(machine: Machine, namespace: Namespace) -> bool:
+def warns_of_shared_heads(machine: Machine, device: Devdax) -> bool:
     """Whether the kernel warns of it as soon as it initialises them.
 
     It does where a head is prepared after its tails, from 6.18, and has been overwritten by
@@ -129,7 +129,7 @@ def warns_of_shared_heads(machine: Machine, namespace: Namespace) -> bool:
     """
     reach = machine.page // machine.kernel.struct_page_bytes * machine.page
     return (
-        shares_heads(machine, namespace)
-        and namespace.start % namespace.align >= reach
+        shares_heads(machine, device)
+        and device.start % device.align >= reach
         and machine.probe("compound_head_after_tails", since=(6, 18))
     )

@@ -12,6 +12,12 @@ from typing import Any, TypeAlias
 from harness.errors import UserError
 from harness.model.availability import predict_features
 from harness.model.churn import predict_churn
+from harness.model.dax import (
+    predict_create_device,
+    predict_dax_regions,
+    predict_destroy_device,
+    predict_resize_device,
+)
 from harness.model.filesystem import predict_filesystem, predict_write_read
 from harness.model.gup import predict_gup
 from harness.model.identity import predict_guest, predict_memory_model
@@ -24,7 +30,10 @@ from harness.model.state import GuestState
 from harness.records import Prediction
 from harness.scenario.steps import (
     Churn,
+    CreateDevice,
     CreateNamespace,
+    DaxRegions,
+    DestroyDevice,
     DestroyNamespaces,
     Fault,
     Features,
@@ -36,6 +45,7 @@ from harness.scenario.steps import (
     PageMetadata,
     ReconfigureDevice,
     Regions,
+    ResizeDevice,
     Step,
     WriteRead,
 )
@@ -55,6 +65,10 @@ PREDICTORS: Mapping[type[Step], Predictor] = MappingProxyType(
         WriteRead: predict_write_read,
         ReconfigureDevice: predict_reconfigure,
         **dict.fromkeys((Fault, Mmap, PageMetadata, HwPoison), predict_mapping),
+        DaxRegions: predict_dax_regions,
+        CreateDevice: predict_create_device,
+        ResizeDevice: predict_resize_device,
+        DestroyDevice: predict_destroy_device,
     }
 )
 

@@ -6,6 +6,7 @@ of the tool that is named.
 
 from __future__ import annotations
 
+from harness.model.dax_rules import DAX_RULES
 from harness.model.defects import DEFECT_RULES
 from harness.model.mapping_rules import MAPPING_RULES
 from harness.model.rule_table_memory import MEMORY_TABLE
@@ -320,6 +321,7 @@ TABLE: tuple[Rule, ...] = (
         "Linux drivers/nvdimm/pmem.c pmem_do_write, btt.c btt_write_pg",
     ),
     *MEMORY_TABLE,
+    *DAX_RULES,
     *MAPPING_RULES,
     *DEFECT_RULES,
 )

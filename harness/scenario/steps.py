@@ -3,7 +3,8 @@
 A step is data. The guest side does it (``harness/guest/steps``), the model predicts it
 (``harness/model``), and neither knows the other: the names of the values that a step
 shows, listed under "Shows" in its docstring, are all that they share. Regions are counted
-by ascending physical address, from 0. Steps about mappings are in ``mapping_steps.py``.
+by ascending physical address, from 0. Steps about mappings are in ``mapping_steps.py``,
+about devices of soft-reserved memory in ``dax_steps.py``.
 """
 
 from __future__ import annotations
@@ -12,13 +13,24 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 import pydantic
 
+from harness.scenario.dax_steps import (
+    DAX_STEPS,
+    CreateDevice,
+    DaxRegions,
+    DestroyDevice,
+    ResizeDevice,
+)
 from harness.scenario.mapping_steps import MAPPING_STEPS, Fault, HwPoison, Mmap, PageMetadata
-from harness.scenario.step import Index, PositiveSize, Step
+from harness.scenario.step import DeviceStep, Index, PositiveSize, Step
 
 __all__ = [
+    "ABSENCE",
     "STEPS",
     "Churn",
+    "CreateDevice",
     "CreateNamespace",
+    "DaxRegions",
+    "DestroyDevice",
     "DestroyNamespaces",
     "Fault",
     "Filesystem",
@@ -32,6 +44,7 @@ __all__ = [
     "PageMetadata",
     "ReconfigureDevice",
     "Regions",
+    "ResizeDevice",
     "Step",
     "WriteRead",
 ]
@@ -130,11 +143,12 @@ class DestroyNamespaces(Step):
     region: Index = 0
 
 
-class ReconfigureDevice(Step):
-    """``daxctl reconfigure-device`` on the region's devdax device: RAM, or a device again.
+class ReconfigureDevice(DeviceStep):
+    """``daxctl reconfigure-device`` on a devdax device: RAM, or a device again.
 
-    As ``system-ram`` its memory is hotplugged by the kmem driver, and nothing else can be
-    done with the region until it is ``devdax`` again.
+    It is the pmem ``region``'s, or the ``device`` that is named. As ``system-ram`` its memory
+    is hotplugged by the kmem driver, and nothing else can be done with it until it is
+    ``devdax`` again.
 
     Shows ``outcome`` (``reconfigured``, or ``refused`` with ``errno`` and ``message``),
     ``mode``, ``target_node`` (the memory node), ``added_bytes`` (by which MemTotal grew,
@@ -144,15 +158,14 @@ class ReconfigureDevice(Step):
 
     kind: ClassVar[str] = "reconfigure-device"
     mode: Literal["system-ram", "devdax"]
-    region: Index = 0
 
 
-class GupTest(Step):
+class GupTest(DeviceStep):
     """The kernel's ``gup_test`` on one kind of memory.
 
     ``size`` is bytes (whole MiB); ``pages_per_call`` is gup_test's -n. ``shared`` maps
-    with MAP_SHARED; ``huge`` false asks for MADV_NOHUGEPAGE. ``region`` is where the
-    devdax or fsdax memory lives. ``anon`` and ``thp`` are private, whatever ``shared``.
+    with MAP_SHARED; ``huge`` false asks for MADV_NOHUGEPAGE. ``region`` or ``device`` is
+    where the devdax or fsdax memory lives. ``anon`` and ``thp`` are private, whatever ``shared``.
     gup_test touches all that it maps, and dies of what is not there; with ``touch`` false
     (devdax and fsdax alone) daxprobe makes its ioctl on memory that GUP is left to fault in.
 
@@ -175,7 +188,6 @@ class GupTest(Step):
     huge: bool = True
     repeats: Annotated[int, pydantic.Field(ge=1, le=100)] = 1
     touch: bool = True
-    region: Index = 0
 
 
 class Filesystem(Step):
@@ -219,5 +231,9 @@ _KINDS: tuple[type[Step], ...] = (
     Filesystem,
     WriteRead,
     *MAPPING_STEPS,
+    *DAX_STEPS,
 )
 STEPS: dict[str, type[Step]] = {step.kind: step for step in _KINDS}
+
+ABSENCE: tuple[Step, ...] = (Regions(), DaxRegions())
+"""What a guest is asked instead, where it cannot have what some step needs."""

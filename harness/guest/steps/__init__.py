@@ -13,6 +13,12 @@ from harness.guest.protocols import Shell
 from harness.guest.steps.block import make_filesystem, write_and_read
 from harness.guest.steps.churn import churn
 from harness.guest.steps.context import StepContext
+from harness.guest.steps.dax import (
+    create_device,
+    destroy_device,
+    resize_device,
+    show_dax_regions,
+)
 from harness.guest.steps.features import show_features
 from harness.guest.steps.gup import run_gup_test
 from harness.guest.steps.identity import identify_guest
@@ -27,7 +33,10 @@ from harness.guest.steps.tidy import Housekeeping
 from harness.records import Observation
 from harness.scenario.steps import (
     Churn,
+    CreateDevice,
     CreateNamespace,
+    DaxRegions,
+    DestroyDevice,
     DestroyNamespaces,
     Fault,
     Features,
@@ -39,6 +48,7 @@ from harness.scenario.steps import (
     PageMetadata,
     ReconfigureDevice,
     Regions,
+    ResizeDevice,
     Step,
     WriteRead,
 )
@@ -67,6 +77,10 @@ RUNNERS: dict[type[Step], Callable[[Any, Shell, StepContext], Observation]] = {
     Mmap: live,
     PageMetadata: dump_pages,
     HwPoison: poison,
+    DaxRegions: show_dax_regions,
+    CreateDevice: create_device,
+    ResizeDevice: resize_device,
+    DestroyDevice: destroy_device,
 }
 
 

@@ -92,7 +92,7 @@ def _script(step: GupTest) -> str:
     run = _RUN.format(times=times, options=" ".join(_options(step)))
     match step.memory:
         case "devdax" | "fsdax":
-            return locate(step.memory, step.region) + "pool=\n" + run
+            return locate(step.memory, step.place) + "pool=\n" + run
         case "hugetlb":
             return "pool=\n" + _RESERVE.format(size=step.size) + run
         case _:

@@ -28,7 +28,7 @@ def poison(step: HwPoison, shell: Shell, context: StepContext) -> Observation:
     run = run_probe(
         step.kind,
         "devdax",
-        step.region,
+        step.place,
         operations,
         shell,
         context,

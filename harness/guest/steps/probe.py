@@ -16,6 +16,7 @@ from harness.observe.daxprobe import signal_name as name_of
 from harness.observe.sections import parse_attributes, read_integer
 from harness.records import CommandRecord, Scalar
 from harness.scenario.mapping_steps import MappingStep
+from harness.scenario.step import DaxName
 
 FORK, END = "fork '{'", "'}'"
 
@@ -54,7 +55,7 @@ class ProbeRun:
 def run_probe(
     kind: str,
     memory: Literal["anon", "devdax", "fsdax"],
-    region: int,
+    place: int | DaxName,
     operations: Iterable[str],
     shell: Shell,
     context: StepContext,
@@ -62,12 +63,12 @@ def run_probe(
     prepare: str = "",
     messages: bool = False,
 ) -> ProbeRun:
-    """Run daxprobe's operations on a region's memory, whose path is in $file.
+    """Run daxprobe's operations on the memory of a place, whose path is in $file.
 
     ``kind`` is the step's, ``prepare`` shell text before. Raises InfrastructureError where
     the guest has no daxprobe, where that lacks something, or where it was garbled.
     """
-    script = "" if memory == "anon" else locate(memory, region)
+    script = "" if memory == "anon" else locate(memory, place)
     script += _RUN.format(
         kind=kind,
         prepare=prepare,
