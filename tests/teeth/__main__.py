@@ -21,7 +21,8 @@ from harness.progress import Progress
 from harness.report.results import new_run_directory
 from harness.store import Store
 from tests.teeth.replay import SCENARIOS, Difference, Recording, load_recordings
-from tests.teeth.variants import BEYOND_GUESTS, VARIANTS, Variant
+from tests.teeth.variant import Variant
+from tests.teeth.variants import BEYOND_GUESTS, VARIANTS
 
 _FAMILIES = [
     "feature",
@@ -35,6 +36,7 @@ _FAMILIES = [
     "btt",
     "vmemmap",
     "memmap",
+    "dyn",
 ]
 
 
@@ -67,7 +69,8 @@ def main() -> int:
 
 def _record(options: argparse.Namespace) -> Path:
     results = new_run_directory(Path("results"))
-    files = sorted(str(path) for path in SCENARIOS.glob("model*.yaml"))
+    found = (*SCENARIOS.glob("model*.yaml"), SCENARIOS / "dynamic-dax.yaml")
+    files = sorted(map(str, found))
     command = [sys.executable, "-m", "pytest", *files, "--arch", options.arch]
     command += ["--kernel", options.kernel, "--results", str(results), *options.pytest]
     subprocess.run(command, check=False)

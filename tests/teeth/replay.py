@@ -9,11 +9,12 @@ from pathlib import Path
 
 from harness.campaign.provide import Provider
 from harness.compare import compare
+from harness.errors import UserError
 from harness.model import Machine, Model
 from harness.records import KernelFacts, Observation, Prediction
 from harness.scenario.expand import Cell, expand
 from harness.scenario.schema import load_scenarios
-from harness.scenario.steps import Regions, Step
+from harness.scenario.steps import ABSENCE, Step
 from harness.target import load_targets
 
 _SHOWN = ("ok", "unsupported", "mismatch")
@@ -59,12 +60,15 @@ class Recording:
     def differences(self) -> Iterator[Difference]:
         """Everything that the model, as it is now, gets wrong.
 
-        A step that the model then calls impossible counts as wrong, too.
+        A step that the model then calls impossible, or a mistake, counts as wrong, too.
         """
         predictions = self._predictions()
-        for index, (prediction, seen) in enumerate(
-            zip(predictions, self.observations, strict=False)
-        ):
+        for index, seen in enumerate(self.observations):
+            try:
+                prediction = next(predictions)
+            except UserError as exc:
+                yield Difference("mistake", f"{self.cell.id} {exc}")
+                return
             if prediction.unsupported is not None and len(self.steps) > 1:
                 yield Difference("unsupported", prediction.unsupported)
             for mismatch in compare(prediction, seen).mismatches:
@@ -72,9 +76,10 @@ class Recording:
                 rule = self.rules.get((index, name), mismatch.expected.rule.id)
                 yield Difference(rule, f"{self.cell.id} {name}")
 
-    def _predictions(self) -> list[Prediction]:
+    def _predictions(self) -> Iterator[Prediction]:
         model = Model(Machine(self.cell.target, self.facts, self.cell.layout))
-        return [model.guest(), *map(model.predict, self.steps)]
+        yield model.guest()
+        yield from map(model.predict, self.steps)
 
 
 def load_recordings(results: Path, provider: Provider) -> list[Recording]:
@@ -90,7 +95,7 @@ def load_recordings(results: Path, provider: Provider) -> list[Recording]:
             continue
         cell = cells[entry["id"]]
         facts = provider.provide(cell.target, cell.config).kernel.facts
-        steps = (Regions(),) if entry["verdict"] == "unsupported" else cell.steps
+        steps = ABSENCE if entry["verdict"] == "unsupported" else cell.steps
         lines = (results / entry["folder"] / "steps.jsonl").read_text(encoding="utf-8")
         recordings.append(Recording.of(cell, facts, steps, tuple(_observations(lines))))
     return recordings

@@ -5,14 +5,13 @@ A rule that no variant and no guest can tell from another is listed with the rea
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 from unittest import mock
 
 from harness.model import geometry, identity, kmem, memmap, namespace, ndctl, vmemmap_ram
 from harness.model.machine import Machine
+from tests.teeth.dax_variants import DAX_VARIANTS
+from tests.teeth.variant import Variant
 from tests.teeth.wrong import (
     around,
     as_fsdax,
@@ -32,15 +31,6 @@ from tests.teeth.wrong import (
 )
 
 MIB = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """One mistake: what is wrong, the rules whose values it breaks, and how to make it."""
-
-    mistake: str
-    rules: tuple[str, ...]
-    apply: Callable[[], AbstractContextManager[Any]]
 
 
 VARIANTS = (
@@ -267,6 +257,7 @@ VARIANTS = (
         ("defect.folio-head", "defect.radix-compounds"),
         lambda: mock.patch("harness.model.complaints.of_holding", return_value=()),
     ),
+    *DAX_VARIANTS,
 )
 
 # What no guest of ours can show to be wrong.
