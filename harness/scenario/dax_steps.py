@@ -1,15 +1,9 @@
 """Steps about dynamic dax regions: devices made, resized and destroyed in soft-reserved memory.
 
 Like those in ``steps.py``, which lists them among all others. ``dax_region`` counts regions of
-soft-reserved memory by ascending physical address, from 0; a ``device`` such as ``dax0.1`` is
-device 1 of the first. The devdax device of a pmem namespace is the only one of a static
-region: a step that names a ``region`` asks the kernel for what it refuses there.
-
-A device's values are ``size_bytes``, ``align_bytes``, ``resource`` (the address of its first
-byte, or of its region's where it has none), ``target_node`` (None where it has none),
-``driver`` (``device_dax``, ``kmem``, or None), ``ranges`` (their number) and for each, in the
-order of its offsets, ``range<i>.start``, ``range<i>.end`` (its last byte) and
-``range<i>.page_offset`` (base pages).
+soft-reserved memory by ascending physical address, from 0. The devdax device of a pmem
+namespace is the only one of a static region: a step that names a ``region`` asks the kernel for
+what it refuses there.
 """
 
 from __future__ import annotations
@@ -22,7 +16,18 @@ from harness.scenario.step import Device, DeviceStep, Index, PositiveSize, Step
 from harness.target import Size
 
 
-class DaxRegions(Step):
+class DaxStep(Step):
+    """What steps that show devices have in common.
+
+    A device's values are ``size_bytes``, ``align_bytes``, ``resource`` (the address of its first
+    byte, or of its region's where it has none), ``target_node`` (None where it has none),
+    ``driver`` (``device_dax``, ``kmem``, or None), ``ranges`` (their number) and for each, in
+    the order of its offsets, ``range<i>.start``, ``range<i>.end`` (its last byte) and
+    ``range<i>.page_offset`` (base pages).
+    """
+
+
+class DaxRegions(DaxStep):
     """Read what the kernel made of soft-reserved memory: regions, and the devices in them.
 
     Shows ``dax_regions`` (their number) and for each ``dax_region<i>.size_bytes``,
@@ -35,11 +40,12 @@ class DaxRegions(Step):
     kind: ClassVar[str] = "dax-regions"
 
 
-class CreateDevice(Step):
+class CreateDevice(DaxStep):
     """``daxctl create-device`` in one region.
 
     Without ``size`` daxctl takes all that is free, without ``align`` the device has the
-    region's. ``region`` asks for it in the static region of a pmem namespace.
+    region's. ``dax_region`` counts regions of soft-reserved memory by ascending address, from 0;
+    ``region`` asks for a device in the static region of a pmem namespace instead.
 
     Shows ``outcome`` (``created`` or ``refused``), ``available_bytes``, ``devices`` and
     ``seed`` of the region afterwards. Created: ``device`` (its id), its values,
@@ -55,7 +61,7 @@ class CreateDevice(Step):
     align: PositiveSize | None = None
 
 
-class ResizeDevice(DeviceStep):
+class ResizeDevice(DaxStep, DeviceStep):
     """``daxctl reconfigure-device --size`` on a device that is disabled for it.
 
     A device that then has memory is enabled afterwards. With ``disable`` false it is neither

@@ -46,8 +46,11 @@ class Step(Record):
 
 
 class DeviceStep(Step):
-    """A step about a device: what was last made in a pmem ``region``, or the ``device`` of
-    soft-reserved memory that is named."""
+    """A step about a device: what was last made in a pmem region, or one that is named.
+
+    ``device`` names one of soft-reserved memory in place of ``region``: ``dax0.1`` is device 1
+    of the first region of such memory.
+    """
 
     region: Index = 0
     device: Device | None = None

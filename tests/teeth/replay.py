@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -60,15 +61,14 @@ class Recording:
     def differences(self) -> Iterator[Difference]:
         """Everything that the model, as it is now, gets wrong.
 
-        A step that the model then calls impossible, or a mistake, counts as wrong, too.
+        A step that the model then calls impossible, or makes no sense of, counts as wrong, too.
         """
         predictions = self._predictions()
-        for index, seen in enumerate(self.observations):
-            try:
-                prediction = next(predictions)
-            except UserError as exc:
-                yield Difference("mistake", f"{self.cell.id} {exc}")
-                return
+        if len(predictions) <= len(self.steps):
+            yield Difference("refused", f"{self.cell.id} {self.steps[len(predictions) - 1].kind}")
+        for index, (prediction, seen) in enumerate(
+            zip(predictions, self.observations, strict=False)
+        ):
             if prediction.unsupported is not None and len(self.steps) > 1:
                 yield Difference("unsupported", prediction.unsupported)
             for mismatch in compare(prediction, seen).mismatches:
@@ -76,10 +76,14 @@ class Recording:
                 rule = self.rules.get((index, name), mismatch.expected.rule.id)
                 yield Difference(rule, f"{self.cell.id} {name}")
 
-    def _predictions(self) -> Iterator[Prediction]:
+    def _predictions(self) -> list[Prediction]:
+        """What the model makes of the steps, up to one that it refuses."""
         model = Model(Machine(self.cell.target, self.facts, self.cell.layout))
-        yield model.guest()
-        yield from map(model.predict, self.steps)
+        predictions = [model.guest()]
+        with suppress(UserError):
+            for step in self.steps:
+                predictions.append(model.predict(step))
+        return predictions
 
 
 def load_recordings(results: Path, provider: Provider) -> list[Recording]:

@@ -13,15 +13,13 @@ from harness.observe.vmstat import counter_change, parse_meminfo
 from harness.records import Observation, Scalar
 from harness.scenario.steps import ReconfigureDevice
 
-# With --force daxctl takes the memory offline first. A device that comes back has its struct
-# pages initialised again: the next step that counts messages of that starts anew.
+# With --force daxctl takes the memory offline first.
 _RECONFIGURE = """\
 mark before
 grep MemTotal /proc/meminfo
 mark daxctl
 daxctl reconfigure-device --force --mode={mode} $device
 status=$?
-rm -f /run/daxhound-memmap
 mark after
 grep MemTotal /proc/meminfo
 exit $status
