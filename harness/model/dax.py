@@ -7,6 +7,7 @@ is refused in ``dax_change.py``; what daxctl leaves behind is ndctl's daxctl/dev
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from harness.errors import UserError
 from harness.model.availability import why_no_dax_device, why_no_mode, why_no_soft_reserved
@@ -45,12 +46,10 @@ def _expect_whole_region(machine: Machine, region: DaxRegion) -> Iterator[Expect
     yield Expected(f"{name}.align_bytes", region.align, rule)
     yield Expected(f"{name}.youngest", region.youngest, RULES["dyn.seed"])
     for expected in _expect_region(region):
-        yield Expected(f"{name}.{expected.name}", expected.value, expected.rule)
+        yield replace(expected, name=f"{name}.{expected.name}")
     for id_, device in sorted(region.devices.items()):
         for expected in _expect_device(machine, region, device):
-            yield Expected(
-                f"dax{region.index}.{id_}.{expected.name}", expected.value, expected.rule
-            )
+            yield replace(expected, name=f"dax{region.index}.{id_}.{expected.name}")
 
 
 def _expect_region(region: DaxRegion) -> tuple[Expected, ...]:
@@ -96,17 +95,16 @@ def predict_create_device(state: GuestState, step: CreateDevice) -> Prediction:
     if free == 0:
         refused = Refused(RULES["dyn.no-space"], "ENOSPC", "ENOSPC", "nothing is available")
         return Prediction(step.kind, (*refused.expected(), *_expect_region(region)))
-    region.create()
-    device = region.devices[region.seed or 0]
+    made = region.create()
+    device = made if region.seed is None else region.devices[region.seed]
     before = cost_of_device(machine, device)
     wanted = free if step.size is None else step.size
     refusal = change(machine, region, device, wanted, step.align)
     if refusal is not None:
         return Prediction(step.kind, (*refusal.expected(), *_expect_region(region)))
     region.bind(device, "device_dax")
-    made = RULES["dyn.created"]
     expected = (
-        Expected("outcome", "created", made),
+        Expected("outcome", "created", RULES["dyn.created"]),
         Expected("device", device.id, RULES["dyn.seed"]),
         *_expect_device(machine, region, device),
         *_expect_region(region),
@@ -144,10 +142,10 @@ def predict_resize_device(state: GuestState, step: ResizeDevice) -> Prediction:
 
 
 def _shown_by(rule: Rule, values: Iterator[Expected]) -> Iterator[Expected]:
-    """A device's values, its size by the rule that it came about by."""
+    """A device's values, its size and ranges by the rule that they came about by."""
     for expected in values:
-        own = expected.name == "size_bytes"
-        yield Expected(expected.name, expected.value, rule) if own else expected
+        own = expected.name == "size_bytes" or expected.rule == RULES["dyn.first-fit"]
+        yield replace(expected, rule=rule) if own else expected
 
 
 def predict_destroy_device(state: GuestState, step: DestroyDevice) -> Prediction:
@@ -172,8 +170,8 @@ def predict_destroy_device(state: GuestState, step: DestroyDevice) -> Prediction
     else:
         region.delete(device)
         outcome = (Expected("outcome", "destroyed", RULES["dyn.destroyed"]),)
-    change = expect_change(machine, before, DeviceCost())
-    return Prediction(step.kind, (*outcome, *_expect_region(region), *change))
+    returned = expect_change(machine, before, DeviceCost())
+    return Prediction(step.kind, (*outcome, *_expect_region(region), *returned))
 
 
 def _stays(device: DaxDevice) -> bool:

@@ -104,14 +104,16 @@ DAX_VARIANTS = (
     ),
     Variant(
         "all soft-reserved memory is on node 0",
-        ("dyn.node", "kmem.no-node"),
+        ("dyn.node",),
         instead(soft_reserved, "node_of", lambda *_: 0),
     ),
     Variant(
-        "nothing is taken of what is available",
-        ("dyn.available", "dyn.no-space"),
+        "a region keeps a PMD for itself",
+        ("dyn.available",),
         lambda: mock.patch.object(
-            DaxRegion, "available_bytes", property(lambda self: self.span.size)
+            DaxRegion,
+            "available_bytes",
+            property(lambda self: max(0, sum(hole.size for hole in self.holes()) - 2 * MIB)),
         ),
     ),
     Variant(

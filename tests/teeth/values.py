@@ -153,4 +153,6 @@ MISTAKES = (
     Said("a poisoned page is lost", "poison.retouch", opposite),
     Said("nothing is recovered", "poison.recovered", instead("dax page: Recovered", "Failed")),
     Said("kmem keeps a block", "kmem.returned", plus(MIB)),
+    Said("a device on no node is ENODEV", "kmem.no-node", instead("EINVAL", "ENODEV")),
+    Said("what a region has not is ENOMEM", "dyn.no-space", instead("ENOSPC", "ENOMEM")),
 )
