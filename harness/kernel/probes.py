@@ -252,6 +252,15 @@ def rxe_page_list_fits(source: Path) -> bool | None:
     return None if text is None else _RXE_PAGE_LIST.search(text) is None
 
 
+def hmem_for_kmem(source: Path) -> bool | None:
+    """Whether devices of soft-reserved memory go to kmem by default (6.3).
+
+    Reads drivers/dax/hmem/hmem.c.
+    """
+    text = _read(source / "drivers/dax/hmem/hmem.c")
+    return None if text is None else "IORESOURCE_DAX_KMEM" in text
+
+
 def powerpc_block_of_nodes(source: Path) -> bool | None:
     """Whether powerpc makes hotplug blocks as large as its memory nodes allow (6.6).
 
@@ -289,6 +298,7 @@ PROBES: Mapping[str, Callable[[Path], bool | None]] = MappingProxyType(
             gup_test_rounds_hugetlb,
             rdma_persistent_access,
             rxe_page_list_fits,
+            hmem_for_kmem,
         )
     }
 )

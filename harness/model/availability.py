@@ -32,7 +32,10 @@ def why_no_mode(machine: Machine, mode: Mode) -> str | None:
 
 def why_no_gup(machine: Machine, step: GupTest) -> str | None:
     """Why gup_test cannot run on this kind of memory in the guest."""
-    return why_not_built(machine, ("GUP_TEST",)) or why_no_memory(machine, step.memory)
+    missing = why_not_built(machine, ("GUP_TEST",))
+    if missing:
+        return missing
+    return why_no_dax_device(machine) if step.device else why_no_memory(machine, step.memory)
 
 
 def why_no_memory(machine: Machine, memory: Memory) -> str | None:
@@ -70,6 +73,19 @@ def why_no_hmem(machine: Machine) -> str | None:
     if machine.mmu != "x86" and machine.mmu != "arm64":
         return f"{machine.target.name}: soft-reserved memory is EFI's"
     return why_not_built(machine, ("EFI_SOFT_RESERVE", "DEV_DAX_HMEM"))
+
+
+def why_no_soft_reserved(machine: Machine) -> str | None:
+    """Why the guest can have no region of soft-reserved memory."""
+    if machine.target.soft_reserved is not None:
+        return why_no_hmem(machine)
+    nothing = "neither firmware nor command line can set RAM aside"
+    return why_no_hmem(machine) or f"{machine.target.name}: {nothing}"
+
+
+def why_no_dax_device(machine: Machine) -> str | None:
+    """Why no device-dax can be made of soft-reserved memory."""
+    return why_no_soft_reserved(machine) or why_not_built(machine, ("DEV_DAX",))
 
 
 def predict_features(state: GuestState, step: Features) -> Prediction:

@@ -180,6 +180,11 @@ class Machine:
         return self.probe("dax_refcount_rework", since=(6, 15))
 
     @cached_property
+    def gives_hmem_to_kmem(self) -> bool:
+        """Whether a device of soft-reserved memory is RAM again unless asked not to (6.3)."""
+        return self.probe("hmem_for_kmem", since=(6, 3))
+
+    @cached_property
     def reads_nodes(self) -> bool:
         """Whether the kernel asks the firmware for memory nodes: by ACPI, or the device tree."""
         return self.mmu in POWERPC or self.kernel.has("ACPI_NUMA")

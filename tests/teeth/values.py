@@ -159,4 +159,6 @@ MISTAKES = (
     Said("RDMA ends in an error", "rdma.data", instead("success", "local protection error")),
     Said("a page stays pinned", "rdma.nothing-left", plus(1)),
     Said("registering nothing is EINVAL", "rdma.not-there", instead("EFAULT", "EINVAL")),
+    Said("a device on no node is ENODEV", "kmem.no-node", instead("EINVAL", "ENODEV")),
+    Said("what a region has not is ENOMEM", "dyn.no-space", instead("ENOSPC", "ENOMEM")),
 )

@@ -10,6 +10,7 @@ from unittest import mock
 
 from harness.model import geometry, identity, kmem, memmap, namespace, ndctl, rdma, vmemmap_ram
 from harness.model.machine import Machine
+from tests.teeth.dax_variants import DAX_VARIANTS
 from tests.teeth.life import LIFE_VARIANTS
 from tests.teeth.wrong import (
     Variant,
@@ -278,6 +279,7 @@ VARIANTS = (
         ("rdma.persistent",),
         instead(rdma, "POWERPC", frozenset({"x86", "arm64"})),
     ),
+    *DAX_VARIANTS,
 )
 
 # What no guest of ours can show to be wrong.

@@ -336,3 +336,11 @@ def test_a_saved_command_is_the_compiler_and_its_flags() -> None:
     assert parse_saved_command(saved) == (
         *("ccache", "gcc", "-I./include", '-DTEXT="a b"', "-DHASH=#", "-DCASH=$", "-c"),
     )
+
+
+@pytest.mark.parametrize("later", [True, False])
+def test_who_gets_soft_reserved_memory(tmp_path: Path, later: bool) -> None:
+    flags = "IORESOURCE_DAX_KMEM" if later else "0"
+    probe = f"alloc_dax_region(dev, pdev->id, &range, node, PMD_SIZE, {flags});"
+    tree = source(tmp_path, {"drivers/dax/hmem/hmem.c": probe})
+    assert probe_source(tree)["hmem_for_kmem"] is later

@@ -13,6 +13,12 @@ from harness.guest.protocols import Shell
 from harness.guest.steps.churn import churn
 from harness.guest.steps.context import StepContext
 from harness.guest.steps.data import read_back, write_and_read
+from harness.guest.steps.dax import (
+    create_device,
+    destroy_device,
+    resize_device,
+    show_dax_regions,
+)
 from harness.guest.steps.features import show_features
 from harness.guest.steps.filesystem import make_filesystem
 from harness.guest.steps.gup import run_gup_test
@@ -31,7 +37,10 @@ from harness.guest.steps.tidy import Housekeeping
 from harness.records import Observation
 from harness.scenario.steps import (
     Churn,
+    CreateDevice,
     CreateNamespace,
+    DaxRegions,
+    DestroyDevice,
     DestroyNamespaces,
     Fault,
     Features,
@@ -46,6 +55,7 @@ from harness.scenario.steps import (
     ReadBack,
     ReconfigureDevice,
     Regions,
+    ResizeDevice,
     Step,
     TakeAway,
     WriteRead,
@@ -80,6 +90,10 @@ RUNNERS: dict[type[Step], Callable[[Any, Shell, StepContext], Observation]] = {
     PowerCycle: power_cycle,
     TakeAway: take_away,
     RdmaRegister: register,
+    DaxRegions: show_dax_regions,
+    CreateDevice: create_device,
+    ResizeDevice: resize_device,
+    DestroyDevice: destroy_device,
 }
 
 

@@ -75,7 +75,7 @@ def _script(step: GupTest) -> str:
     run = _RUN.format(times=times, options=" ".join(_options(step)), release=release)
     match step.memory:
         case "devdax" | "fsdax":
-            return locate(step.memory, step.region) + run
+            return locate(step.memory, step.place) + run
         case "hugetlb":
             return reserve_huge_pages(step.size) + run
         case _:

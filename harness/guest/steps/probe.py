@@ -16,6 +16,7 @@ from harness.observe.daxprobe import signal_name as name_of
 from harness.observe.sections import parse_attributes, read_integer
 from harness.records import CommandRecord, Scalar
 from harness.scenario.mapping_steps import MappingStep
+from harness.scenario.step import DaxName
 
 FORK, END = "fork '{'", "'}'"
 
@@ -62,7 +63,7 @@ class ProbeRun:
 def run_probe(
     kind: str,
     memory: Literal["anon", "devdax", "fsdax"],
-    region: int,
+    place: int | DaxName,
     operations: Iterable[str],
     shell: Shell,
     context: StepContext,
@@ -72,13 +73,13 @@ def run_probe(
     cleanup: str = "",
     messages: bool = False,
 ) -> ProbeRun:
-    """Run a program's operations on a region's memory, whose path is in $file.
+    """Run a program's operations on the memory of a place, whose path is in $file.
 
     ``kind`` is the step's, ``prepare`` and ``cleanup`` shell text around. Raises
     InfrastructureError where the guest has no such program, where that lacks something, or
     where it was garbled.
     """
-    script = "" if memory == "anon" else locate(memory, region)
+    script = "" if memory == "anon" else locate(memory, place)
     script += _RUN.format(
         kind=kind,
         program=program,
