@@ -12,6 +12,8 @@ from harness.plugin.hooks import (
     pytest_configure,
     pytest_configure_node,
     pytest_report_header,
+    pytest_runtest_makereport,
+    pytest_runtestloop,
     pytest_sessionstart,
 )
 from harness.plugin.items import collect_scenarios
@@ -24,5 +26,7 @@ __all__ = [
     "pytest_configure",
     "pytest_configure_node",
     "pytest_report_header",
+    "pytest_runtest_makereport",
+    "pytest_runtestloop",
     "pytest_sessionstart",
 ]

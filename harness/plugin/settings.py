@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,9 +25,13 @@ from harness.target import Target, load_targets, select_targets
 
 # Whatever runs guests is imported once one is to be run: collecting must not wait for it.
 if TYPE_CHECKING:
+    from harness.campaign.attempt import RunOptions
     from harness.campaign.cell import CellRunner
+    from harness.campaign.order import Runner
     from harness.campaign.pool import GuestPool
+    from harness.campaign.provide import Provider
     from harness.campaign.series import SeriesRunner
+    from harness.cluster.runner import ClusterRunner
 
 # How the controller of pytest-xdist tells its workers where results go.
 RUN_DIRECTORY_INPUT = "daxhound_run_directory"
@@ -102,6 +107,18 @@ def add_options(parser: pytest.Parser) -> None:
         help="part I of N of the cells; see daxhound plan (default: all of them)",
     )
     group.addoption(
+        "--cluster",
+        metavar="ADDRESS",
+        help="run cells on the workers of a Dask cluster, tcp://scheduler:8786 (default: here)",
+    )
+    group.addoption(
+        "--cluster-wait",
+        type=float,
+        default=300.0,
+        metavar="SECONDS",
+        help="with --cluster: how long cells wait for a worker that can run them (default: 300)",
+    )
+    group.addoption(
         "--ignore-reports",
         metavar="FILE",
         type=Path,
@@ -128,6 +145,7 @@ class Settings:
     def read(cls, config: pytest.Config) -> Settings:
         """Raises UserError for options that cannot be meant."""
         parse_kernel_spec(config.getoption("--kernel"))
+        _check_cluster(config)
         known = load_targets()
         selected = select_targets(config.getoption("--arch") or ["all"], known)
         series = _series(config)
@@ -158,28 +176,74 @@ class Settings:
         results = self.config.invocation_params.dir / "results"
         return open_run_directory(self.config.getoption("--results"), results)
 
+    @property
+    def runner(self) -> Runner:
+        """Runs cells, here or on a cluster."""
+        return self.local_runner if self.cluster is None else self.cluster
+
     @cached_property
-    def runner(self) -> CellRunner:
-        """Runs cells, each in a guest of its own."""
-        from harness.campaign.attempt import RunOptions
+    def local_runner(self) -> CellRunner:
+        """Runs cells, those that one guest can run in one guest."""
         from harness.campaign.cell import CellRunner
+
+        return CellRunner(self.provider, self.run_options, self.run_directory, self.pool)
+
+    @cached_property
+    def provider(self) -> Provider:
+        """Has kernels and images."""
         from harness.campaign.provide import Provider
 
-        provider = Provider(Store.default(), self.kernel, UncapturedProgress(self.config))
-        options = RunOptions(
+        return Provider(Store.default(), self.kernel, UncapturedProgress(self.config))
+
+    @property
+    def run_options(self) -> RunOptions:
+        from harness.campaign.attempt import RunOptions
+
+        return RunOptions(
             transport=self.config.getoption("--transport"),
             patience=self.config.getoption("--patience"),
             ignore=self.ignore,
         )
-        return CellRunner(provider, options, self.run_directory, self.pool)
+
+    @cached_property
+    def cluster(self) -> ClusterRunner | None:
+        """Runs cells on a cluster; None without ``--cluster``.
+
+        Raises UserError where Dask is not installed, InfrastructureError where no cluster
+        answers.
+        """
+        address: str | None = self.config.getoption("--cluster")
+        if address is None:
+            return None
+        try:
+            from harness.cluster.runner import ClusterRunner, connect
+        except ModuleNotFoundError as exc:
+            raise UserError(
+                f"--cluster needs {exc.name}, which is not installed",
+                hint="pip install 'daxhound[cluster]'",
+            ) from exc
+        return ClusterRunner(
+            connect(address),
+            self.provider,
+            self.run_options,
+            self.run_directory,
+            guests=self.guests,
+            patience=self.config.getoption("--cluster-wait"),
+            tell=self.provider.progress.line,
+        )
+
+    @property
+    def guests(self) -> int:
+        """How many guests are kept between two cells. A series takes turns on two."""
+        fresh: bool = self.config.getoption("--fresh")
+        return 0 if fresh else 1 if self.series is None else 2
 
     @cached_property
     def pool(self) -> GuestPool:
-        """Guests between two cells; closed by :meth:`close`. A series takes turns on two."""
+        """Guests between two cells; closed by :meth:`close`."""
         from harness.campaign.pool import GuestPool
 
-        fresh: bool = self.config.getoption("--fresh")
-        return GuestPool(0 if fresh else 1 if self.series is None else 2)
+        return GuestPool(self.guests)
 
     @cached_property
     def series_runner(self) -> SeriesRunner:
@@ -189,12 +253,19 @@ class Settings:
         from harness.campaign.kept import KeptRunner
         from harness.campaign.series import SeriesRunner
 
-        kept = KeptRunner(self.runner, fresh=self.config.getoption("--fresh"))
         timings: int = self.config.getoption("--timings")
-        return SeriesRunner(kept, self.series, timings, self.intentions)
+        runner: Runner
+        if self.cluster is not None:
+            # What is kept here is known to be this host's QEMU's.
+            runner = self.cluster
+        else:
+            runner = KeptRunner(self.local_runner, fresh=self.config.getoption("--fresh"))
+        return SeriesRunner(runner, self.series, timings, self.intentions)
 
     def close(self) -> None:
-        """End what still waits for a cell."""
+        """End what still waits for a cell, and what runs elsewhere."""
+        if self.__dict__.get("cluster") is not None:
+            self.__dict__["cluster"].close()
         if "pool" in self.__dict__:
             self.pool.close()
 
@@ -219,6 +290,26 @@ class Settings:
             ],
         }
         return {"kernel": self.kernel, "series": series}
+
+
+def _check_cluster(config: pytest.Config) -> None:
+    """What says nothing, or the wrong thing, on many machines."""
+    address: str | None = config.getoption("--cluster")
+    if address is None:
+        return
+    if not re.fullmatch(r"(tcp|tls|ws|wss|ucx)://.+", address):
+        hint = f"--cluster tcp://{address or 'scheduler'}{'' if ':' in address else ':8786'}"
+        raise UserError(f"--cluster {address}: no address of a Dask scheduler", hint=hint)
+    if config.getoption("numprocesses", None):
+        raise UserError(
+            "-n runs cells here and --cluster elsewhere",
+            hint="--cluster alone: every worker runs as many guests as it has cores",
+        )
+    if config.getoption("--timings"):
+        raise UserError(
+            "--timings compares guests of one machine, and --cluster has many",
+            hint="one of the two",
+        )
 
 
 def _series(config: pytest.Config) -> Series | None:
