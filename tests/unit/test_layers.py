@@ -66,6 +66,7 @@ ALLOWED: dict[str, set[str]] = {
     "plugin": EDGES | {"campaign", "cluster", "report", "pairs", "model"},
     "commands": EDGES | {"campaign", "report", "triage", "doctor", "prune", "pack", "plan"},
     "cli": LEAVES | {"commands"},
+    "manpage": {"cli", "commands"},
 }
 
 
