@@ -36,7 +36,11 @@ class CellRunner:
         cannot be had.
         """
         try:
-            return self._run(order, CellFolder(self.run_directory, order.id))
+            folder = CellFolder(self.run_directory, order.id)
+            try:
+                return self._run(order, folder)
+            finally:
+                folder.running.remove()
         except InfrastructureError as exc:  # of the folder: a cell without one cannot be tried
             return unbuilt(order, self.provider.kernel_name, Verdict.INFRASTRUCTURE, str(exc))
 
@@ -55,6 +59,7 @@ class CellRunner:
     def _attempt(self, order: Order, folder: CellFolder, *, fresh: bool) -> CellResult:
         started = time.monotonic()
         cell, kernel = order.cell, self.provider.kernel_name
+        folder.running.write("build")
         try:
             provisions = self.provider.provide(cell.target, cell.config, order.patches)
         except InfrastructureError as exc:
