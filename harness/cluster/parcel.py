@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -19,6 +21,7 @@ from harness.store import Store
 
 PIECE_BYTES: Final = 4 << 20
 _ARRIVING = ".arriving"
+_KEPT_SECONDS: Final = 7 * 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +84,21 @@ def _take_in(store: Store, parcel: Parcel, ask: Ask) -> None:
 
     def build(into: Path) -> None:
         arriving.mkdir(exist_ok=True)
+        _sweep(arriving)
         # All of them before the first is moved: what is in ``into`` is lost when one fails.
         arrived = [_whole(arriving, parcel, file, ask) for file in parcel.files]
         for file, path in zip(parcel.files, arrived, strict=True):
             shutil.move(path, into / file.name)
 
     store.provide(parcel.kind, parcel.key, build)
+
+
+def _sweep(arriving: Path) -> None:
+    """Remove what nobody went on with."""
+    for path in arriving.iterdir():
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > _KEPT_SECONDS:
+                path.unlink()
 
 
 def _whole(arriving: Path, parcel: Parcel, file: ParcelFile, ask: Ask) -> Path:

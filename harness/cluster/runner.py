@@ -31,12 +31,18 @@ def connect(address: str) -> Client:
 
     TLS is as Dask's configuration has it.
     """
-    # Dask tells in its log what this side says better itself.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    _silence_dask()
     try:
         return Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
     except (OSError, TimeoutError, ValueError, TypeError) as exc:
         raise InfrastructureError(f"no Dask scheduler answers at {address}: {exc}") from exc
+
+
+def _silence_dask() -> None:
+    """What Dask logs is said better by this side; its loggers have levels of their own."""
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] in ("distributed", "tornado"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def _cores(workers: Iterable[Resources]) -> int:

@@ -44,8 +44,9 @@ class RunningWorker:
 
 @dataclass(frozen=True, slots=True)
 class RunningCluster:
-    """Where the scheduler is, and the workers."""
+    """The scheduler, where it is, and the workers."""
 
+    scheduler: subprocess.Popen[bytes]
     address: str
     workers: tuple[RunningWorker, ...]
 
@@ -57,15 +58,15 @@ def dask_cluster(directory: Path, workers: int) -> Iterator[RunningCluster]:
     with contextlib.ExitStack() as stack:
         words = ["distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
         words += ["--no-dashboard", "--scheduler-file", str(file)]
-        stack.enter_context(_process(words, directory / "scheduler"))
-        wait_for(file.exists, _START_SECONDS)
+        scheduler = stack.enter_context(_process(words, directory / "scheduler"))
+        wait_for(lambda: file.exists() and file.read_text().endswith("}"), _START_SECONDS)
         address: str = json.loads(file.read_text())["address"]
         started = [
             stack.enter_context(_worker(address, directory / f"w{number}"))
             for number in range(workers)
         ]
         wait_for(lambda: all(worker.registered for worker in started), _START_SECONDS)
-        yield RunningCluster(address, tuple(started))
+        yield RunningCluster(scheduler, address, tuple(started))
 
 
 @contextlib.contextmanager

@@ -27,12 +27,14 @@ from harness.cluster.chunks import needs
 from harness.cluster.folder import pack_folder
 from harness.cluster.link import WorkerLink
 from harness.cluster.parcel import Parcel, ParcelFile
+from harness.cluster.runner import connect
 from harness.errors import InfrastructureError
 from harness.records import CellResult, Verdict
 from harness.report.results import folder_name
 from harness.scenario.find import choose_cells
 from harness.scratch import scratch_directory
 from harness.store import Store
+from tests.support.dask_cluster import dask_cluster
 
 CODE = "code"
 CELL = choose_cells(["s390x"], ["gup-anon"])[0]
@@ -212,6 +214,20 @@ def test_cells_that_no_worker_can_run_are_waited_for_and_then_given_up(
     one.send(job())
     assert "no worker of 1 has this very daxhound" in verdict(one, ORDERS[2])
     assert any("waiting for a worker" in notice for notice in one.notices())
+
+
+def test_a_lost_scheduler_is_the_hosts_trouble_for_what_is_still_out(tmp_path: Path) -> None:
+    with dask_cluster(tmp_path, workers=0) as cluster:
+        client = connect(cluster.address)
+        one = Agent(client, Store(tmp_path / "store"), tmp_path / "results", CODE, SECONDS)
+        one.send(job(*ORDERS[:2]))
+        assert one.outcome(ORDERS[0], 0.5) is None
+        cluster.scheduler.kill()
+        assert "the cluster's scheduler was lost" in verdict(one, ORDERS[0])
+        one.send(job(ORDERS[2]))
+        assert "the cluster's scheduler was lost" in verdict(one, ORDERS[2])
+        one.close()
+        client.close()
 
 
 def test_what_runs_is_cancelled_at_the_end(start: Callable[..., Agent], client: Any) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -79,6 +81,17 @@ def test_a_transfer_that_was_cut_goes_on_where_it_stopped(stores: tuple[Store, S
     take_in(receiver, [described(sender)], second.ask)
     assert receiver.find("kernel", "key") is not None
     assert sorted(first.offsets + second.offsets) == sorted([0, *range(0, 10240, 1000)])
+
+
+def test_what_nobody_went_on_with_is_swept(stores: tuple[Store, Store]) -> None:
+    sender, receiver = stores
+    arriving = receiver.root / ".arriving"
+    arriving.mkdir(parents=True)
+    for name, age in (("old", 8 * 86400), ("new", 3600)):
+        (arriving / name).touch()
+        os.utime(arriving / name, (time.time() - age,) * 2)
+    take_in(receiver, [described(sender)], Sender(sender).ask)
+    assert [path.name for path in arriving.iterdir()] == ["new"]
 
 
 def test_what_arrives_damaged_is_asked_for_again(stores: tuple[Store, Store]) -> None:
