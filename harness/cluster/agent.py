@@ -52,11 +52,16 @@ class _Sent:
 
 @dataclass(slots=True)
 class _State:
-    """What both threads look at, under one lock."""
+    """What both threads look at, under one lock.
+
+    ``broken`` is what every cell without an outcome comes to. ``notices`` are what a person
+    should hear, and whether he has.
+    """
 
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     waiting: list[Job] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
+    notices: dict[str, bool] = field(default_factory=dict)
+    broken: InfrastructureError | None = None
     stopped: bool = False
 
 
@@ -99,15 +104,17 @@ class Agent:
 
     def outcome(self, order: Order, seconds: float) -> Outcome | None:
         """What a cell came to, awaited for so long; None where it is not known yet."""
+        state = self._state
         with self._changed:
-            self._changed.wait_for(lambda: order.id in self._state.outcomes, seconds)
-            return self._state.outcomes.get(order.id)
+            self._changed.wait_for(lambda: order.id in state.outcomes or state.broken, seconds)
+            return state.outcomes.get(order.id, state.broken)
 
     def notices(self) -> list[str]:
         """What a person should hear, each once."""
         with self._changed:
-            told, self._state.notices = self._state.notices, []
-            return told
+            new = [text for text, told in self._state.notices.items() if not told]
+            self._state.notices.update(dict.fromkeys(new, True))
+            return new
 
     def close(self) -> None:
         """End what runs. Workers end the guests of a task that is cancelled."""
@@ -126,25 +133,14 @@ class Agent:
                 for key in ended:
                     self._conclude(self._sent.pop(key))
                 self._look_for_workers()
-        except Exception as exc:  # of Dask, which has no common base: the run goes on without
-            self._break(exc)
-        finally:
-            self._clean_up()
-
-    def _clean_up(self) -> None:
-        if self._client.status == "running":
-            self._client.cancel([sent.future for sent in self._sent.values()])
-            self._inbox.close()
-
-    def _break(self, exc: Exception) -> None:
-        """No cell is waited for that cannot come."""
-        broken = InfrastructureError(f"the cluster's scheduler was lost: {exc}")
-        self.settle((order for sent in self._sent.values() for order in sent.job.orders), broken)
-        while not self._state.stopped:
+        except Exception as exc:  # Dask's have no base of their own
             with self._changed:
-                waiting, self._state.waiting = self._state.waiting, []
-            self.settle((order for job in waiting for order in job.orders), broken)
-            time.sleep(_POLL_SECONDS)
+                self._state.broken = InfrastructureError(f"the cluster's scheduler was lost: {exc}")
+                self._changed.notify_all()
+        finally:
+            if self._client.status == "running":
+                self._client.cancel([sent.future for sent in self._sent.values()])
+                self._inbox.close()
 
     def _send_waiting(self) -> None:
         with self._changed:
@@ -204,7 +200,7 @@ class Agent:
 
     def _conclude(self, sent: _Sent) -> None:
         """A task has ended: cells without a result are sent again, or given up."""
-        left = [o for o in sent.job.orders if o.id not in self._state.outcomes]
+        left = self._left(sent)
         if not left:
             return
         reason = self._why(sent.future)
@@ -217,7 +213,11 @@ class Agent:
         else:
             self._notice(f"{first.id} is sent to a worker again: {reason}")
         if left:
-            self._send(replace(sent.job, orders=tuple(left)))
+            self._send(replace(sent.job, orders=left))
+
+    def _left(self, sent: _Sent) -> tuple[Order, ...]:
+        """The cells of a job that have come to nothing yet."""
+        return tuple(o for o in sent.job.orders if o.id not in self._state.outcomes)
 
     @staticmethod
     def _why(future: Future[None]) -> str:
@@ -226,7 +226,7 @@ class Agent:
 
     def _notice(self, text: str) -> None:
         with self._changed:
-            self._state.notices.append(text)
+            self._state.notices.setdefault(text, False)
 
     def _look_for_workers(self) -> None:
         """Jobs that no worker will do for: without KVM, with a word, and at last without."""
@@ -238,20 +238,15 @@ class Agent:
             lack = lacking(sent.needs, workers)
             if not lack or sent.future.done():
                 sent.starving = None
+            elif not lacking(needs(sent.job.orders, self._code), workers):
+                self._recall(key)  # it waits for KVM alone, which is gone
+                self._send(replace(sent.job, orders=self._left(sent)))
             elif sent.starving is None:
                 sent.starving = self._looked
                 self._notice(f"waiting for a worker: {lack}")
-            elif self._needs_less(sent, workers):
-                self._recall(key)
-                self._send(sent.job)
             elif self._looked - sent.starving > self._patience:
                 self._recall(key)
-                orders = [o for o in sent.job.orders if o.id not in self._state.outcomes]
-                self.settle(orders, InfrastructureError(lack))
-
-    def _needs_less(self, sent: _Sent, workers: Sequence[Resources]) -> bool:
-        """Whether it waits for KVM alone, which is gone."""
-        return not lacking(needs(sent.job.orders, self._code), workers)
+                self.settle(self._left(sent), InfrastructureError(lack))
 
     def _recall(self, key: str) -> None:
         self._client.cancel([self._sent.pop(key).future])

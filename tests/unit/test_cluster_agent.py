@@ -23,7 +23,7 @@ from harness.campaign.result_json import dump_result
 from harness.cluster import agent
 from harness.cluster.agent import Agent
 from harness.cluster.cells import Job
-from harness.cluster.chunks import needs
+from harness.cluster.chunks import Resources, kvm_resource, needs
 from harness.cluster.folder import pack_folder
 from harness.cluster.link import WorkerLink
 from harness.cluster.parcel import Parcel, ParcelFile
@@ -214,6 +214,22 @@ def test_cells_that_no_worker_can_run_are_waited_for_and_then_given_up(
     one.send(job())
     assert "no worker of 1 has this very daxhound" in verdict(one, ORDERS[2])
     assert any("waiting for a worker" in notice for notice in one.notices())
+
+
+def test_cells_that_wait_for_kvm_alone_run_without_once_it_is_gone(
+    start: Callable[..., Agent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent, "_LOOK_SECONDS", 0.05)
+    workers = iter([{kvm_resource("s390x"): 1.0}])
+
+    def prefer(wanted: Resources, *_: Any) -> dict[str, float]:
+        return {**wanted, **next(workers, {})}
+
+    monkeypatch.setattr(agent, "preferred", prefer)
+    one = start(do_all)
+    one.send(job())
+    assert [verdict(one, order) for order in ORDERS] == ["ok"] * 3
+    assert one.notices() == []
 
 
 def test_a_lost_scheduler_is_the_hosts_trouble_for_what_is_still_out(tmp_path: Path) -> None:
