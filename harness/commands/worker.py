@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 WORKER_CLASS = "harness.cluster.worker.GuestWorker"
 
-_MORE = """\
---nthreads is how many guests run at a time (default: one a core). What else there is:
-dask worker --help. Whoever reaches the scheduler runs code here (docs/security.md)."""
+_MORE = """--nthreads is how many guests run at
+a time (default: one a core); dask worker --help has the other options. Whoever reaches the
+scheduler runs code here (docs/security.md)."""
 
 
 def add_commands(commands: Commands) -> None:
@@ -30,7 +30,7 @@ def add_commands(commands: Commands) -> None:
         "worker tls://scheduler:8786 --tls-ca-file ca.pem --tls-cert me.pem --tls-key me.pem",
     )
     command = add_command(commands, "worker", summary, _worker, *examples)
-    command.epilog = f"{command.epilog}\n\n{_MORE}"
+    command.description = f"{command.description} {_MORE}"
     command.add_argument("scheduler", help="the scheduler's address")
     rest = "options of dask worker, passed on"
     command.add_argument("options", nargs=argparse.REMAINDER, metavar="...", help=rest)

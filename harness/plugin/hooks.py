@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,6 @@ from harness.report.text import render_summary
 from harness.scenario.shard import Shard, guest_order
 
 USER_ERROR_EXIT = 4
-# As of the daxhound command.
-HOST_EXIT = 3
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -95,37 +93,6 @@ def _position(item: pytest.Item) -> int:
 def _guest_of(item: pytest.Item) -> tuple[object, ...]:
     """Equal for cells that one guest can run; other tests stay where they are."""
     return item.cell.guest if isinstance(item, CellItem) else ()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtestloop(session: pytest.Session) -> None:
-    """A cluster is told of every cell before the first is waited for."""
-    config = session.config
-    if config.getoption("--cluster") is None or config.option.collectonly:
-        return
-    try:
-        cluster = config.stash[SETTINGS].cluster
-        cells = (item for item in session.items if isinstance(item, CellItem))
-        if cluster is not None:
-            cluster.plan(order for item in cells for order in item.orders())
-            reporter: Any = config.pluginmanager.getplugin("terminalreporter")
-            if config.option.verbose >= 0 and reporter is not None:
-                reporter.write_line(f"cluster: {cluster.describe()}")
-    except UserError as exc:
-        pytest.exit(str(exc), USER_ERROR_EXIT)
-    except InfrastructureError as exc:
-        pytest.exit(str(exc), HOST_EXIT)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A cell of a cluster took as long as it did there, not as long as it was waited for."""
-    report = yield
-    if call.when == "call" and isinstance(item, CellItem) and item.config.getoption("--cluster"):
-        report.duration = item.seconds
-    return report
 
 
 @pytest.hookimpl(optionalhook=True)

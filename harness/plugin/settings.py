@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +13,11 @@ from harness.errors import UserError
 from harness.ignore import NOTHING_IGNORED, IgnoreList, load_ignore_list
 from harness.kernel.spec import parse_kernel_spec
 from harness.pairs import FEWEST_PAIRS
+from harness.plugin.cluster_options import (
+    add_cluster_options,
+    check_cluster_options,
+    open_cluster,
+)
 from harness.plugin.progress import UncapturedProgress
 from harness.records import Intention
 from harness.report.results import open_run_directory
@@ -107,23 +111,12 @@ def add_options(parser: pytest.Parser) -> None:
         help="part I of N of the cells; see daxhound plan (default: all of them)",
     )
     group.addoption(
-        "--cluster",
-        metavar="ADDRESS",
-        help="run cells on the workers of a Dask cluster, tcp://scheduler:8786 (default: here)",
-    )
-    group.addoption(
-        "--cluster-wait",
-        type=float,
-        default=300.0,
-        metavar="SECONDS",
-        help="with --cluster: how long cells wait for a worker that can run them (default: 300)",
-    )
-    group.addoption(
         "--ignore-reports",
         metavar="FILE",
         type=Path,
         help="YAML list of known kernel reports, each with a reason (default: none)",
     )
+    add_cluster_options(group.addoption)
 
 
 @dataclass
@@ -145,7 +138,7 @@ class Settings:
     def read(cls, config: pytest.Config) -> Settings:
         """Raises UserError for options that cannot be meant."""
         parse_kernel_spec(config.getoption("--kernel"))
-        _check_cluster(config)
+        check_cluster_options(config)
         known = load_targets()
         selected = select_targets(config.getoption("--arch") or ["all"], known)
         series = _series(config)
@@ -179,7 +172,7 @@ class Settings:
     @property
     def runner(self) -> Runner:
         """Runs cells, here or on a cluster."""
-        return self.local_runner if self.cluster is None else self.cluster
+        return self.cluster if self.config.getoption("--cluster") else self.local_runner
 
     @cached_property
     def local_runner(self) -> CellRunner:
@@ -206,30 +199,10 @@ class Settings:
         )
 
     @cached_property
-    def cluster(self) -> ClusterRunner | None:
-        """Runs cells on a cluster; None without ``--cluster``.
-
-        Raises UserError where Dask is not installed, InfrastructureError where no cluster
-        answers.
-        """
-        address: str | None = self.config.getoption("--cluster")
-        if address is None:
-            return None
-        try:
-            from harness.cluster.runner import ClusterRunner, connect
-        except ModuleNotFoundError as exc:
-            raise UserError(
-                f"--cluster needs {exc.name}, which is not installed",
-                hint="pip install 'daxhound[cluster]'",
-            ) from exc
-        return ClusterRunner(
-            connect(address),
-            self.provider,
-            self.run_options,
-            self.run_directory,
-            guests=self.guests,
-            patience=self.config.getoption("--cluster-wait"),
-            tell=self.provider.progress.line,
+    def cluster(self) -> ClusterRunner:
+        """Runs cells on a cluster. Needs ``--cluster``; raises what ``open_cluster`` raises."""
+        return open_cluster(
+            self.config, self.provider, self.run_options, self.run_directory, self.guests
         )
 
     @property
@@ -254,18 +227,15 @@ class Settings:
         from harness.campaign.series import SeriesRunner
 
         timings: int = self.config.getoption("--timings")
-        runner: Runner
-        if self.cluster is not None:
-            # What is kept here is known to be this host's QEMU's.
-            runner = self.cluster
-        else:
+        runner = self.runner
+        if not self.config.getoption("--cluster"):  # what is kept is this host's QEMU's
             runner = KeptRunner(self.local_runner, fresh=self.config.getoption("--fresh"))
         return SeriesRunner(runner, self.series, timings, self.intentions)
 
     def close(self) -> None:
         """End what still waits for a cell, and what runs elsewhere."""
-        if self.__dict__.get("cluster") is not None:
-            self.__dict__["cluster"].close()
+        if "cluster" in self.__dict__:
+            self.cluster.close()
         if "pool" in self.__dict__:
             self.pool.close()
 
@@ -290,26 +260,6 @@ class Settings:
             ],
         }
         return {"kernel": self.kernel, "series": series}
-
-
-def _check_cluster(config: pytest.Config) -> None:
-    """What says nothing, or the wrong thing, on many machines."""
-    address: str | None = config.getoption("--cluster")
-    if address is None:
-        return
-    if not re.fullmatch(r"(tcp|tls|ws|wss|ucx)://.+", address):
-        hint = f"--cluster tcp://{address or 'scheduler'}{'' if ':' in address else ':8786'}"
-        raise UserError(f"--cluster {address}: no address of a Dask scheduler", hint=hint)
-    if config.getoption("numprocesses", None):
-        raise UserError(
-            "-n runs cells here and --cluster elsewhere",
-            hint="--cluster alone: every worker runs as many guests as it has cores",
-        )
-    if config.getoption("--timings"):
-        raise UserError(
-            "--timings compares guests of one machine, and --cluster has many",
-            hint="one of the two",
-        )
 
 
 def _series(config: pytest.Config) -> Series | None:
