@@ -83,8 +83,7 @@ def _value(action: argparse.Action) -> str:
         return ""
     if action.choices is not None:
         return "|".join(map(str, action.choices))
-    metavar = action.metavar if isinstance(action.metavar, str) else action.dest.upper()
-    return "" if metavar == "..." else metavar
+    return action.metavar if isinstance(action.metavar, str) else action.dest.upper()
 
 
 def _verbatim(text: str) -> Iterator[str]:

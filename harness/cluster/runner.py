@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from distributed import Client
+from distributed import Client, Security
+from distributed.comm.core import connect as comm_connect
 
 from harness.campaign.attempt import RunOptions
 from harness.campaign.cell import unbuilt
@@ -33,9 +35,17 @@ def connect(address: str) -> Client:
     """
     _silence_dask()
     try:
+        # First of all: a Client that could not connect takes its time to go away.
+        asyncio.run(_call(address))
         return Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
     except (OSError, TimeoutError, ValueError, TypeError) as exc:
         raise InfrastructureError(f"no Dask scheduler answers at {address}: {exc}") from exc
+
+
+async def _call(address: str) -> None:
+    arguments = Security().get_connection_args("client")
+    comm = await comm_connect(address, timeout=_CONNECT_SECONDS, **arguments)
+    await comm.close()
 
 
 def _silence_dask() -> None:

@@ -33,7 +33,7 @@ def add_commands(commands: Commands) -> None:
     command.description = f"{command.description} {_MORE}"
     command.add_argument("scheduler", help="the scheduler's address")
     rest = "options of dask worker, passed on"
-    command.add_argument("options", nargs=argparse.REMAINDER, metavar="...", help=rest)
+    command.add_argument("options", nargs=argparse.REMAINDER, metavar="OPTION", help=rest)
 
 
 def _worker(options: argparse.Namespace) -> int:
