@@ -26,14 +26,18 @@ def predict_filesystem(state: GuestState, step: Filesystem) -> Prediction:
 
 
 def predict_write_read(state: GuestState, step: WriteRead) -> Prediction:
-    """A ``write-read`` step. Raises UserError where the region has no block device."""
+    """A ``write-read`` step. Raises UserError without a block device that nobody else uses."""
     lacking = why_no_mode(state.machine, "raw")
     if lacking is not None:
         return Prediction(step.kind, (), lacking)
-    device = state.region(step.region).block
+    region = state.region(step.region)
+    device = region.block
     if device is None:
         message = f"write-read: region {step.region} has no block device at this point"
         raise UserError(message, field="region", hint="a namespace of mode raw before it")
+    if region.files is not None and region.files.device is device:
+        message = f"write-read: a file system is mounted on the device of region {step.region}"
+        raise UserError(message, field="region", hint="write-read before the file system is made")
     return Prediction(step.kind, expect_write_read(device, step))
 
 
@@ -55,7 +59,7 @@ def mount(device: Namespace | None, step: Filesystem) -> Mounted | tuple[Rule, s
             field="file_size",
             hint=f"less than {format_size(device.size_bytes)}",
         )
-    return Mounted(step.file_size, direct)
+    return Mounted(device, step.file_size, direct)
 
 
 def expect_filesystem(

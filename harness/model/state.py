@@ -61,9 +61,11 @@ class Block:
 class Mounted:
     """A file system with one file; ``dax`` tells whether the file is mapped directly.
 
-    ``sparse`` is a file that was truncated, and may be full of holes since.
+    ``device`` is what it was made on. ``sparse`` is a file that was truncated, and may be
+    full of holes since.
     """
 
+    device: Namespace
     file_bytes: int
     dax: bool
     sparse: bool = False
