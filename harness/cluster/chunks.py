@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
 from typing import Final, TypeAlias
 
 from harness.campaign.order import Order
@@ -47,12 +46,16 @@ def code_resource(digest: str) -> str:
 
 
 def cut(orders: Sequence[Order], cores: int) -> Iterator[tuple[Order, ...]]:
-    """Chunks of neighbours that one guest can run, in their order.
+    """Chunks of orders that one guest can run, whose first ones stand in their order.
 
-    With more than enough of them each of ``cores`` has several turns.
+    With more than enough of them each of ``cores`` has several turns. In a series the kernels
+    of a cell stand together; their orders are of different guests.
     """
     longest = min(_MOST, max(_FEWEST, math.ceil(len(orders) / (_TURNS * max(cores, 1)))))
-    for _, group in groupby(orders, _guest):
+    groups: dict[Hashable, list[Order]] = {}
+    for order in orders:
+        groups.setdefault(_guest(order), []).append(order)
+    for group in groups.values():
         yield from _in_parts(tuple(group), longest)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.campaign.order import Order
+from harness.campaign.order import Order, prefix
 from harness.cluster.chunks import (
     CORES,
     MEMORY,
@@ -22,6 +22,7 @@ from harness.cluster.chunks import (
 )
 from harness.scenario.expand import Cell
 from harness.scenario.find import choose_cells
+from harness.series import Patch, Series
 
 CODE = "0123456789abcdef0123"
 CELLS = choose_cells(["s390x"], ["gup-anon"])
@@ -50,6 +51,14 @@ def test_every_order_is_in_one_chunk_in_its_order(sizes: list[int], cores: int) 
     assert [order for chunk in chunks for order in chunk] == groups
     assert all(len({order.cell.guest for order in chunk}) == 1 for chunk in chunks)
     assert all(1 <= len(chunk) <= 16 for chunk in chunks)
+
+
+def test_the_two_kernels_of_a_series_have_guests_of_their_own() -> None:
+    patch = Patch(1, "mm: undo it", "A U Thor <a@example.org>", None, b"", (), "v7.mbox:1")
+    series = Series("a series", 7, (patch,), "v7.mbox")
+    kernels = [prefix(series, position) for position in (0, 1)]
+    orders = [replace(named(n), prefix=kernel) for n in range(4) for kernel in kernels]
+    assert list(cut(orders, 1)) == [tuple(orders[::2]), tuple(orders[1::2])]
 
 
 def test_a_few_cells_stay_together_and_many_are_shared_out() -> None:
