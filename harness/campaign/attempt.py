@@ -6,6 +6,7 @@ Who is to blame is decided here, by the exception's type.
 from __future__ import annotations
 
 import json
+import platform
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -87,6 +88,7 @@ class Attempt:
 
     def judge(self, pool: GuestPool, *, fresh: bool) -> tuple[Verdict, str, KernelReport | None]:
         """Verdict, reason and kernel report."""
+        self._enter("boot")
         try:
             self._check_kernel()
             with self._guest(pool, fresh) as pooled:
@@ -101,6 +103,10 @@ class Attempt:
         except InfrastructureError as exc:
             return Verdict.INFRASTRUCTURE, f"{self.phase}: {exc}", None
         return outcome
+
+    def _enter(self, phase: str, place: str = "") -> None:
+        self.phase = phase
+        self.folder.running.write(phase + place)
 
     def _check_kernel(self) -> None:
         """A scenario about the vmemmap optimisation on a kernel without it tests nothing."""
@@ -121,7 +127,7 @@ class Attempt:
                 self.folder.write(
                     "qemu.json", json.dumps(_describe(pooled, self.slowness), indent=1)
                 )
-                self.phase = "guest"
+                self._enter("guest")
                 self._keep(pooled.identity)
                 self.context = replace(self.context, power=pooled.guest)
                 yield pooled
@@ -151,8 +157,8 @@ class Attempt:
     def _run_steps(self, guest: Guest) -> tuple[Verdict, str, KernelReport | None]:
         unsupported = self.model.unsupported(self.cell.steps)
         steps: tuple[Step, ...] = self.cell.steps if unsupported is None else ABSENCE
-        for step in steps:
-            self.phase = step.kind
+        for number, step in enumerate(steps, start=1):
+            self._enter(step.kind, f" {number}/{len(steps)}")
             prediction = self.model.predict(step)
             if prediction.ends_cell:
                 return self._run_into_report(step, prediction, guest)
@@ -162,7 +168,7 @@ class Attempt:
             if mismatch is not None:
                 self._keep_dmesg(guest)
                 return Verdict.MISMATCH, mismatch, None
-        self.phase = "after the last step"
+        self._enter("after the last step")
         self._keep_dmesg(guest)
         guest.watch.check()
         if unsupported is not None:
@@ -224,9 +230,10 @@ class Attempt:
 
 
 def _describe(pooled: PooledGuest, slowness: float) -> dict[str, Any]:
-    """qemu.json: the exact command line, the versions, and what was done to the kernel."""
+    """qemu.json: where it ran, the exact command line, versions, what was done to the kernel."""
     guest = pooled.guest
     return {
+        "host": platform.node(),
         "argv": list(guest.argv),
         "emulator": guest.emulator.banner,
         "version": ".".join(map(str, guest.emulator.version)),

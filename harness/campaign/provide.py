@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from harness.errors import KernelFailure
 from harness.image import (
@@ -41,6 +41,26 @@ class Provisions:
         return (*self.programs, self.overlay, self.base)
 
 
+class Provides(Protocol):
+    """Whoever has provisions: :class:`Provider`, or one who was given them."""
+
+    @property
+    def store(self) -> Store:
+        """Where they are."""
+        ...
+
+    @property
+    def kernel_name(self) -> str:
+        """The kernel as it was asked for."""
+        ...
+
+    def provide(
+        self, target: Target, config: tuple[str, ...] = (), patches: Sequence[Patch] = ()
+    ) -> Provisions:
+        """As :meth:`Provider.provide`."""
+        ...
+
+
 # A target's name, fragments beyond its own, and the digests of patches.
 _Key: TypeAlias = tuple[str, tuple[str, ...], tuple[str, ...]]
 
@@ -55,11 +75,15 @@ class Provider:
     def __init__(
         self, store: Store, kernel: str, progress: Progress, good: KernelSpec | None = None
     ) -> None:
-        self.store = Store(store.root, progress.line)
+        self.store: Store = Store(store.root, progress.line)
         self.spec: KernelSpec = parse_kernel_spec(kernel)
         self.progress = progress
         self.good = good
         self._known: dict[_Key, Provisions | KernelFailure] = {}
+
+    @property
+    def kernel_name(self) -> str:
+        return str(self.spec)
 
     def provide(
         self,
