@@ -55,7 +55,11 @@ class Provides(Protocol):
         ...
 
     def provide(
-        self, target: Target, config: tuple[str, ...] = (), patches: Sequence[Patch] = ()
+        self,
+        target: Target,
+        config: tuple[str, ...] = (),
+        patches: Sequence[Patch] = (),
+        programs: Sequence[str] = (),
     ) -> Provisions:
         """As :meth:`Provider.provide`."""
         ...

@@ -70,9 +70,13 @@ class _Given:
     provisions: Provisions
 
     def provide(
-        self, target: Target, config: tuple[str, ...] = (), patches: Sequence[Patch] = ()
+        self,
+        target: Target,
+        config: tuple[str, ...] = (),
+        patches: Sequence[Patch] = (),
+        programs: Sequence[str] = (),
     ) -> Provisions:
-        del target, config, patches  # a job is for one of each
+        del target, config, patches, programs  # a job is for one of each
         return self.provisions
 
 

@@ -52,7 +52,7 @@ def describe(store: Store, provisions: Provisions) -> tuple[Parcel, ...]:
     Raises InfrastructureError for one that is not whole.
     """
     kernel = provisions.kernel
-    files = (kernel.image, provisions.base, provisions.overlay, provisions.daxprobe)
+    files = (kernel.image, *provisions.archives)
     return tuple(_describe(store, path.parent) for path in files)
 
 
@@ -148,5 +148,5 @@ def _with_paths(provisions: Provisions, move: Callable[[Path], Path]) -> Provisi
         ),
         base=move(provisions.base),
         overlay=move(provisions.overlay),
-        daxprobe=move(provisions.daxprobe),
+        programs=tuple(move(program) for program in provisions.programs),
     )

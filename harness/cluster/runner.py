@@ -127,9 +127,11 @@ class ClusterRunner:
 
     def _send(self, orders: tuple[Order, ...]) -> None:
         """Build or find what a chunk boots from, and send it off."""
-        first = orders[0]
+        first, cell = orders[0], orders[0].cell
         try:
-            provisions = self.provider.provide(first.cell.target, first.cell.config, first.patches)
+            provisions = self.provider.provide(
+                cell.target, cell.config, first.patches, cell.programs
+            )
             store = self.provider.store
             job = Job(
                 orders=orders,

@@ -29,5 +29,5 @@ def provisions_in(root: Path) -> Provisions:
         ),
         base=root / "guest-image/one/base.cpio",
         overlay=root / "guest-overlay/one/overlay.cpio",
-        daxprobe=root / "guest-daxprobe/one/daxprobe.cpio",
+        programs=(root / "guest-daxprobe/one/daxprobe.cpio",),
     )
