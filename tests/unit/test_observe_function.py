@@ -111,6 +111,22 @@ Call Trace:
 foo_send (drivers/foo/send.c:77 (discriminator 3)) foo
 foo_work (drivers/foo/work.c:7) foo
 """
+# As syzbot decodes one: the functions that were inlined come first, without an offset.
+INLINED = """
+BUG: KASAN: slab-use-after-free in foo_peek drivers/foo/send.c:7 [inline]
+BUG: KASAN: slab-use-after-free in foo_send+0x1a/0x2b0 drivers/foo/send.c:77
+Read of size 8 at addr ffff888100000000 by task foo/77
+Call Trace:
+ __dump_stack lib/dump_stack.c:88 [inline]
+ dump_stack_lvl+0x1e7/0x2d0 lib/dump_stack.c:106
+ foo_peek drivers/foo/send.c:7 [inline]
+ foo_send+0x1a/0x2b0 drivers/foo/send.c:77
+"""
+FOUND_LEAK = f"""
+kmemleak: 6 new suspected memory leaks (see /sys/kernel/debug/kmemleak)
+usb 1-1: new device
+{LEAK}
+"""
 LOCKUP = f"""
 watchdog: BUG: soft lockup - CPU#0 stuck for 23s! [swapper:1]
 RIP: 0010:foo_insert+0x34/0x8e
@@ -157,6 +173,8 @@ page_owner free stack trace missing
         (OLD_ARM, "BUG: unable to handle kernel paging request in foo_send"),
         (ELF_V1, "BUG: unable to handle kernel paging request in foo_check"),
         (DECODED, "BUG: unable to handle kernel NULL pointer dereference in foo_send"),
+        (INLINED, "KASAN: slab-use-after-free Read in foo_send"),
+        (FOUND_LEAK, "memory leak in foo_create"),
         (LOCKUP, "BUG: soft lockup in foo_init"),
         (POISON, "slab: Poison overwritten (kmalloc-64) in foo_new"),
         (PAGE, "BUG: Bad page state in foo_fill"),

@@ -155,6 +155,18 @@ def test_harmless_line_is_no_report(line: str) -> None:
             None,
         ),
         (
+            "BUG: assuming atomic context at drivers/dax/bus.c:77",
+            "atomic-sleep",
+            "BUG: assuming atomic context",
+            None,
+        ),
+        (
+            "WARNING: stack going in the wrong direction? at dax_probe.isra.0+0x2b0/0xc80",
+            "warning",
+            "WARNING: unwinder: stack going in the wrong direction in dax_probe",
+            "dax_probe",
+        ),
+        (
             "CFI failure at dax_read+0x1c/0x90 (target: foo+0x0/0x4; expected type: 0xd9421881)",
             "cfi",
             "CFI failure in dax_read",

@@ -64,8 +64,6 @@ MEMORY = (
         end=_OOM_END,
     ),
     lone("oom", "out of memory: process killed", r"ut of memory: Kill(?:ed)? process \d+"),
-    # mm/kmemleak.c, when it found some.
-    lone("kernel-leak", "memory leak", r"kmemleak: \d+ new suspected memory leaks"),
     # drivers/base/dd.c; the second form is 6.10's.
     lone(
         "probe-failure",
