@@ -76,10 +76,14 @@ class Event:
     def exhausted(self, line: Line) -> bool:
         """Whether so much was said that is nothing of it that the report must have ended."""
         return (
-            self._idle >= self._patience * (1 if self.proved else _STACK_PATIENCE)
+            (self._idle >= self._patience and self._needs_no_more())
             or self.last_line - self.first_line > _LINES
             or line.number - self.last_line > _SILENT_LINES
         )
+
+    def _needs_no_more(self) -> bool:
+        """Whether its stack has come, or others spoke too long for it to come."""
+        return self.proved or self._idle >= self._patience * _STACK_PATIENCE
 
     @property
     def kind(self) -> str:

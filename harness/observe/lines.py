@@ -88,7 +88,7 @@ def _messages(raw: bytearray, number: int) -> Iterator[Line]:
 
     Empty ones are left out.
     """
-    for part in raw.decode(errors="replace").split("\r"):
+    for part in filter(None, raw.decode(errors="replace").split("\r")):
         text = _CONTROL.sub("", part)
         begin, kernel, speaker = skip_stamp(text)
         printed = "" if kernel else None

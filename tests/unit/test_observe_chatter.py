@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -117,6 +118,46 @@ def test_work_grows_with_length_only(hostile: bytes, monkeypatch: pytest.MonkeyP
     reader.close()
     assert sum(seen) <= len(hostile)
     assert max(seen, default=0) <= 1200
+
+
+REPEATED = [
+    b"[   12.345678] a line like any other\n",
+    b"x",
+    b"\x1b[31m\r",
+    b"[    0.000000] Linux version 6.1\n[    1.000000] x\n",
+    b"BUG: workqueue lockup - pool\n" + b"x\n" * 9,
+    b"BUG: KASAN: bad in f+0x1/0x2\n f+0x1/0x2\nKernel panic - not syncing: x\n",
+    b"BUG: KASAN: bad in f drivers/x.c:1 [inline]\n",
+    b"Nov  1 12:34:56 dax-7 kernel: ",
+    b"WARNING: CPU: 0 PID: 1 at mm/x.c:1 f+0x1/0x2\n---[ end trace 0 ]---\n",
+    b"[    1.000001][T1] Oops: a [#1]\n[    1.000001][T2] Oops: a [#1]\n",
+]
+
+
+def calls_to_read(data: bytes) -> int:
+    """How many functions are called meanwhile, those of the interpreter's own included."""
+    count = 0
+
+    def counted(_frame: object, event: str, _arg: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    reader = ConsoleReader()
+    before = sys.getprofile()
+    sys.setprofile(counted)
+    try:
+        reader.feed(data)
+        reader.close()
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+@pytest.mark.parametrize("piece", REPEATED, ids=lambda data: repr(data[:16]))
+def test_twice_as_much_is_twice_the_work(piece: bytes) -> None:
+    """Beyond what a report may have at most, after which nothing more is kept."""
+    data = piece * (50_000 // len(piece))
+    assert calls_to_read(data + data) <= 2.1 * calls_to_read(data)
 
 
 def test_a_line_is_never_held_longer_than_its_limit() -> None:
