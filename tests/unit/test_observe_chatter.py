@@ -71,6 +71,12 @@ def test_hypervisor_that_has_times_as_well_is_no_kernel_before() -> None:
     assert read(b"(XEN) [   12.345678] Xen is relinquishing VGA console.\n" + BOOT) == ()
 
 
+def test_boots_in_a_systems_log_are_no_resets() -> None:
+    logged = re.sub(rb"(?m)^\[", b"Nov  1 12:34:56 dax-7 kernel: [", BOOT)
+    again = re.sub(rb"0\.001", b"0.002", logged)
+    assert read(logged + again) == ()
+
+
 def test_panic_of_the_next_boot_is_not_the_last_ones() -> None:
     panic = b"[    1.000001] Kernel panic - not syncing: Attempted to kill init!\n"
     again = re.sub(rb"0\.001", b"0.002", BOOT)
