@@ -31,7 +31,7 @@ class ConsoleReader:
     Where the kernel prints who speaks (CONFIG_PRINTK_CALLER), every speaker has an open
     report of its own, and their lines do not mix. What programs print may talk of
     reports: where printk times its lines, an untimed report must bring a stack or
-    registers. ``quoted`` asks that of every report: the text is a mail, no console.
+    registers. ``quoted`` asks that of every untimed report: the text is a mail, no console.
     """
 
     def __init__(self, *, quoted: bool = False) -> None:
@@ -165,7 +165,9 @@ class ConsoleReader:
 
     def _needs_proof(self, line: Line) -> bool:
         """Whether a program or a person, rather than the kernel, may have said it."""
-        return self._quoted or (not line.timed and self._timed_lines > _TIMED_LINES)
+        if self._quoted:
+            return not line.time
+        return not line.timed and self._timed_lines > _TIMED_LINES
 
     def _lend_stack(self, event: Event, line: Line) -> None:
         """A report cut off by another of the same speaker was in the same place."""

@@ -6,6 +6,7 @@ import base64
 import json
 import quopri
 import re
+import textwrap
 from collections.abc import Callable
 
 import pytest
@@ -107,6 +108,19 @@ def test_lines_are_those_of_the_mail(mailed: Callable[[bytes], bytes]) -> None:
 
 def test_mail_and_console_have_one_fingerprint() -> None:
     assert only(quoted(OOPS)).report.fingerprint == only(CRASH).report.fingerprint
+
+
+def test_panic_without_a_stack_is_believed_for_its_times() -> None:
+    log = split_golden(DIRECTORY / "x86_64-sysrq-c.txt")[1]
+    end = log[log.rindex(b"\n", 0, log.index(b"Kernel panic")) + 1 :]
+    assert only(PROSE + re.sub(rb"(?m)^", b"> ", end)).report.kind == "panic"
+
+
+def test_timed_lines_that_a_mailer_wrapped_are_whole_again() -> None:
+    log = split_golden(DIRECTORY / "arm64-write-ro.txt")[1]
+    lines = [textwrap.fill(line, 76) for line in log.decode().splitlines()]
+    wrapped = PROSE + "\n".join(lines).encode()
+    assert only(wrapped).report.title == only(log).report.title
 
 
 @pytest.mark.parametrize(
