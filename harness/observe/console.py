@@ -18,6 +18,7 @@ from harness.observe.report_class import RANK, ReportClass
 from harness.records import KernelReport
 
 _REPORTS_KEPT = 64  # a guest that complains without end; its first reports tell
+_MARKERS_KEPT = 1000  # of what may come again
 _CUT_HERE = "[ cut here ]"
 _CUT_LINES = 4  # the complaint comes within so many lines of "cut here"
 _PANIC_LINES = 60  # a panic this close to a report may be its consequence
@@ -42,6 +43,7 @@ class ConsoleReader:
         self._events: list[Event] = []
         self._open: dict[str | None, Event] = {}
         self._cut_here: dict[str | None, int] = {}
+        self._told: set[tuple[str, str]] = set()
 
     @property
     def reports(self) -> tuple[KernelReport, ...]:
@@ -78,13 +80,15 @@ class ConsoleReader:
         self._note_reboot(self._boots.take(line))
         event = self._speaking(line)
         if event is not None and event.is_end(line):
+            self._was_told(line)  # some ends are markers as well
             event.add(line)
             self._end(event)
             return
         self._note_cut_here(line, event)
         found = find_marker(line.text, timed=line.timed)
         if found is not None and self._is_spoken(line, found[1]):
-            self._take_marker(line, *found)
+            if not self._was_told(line):
+                self._take_marker(line, *found)
         elif event is not None and event in self._open.values():
             event.add(line)
         for other in tuple(self._open.values()):
@@ -158,6 +162,16 @@ class ConsoleReader:
         if len(self._events) < _REPORTS_KEPT and not doubtful:
             self._events.append(event)
 
+    def _was_told(self, line: Line) -> bool:
+        """Whether it was there before: a dump of the log, or a console that printed it anew."""
+        if not line.time:
+            return False
+        words = (line.time, line.text)
+        told = words in self._told
+        if len(self._told) < _MARKERS_KEPT:
+            self._told.add(words)
+        return told
+
     def _is_spoken(self, line: Line, match: re.Match[str]) -> bool:
         """Whether a marker begins what is said, rather than being talked of."""
         before = line.text[: match.start()]
@@ -192,4 +206,5 @@ class ConsoleReader:
         if banner is not None:
             for event in tuple(self._open.values()):
                 self._end(event)
+            self._told.clear()
             self._start(REBOOT, banner, None)

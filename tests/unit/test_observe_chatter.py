@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -97,6 +98,16 @@ def test_clean_console_dumped_again_is_clean() -> None:
         kernel = re.search(rb"(?m)^\[ *0\.0", log)
         if kernel is not None:  # else it is a firmware's alone
             assert read(log + b"# dmesg\n" + log[kernel.start() :]) == ()
+
+
+@pytest.mark.parametrize("path", sorted(DIRECTORY.glob("*.txt")), ids=lambda path: path.stem)
+def test_reports_are_told_once_though_the_log_is_printed_again(path: Path) -> None:
+    log = split_golden(path)[1]
+    once = read(log)
+    again = log[log.find(b"[    0.000000]") :] if b"[    0.000000]" in log else log
+    assert [report.title for report in read(log + b"\n# dmesg\n" + again)] == [
+        report.title for report in once
+    ]
 
 
 HOSTILE = [
