@@ -243,6 +243,13 @@ def test_what_breaks_into_a_trace_is_a_report_and_ends_none() -> None:
     assert reports[0].function == "foo_commit"
 
 
+def test_leaks_that_were_counted_are_told_when_they_are_listed() -> None:
+    count = "kmemleak: 6 new suspected memory leaks (see /sys/kernel/debug/kmemleak)\n"
+    chatter = "usb 1-1: new device\n" * 600
+    assert [report.function for report in read(log_of(count + chatter))] == [None]
+    assert [report.function for report in read(log_of(count + chatter + LEAK))] == ["foo_create"]
+
+
 def test_stack_may_come_late_on_a_busy_console() -> None:
     begin, rest = DECODED.split("RIP", 1)
     chatter = "".join(f"usb 1-{port}: new device\n" for port in range(60))

@@ -13,6 +13,8 @@ from tests.golden.console_file import read
         "Kernel command line: console=ttyS0 panic=-1 oops=panic panic_on_warn",
         "ALSA sound/core/pcm_lib.c:181: BUG: pcmC0D0p:0, pos = 0x4000, buffer size = 0x4000",
         "Speculative Return Stack Overflow: WARNING: See https://kernel.org/doc for options.",
+        "EXT4-fs error (device loop0): ext4_lookup:1851: inode #2: comm foo: bad extra_isize",
+        "XFS (loop3): Metadata corruption detected at xfs_agf_verify+0x77/0x90",
         "BUG kmalloc-64 (Not tainted): kasan: bad access detected",
         "WARNING: nvram corruption detected: 0-length partition",
         "[Firmware Bug]: TSC not synchronous to P0",

@@ -75,12 +75,13 @@ MEMORY = (
         "probe with driver {what} failed with ENOMEM",
         r"probe with driver (?P<what>\S+) failed with error -12$",
     ),
-    # fs/ext4/super.c, fs/xfs/xfs_message.c, fs/dcache.c, fs/super.c, fs/open.c
-    lone("filesystem", "ext4 error", r"EXT4-fs error \(device "),
+    # fs/ext4/super.c, fs/xfs/xfs_message.c, fs/dcache.c, fs/super.c, fs/open.c. A loop device
+    # holds an image that somebody made; that it is corrupt is no kernel's fault.
+    lone("filesystem", "ext4 error", r"EXT4-fs error \(device (?!loop)"),
     lone(
         "filesystem",
         "xfs {what}",
-        r"XFS \(\S+\): (?P<what>Internal error|Metadata corruption|Corruption of|Assertion failed)",
+        r"XFS \((?!loop)\S+\): (?P<what>Internal error|Metadata corruption|Corruption of|Assertion failed)",
     ),
     error(
         "filesystem",

@@ -18,7 +18,7 @@ def _warning(title: str, file: str, skip: str) -> ReportClass:
     )
 
 
-def _leak(marker: str, *, joins_within: int) -> ReportClass:
+def _leak(marker: str, *, joins_within: int, replaces: bool) -> ReportClass:
     return error(
         "kernel-leak",
         "memory leak",
@@ -27,6 +27,7 @@ def _leak(marker: str, *, joins_within: int) -> ReportClass:
         skip=r"\w*(?:alloc|kmemleak|kmem|slab|mmap)\w*|create_object|sget_userns|\w*list_lru_init\w*"
         r"|idr_get\w*|k\w*printf\w*|pcpu_create\w*|\w*(?:str|mem)n?dup\w*",
         joins_within=joins_within,
+        replaces=replaces,
     )
 
 
@@ -65,6 +66,6 @@ OBJECTS = (
         severity="fatal",
     ),
     # mm/kmemleak.c: how many it found, and each of them as its file shows it
-    _leak(r"kmemleak: \d+ new suspected memory leaks", joins_within=400),
-    _leak(r"BUG: memory leak\b", joins_within=3),
+    _leak(r"kmemleak: \d+ new suspected memory leaks", joins_within=400, replaces=False),
+    _leak(r"BUG: memory leak\b", joins_within=3, replaces=True),
 )
