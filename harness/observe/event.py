@@ -88,7 +88,7 @@ class Event:
 
     def _needs_no_more(self) -> bool:
         """Whether its stack has come, or others spoke too long for it to come."""
-        return self.proved or self._idle >= self._patience * _STACK_PATIENCE
+        return self._stack.shows_a_place() or self._idle >= self._patience * _STACK_PATIENCE
 
     @property
     def kind(self) -> str:
@@ -102,7 +102,7 @@ class Event:
 
     def borrow_stack(self, other: Event) -> None:
         """Take another's stack for its own, where it has come to none."""
-        if not self.proved and self._patience:
+        if not self._stack.shows_a_place() and self._patience:
             self._stack = other._stack
 
     def hears(self, line: Line) -> bool:

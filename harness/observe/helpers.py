@@ -79,7 +79,7 @@ _LOCKING = (
 # kernel/workqueue.c, kernel/time/timer.c, drivers/base, fs/inode.c and dcache.c.
 _OBJECTS = (
     r"_*h?list_(?:add|del|replace|move|splice|empty|lru_add|head|entry)\w*|_*rb_\w+|xas_\w+|_*xa_(?:load|store|find)\w*",
-    r"rhashtable_lookup\w*|_*rhashtable_(?:lookup|insert)\w*|klist_\w+|plist_\w+|_*kobject_\w+|kset_\w+|add_uevent_var|ida_(?:free|alloc)\w*|idr_get\w*",
+    r"rhashtable_lookup\w*|_*rhashtable_(?:lookup|insert)\w*|klist_\w+|plist_\w+|_*kobject_\w+|kset_\w+|add_uevent_var|ida_(?:free|alloc)\w*|idr_get_(?:empty_slot|free)\w*",
     r"vs?c?n?printf|_*s[nc]?n?printf|va_format|pointer|\w*string(?:_nocheck)?|format_decode|number",
     r"flush_work(?:queue)?\w*|_*flush_work\w*|drain_workqueue|destroy_workqueue|_*cancel_work\w*|_*cancel_delayed_work\w*",
     r"try_to_grab_pending|_*queue_(?:delayed_)?work\w*|insert_work|work_grab_pending|start_flush_work|kthread_stop",

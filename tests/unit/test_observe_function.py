@@ -260,6 +260,7 @@ def test_stack_may_come_late_on_a_busy_console() -> None:
 def test_report_that_another_cuts_off_was_in_the_same_place() -> None:
     warning = "WARNING: CPU: 1 PID: 77 at kernel/x.c:1 helper_of_stalls+0x1/0x2"
     stall, _, rest = STALL.strip().partition("Call Trace:")
+    stall += "CPU: 1 PID: 77 Comm: foo Not tainted 6.1.192 #2\n"
     log = f"{stall}------------[ cut here ]------------\n{warning}\nCall Trace:{rest}\n{END}"
     first, second = read(log_of(log))
     assert first.title == "INFO: rcu detected stall in foo_ioctl"

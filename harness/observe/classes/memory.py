@@ -81,7 +81,8 @@ MEMORY = (
     lone(
         "filesystem",
         "xfs {what}",
-        r"XFS \((?!loop)\S+\): (?P<what>Internal error|Metadata corruption|Corruption of|Assertion failed)",
+        r"XFS \((?!loop)\S+\): "
+        r"(?P<what>Internal error|Metadata corruption|Corruption of|Assertion failed)",
     ),
     error(
         "filesystem",
