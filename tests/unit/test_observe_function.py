@@ -243,6 +243,14 @@ def test_what_breaks_into_a_trace_is_a_report_and_ends_none() -> None:
     assert reports[0].function == "foo_commit"
 
 
+def test_panic_that_names_the_exception_belongs_to_its_oops() -> None:
+    """arch/arm64/kernel/traps.c: die()"""
+    oops = "Internal error: synchronous external abort: 96000050 [#1] SMP\npc : foo+0x1/0x2"
+    panic = "Kernel panic - not syncing: synchronous external abort: Fatal exception"
+    (report,) = read(log_of(f"{oops}\n{END}\n{panic}"))
+    assert report.title == "Internal error: synchronous external abort in foo"
+
+
 def test_leaks_that_were_counted_are_told_when_they_are_listed() -> None:
     count = "kmemleak: 6 new suspected memory leaks (see /sys/kernel/debug/kmemleak)\n"
     chatter = "usb 1-1: new device\n" * 600

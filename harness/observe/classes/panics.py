@@ -48,7 +48,7 @@ PANICS = (
 )
 # Panics that only follow: the report before them tells more.
 CONSEQUENCE = re.compile(
-    r"Fatal exception|panic_on_warn|hung_task|softlockup|Hard LOCKUP|RCU Stall|Aiee, killing"
+    r"(?:.{1,60}: )?Fatal exception|panic_on_warn|hung_task|softlockup|Hard LOCKUP|RCU Stall|Aiee, killing"
     r"|Attempted to kill|System is deadlocked|Out of memory|(?:kernel|KASAN|UBSAN|KFENCE): panic"
     r"|Unrecovered|panic on sysctl|Oops|stack overflow|corrupted stack end"
 )
