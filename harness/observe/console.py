@@ -11,7 +11,7 @@ import re
 
 from harness.observe.boots import BootCounter
 from harness.observe.classes import find_marker
-from harness.observe.classes.panics import CONSEQUENCE, PANIC, REBOOT
+from harness.observe.classes.panics import CONSEQUENCE, PANIC, REBOOT, WATCHDOGS
 from harness.observe.event import Event
 from harness.observe.lines import Line, LineCutter
 from harness.observe.report_class import RANK, ReportClass
@@ -136,7 +136,10 @@ class ConsoleReader:
         if last.kind in (PANIC.kind, REBOOT.kind):
             return None
         near = line.number - last.last_line <= _PANIC_LINES
-        follows = CONSEQUENCE.match(match["what"]) is not None
+        what = match["what"]
+        if any(what.startswith(word) and last.kind == kind for word, kind in WATCHDOGS):
+            return last
+        follows = CONSEQUENCE.match(what) is not None
         return last if follows and (near or last.severity == "fatal") else None
 
     def _start(self, report_class: ReportClass, line: Line, match: re.Match[str] | None) -> None:

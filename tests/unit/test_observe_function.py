@@ -251,6 +251,17 @@ def test_panic_that_names_the_exception_belongs_to_its_oops() -> None:
     assert report.title == "Internal error: synchronous external abort in foo"
 
 
+def test_panic_of_a_watchdog_belongs_to_its_report_however_much_it_shows() -> None:
+    others = "".join(f"task:foo{number} state:S stack:0\n" for number in range(300))
+    locks = "".join(f"{number} lock held by foo{number}/7:\n\n" for number in range(100))
+    panic = "Kernel panic - not syncing: hung_task: blocked tasks"
+    (report,) = read(
+        log_of(f"{HANG}{'quiet' * 5}\n" + "usb 1-1: x\n" * 40 + others + locks + panic)
+    )
+    assert report.title == "INFO: task hung in foo_commit"
+    assert report.severity == "fatal"
+
+
 def test_leaks_that_were_counted_are_told_when_they_are_listed() -> None:
     count = "kmemleak: 6 new suspected memory leaks (see /sys/kernel/debug/kmemleak)\n"
     chatter = "usb 1-1: new device\n" * 600
