@@ -255,9 +255,8 @@ def test_panic_of_a_watchdog_belongs_to_its_report_however_much_it_shows() -> No
     others = "".join(f"task:foo{number} state:S stack:0\n" for number in range(300))
     locks = "".join(f"{number} lock held by foo{number}/7:\n\n" for number in range(100))
     panic = "Kernel panic - not syncing: hung_task: blocked tasks"
-    (report,) = read(
-        log_of(f"{HANG}{'quiet' * 5}\n" + "usb 1-1: x\n" * 40 + others + locks + panic)
-    )
+    log = HANG + "usb 1-1: new device\n" * 40 + others + locks + panic
+    (report,) = read(log_of(log))
     assert report.title == "INFO: task hung in foo_commit"
     assert report.severity == "fatal"
 

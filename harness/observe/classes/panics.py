@@ -49,8 +49,9 @@ PANICS = (
 # Panics that only follow: the report before them tells more.
 CONSEQUENCE = re.compile(
     r"(?:.{1,60}: )?Fatal exception|panic_on_warn|hung_task|softlockup|Hard LOCKUP|RCU Stall"
-    r"|Aiee, killing|Attempted to kill|System is deadlocked|Out of memory|(?:kernel|KASAN|UBSAN|KFENCE): panic"
-    r"|k[a-z]+\.panic set|Unrecovered|panic on sysctl|Oops|stack overflow|corrupted stack end"
+    r"|Aiee, killing|Attempted to kill|System is deadlocked|Out of memory"
+    r"|(?:kernel|KASAN|UBSAN|KFENCE): panic|k[a-z]+\.panic set|Unrecovered"
+    r"|panic on sysctl|Oops|stack overflow|corrupted stack end"
 )
 # Those of the watchdogs, which show every CPU or task between their report and the panic.
 WATCHDOGS = (
