@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from harness.campaign.provide import Provisions
 from harness.compare import compare, foretells, name_reports
 from harness.errors import InfrastructureError, KernelFailure, KernelReported
 from harness.guest.boot import BootRequest, Guest, Transport
-from harness.guest.steps import StepContext, run_step
+from harness.guest.steps import BOOT_ARGUMENTS, StepContext, run_step
 from harness.ignore import NOTHING_IGNORED, IgnoreList
 from harness.machine.speed import slowness
 from harness.model import Machine, Model
@@ -34,7 +34,7 @@ from harness.records import (
 )
 from harness.report.results import CellFolder
 from harness.scenario.expand import Cell
-from harness.scenario.steps import Regions, Step
+from harness.scenario.steps import PowerCycle, Regions, Step
 
 STEP_SECONDS = 60.0
 
@@ -123,6 +123,7 @@ class Attempt:
                 )
                 self.phase = "guest"
                 self._keep(pooled.identity)
+                self.context = replace(self.context, power=pooled.guest)
                 yield pooled
         finally:
             self.guest_seconds = time.monotonic() - started
@@ -138,9 +139,14 @@ class Attempt:
             store_root=self.store_root,
             transport=self.options.transport,
             scale=self.options.patience * self.slowness,
+            extra_arguments=BOOT_ARGUMENTS if self._power_cycles else (),
             ignore=self.options.ignore,
         )
         return Wanted(request, self.context, self.model.guest())
+
+    @property
+    def _power_cycles(self) -> bool:
+        return any(isinstance(step, PowerCycle) for step in self.cell.steps)
 
     def _run_steps(self, guest: Guest) -> tuple[Verdict, str, KernelReport | None]:
         unsupported = self.model.unsupported(self.cell.steps)

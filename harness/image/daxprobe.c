@@ -8,6 +8,15 @@
  *   map-anywhere:...                    the same, at an address of the kernel's choice
  *   advise:huge|nohuge                  madvise() of the whole mapping
  *   touch:read|write:FIRST:LENGTH:STRIDE  one access each STRIDE bytes, to the first signal
+ *   touch:fill|verify:FIRST:LENGTH:STRIDE  the same, by words that are unlike each other;
+ *                                       verify ends at the first that is not what fill wrote
+ *   sync                                msync() of the whole mapping
+ *   hold:FIRST:LENGTH                   vmsplice() into a pipe that nobody reads: a reference to
+ *                                       each page, for as long as the pipe is there
+ *   release                             close that pipe
+ *   pause                               wait for a line on standard input
+ *   write-on:LENGTH:PATH                write to the first LENGTH bytes past caches, again and
+ *                                       again, to the first error; says pause after the first
  *   unmap                               munmap() of the whole mapping
  *   truncate:LENGTH:PATH                truncate(), by path
  *   early                               prctl(PR_MCE_KILL): told of poison at once
@@ -41,6 +50,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -63,6 +73,7 @@ static sigjmp_buf escape;
 static volatile sig_atomic_t touching, pending;
 static siginfo_t caught;
 static long tables_at_start = -1;
+static int held[2] = { -1, -1 };
 
 static void die(const char *what)
 {
@@ -281,9 +292,32 @@ static long faults(void)
 	return usage.ru_minflt + usage.ru_majflt;
 }
 
+/* Every word of a mapping is unlike all others, so that none can be read for another. */
+static uint64_t word_at(size_t offset)
+{
+	return (offset + 1) * 0x9e3779b97f4a7c15ULL;
+}
+
+/* One access; whether it found what it had to. */
+static int reach(const char *how, size_t offset)
+{
+	volatile char *at = base + offset;
+
+	if (!strcmp(how, "write"))
+		*at = 1;
+	else if (!strcmp(how, "fill"))
+		*(volatile uint64_t *)at = word_at(offset);
+	else if (!strcmp(how, "verify"))
+		return *(volatile uint64_t *)at == word_at(offset);
+	else
+		(void)*at;
+	return 1;
+}
+
 static void touch(char *words)
 {
-	int writes = !strcmp(strsep(&words, ":"), "write"), stopped;
+	const char *how = strsep(&words, ":");
+	int stopped;
 	size_t first = number(&words), length = number(&words), stride = number(&words);
 	volatile size_t done = 0;
 	volatile long before = 0;
@@ -298,14 +332,8 @@ static void touch(char *words)
 		touching = 1;
 		before = faults();
 	}
-	for (; !stopped && done < length; done += stride) {
-		volatile char *at = base + first + done;
-
-		if (writes)
-			*at = 1;
-		else
-			(void)*at;
-	}
+	while (!stopped && done < length && reach(how, first + done))
+		done += stride;
 	touching = 0;
 	say("{\"op\": \"touch\", \"touched_bytes\": %zu, \"faults\": %ld, %s}",
 	    done < length ? done : length, faults() - before, signal_fields(stopped));
@@ -347,6 +375,59 @@ static void result(const char *op, int failed)
 	say("{\"op\": \"%s\", \"errno\": %d}", op, failed ? errno : 0);
 }
 
+static void hold(char *words)
+{
+	size_t first = number(&words);
+	struct iovec range = { .iov_base = base + first, .iov_len = number(&words) };
+	ssize_t length;
+
+	if (pipe(held))
+		die("pipe");
+	length = vmsplice(held[1], &range, 1, SPLICE_F_NONBLOCK);
+	say("{\"op\": \"hold\", \"errno\": %d, \"held_bytes\": %zd}", length < 0 ? errno : 0,
+	    length < 0 ? 0 : length);
+}
+
+static void release(void)
+{
+	result("release", close(held[1]) || close(held[0]));
+}
+
+static void pause_for_line(void)
+{
+	char byte = 0;
+
+	say("{\"op\": \"pause\"}");
+	while (read(STDIN_FILENO, &byte, 1) == 1 && byte != '\n')
+		;
+}
+
+/* A power of two that every sector size and page size divides. */
+#define CHUNK (64UL << 10)
+
+static void write_on(char *words)
+{
+	size_t length = number(&words), at = 0;
+	int file = open(words, O_WRONLY | O_DIRECT), error = 0, started = 0;
+	void *chunk;
+
+	if (file < 0)
+		die(words);
+	if (posix_memalign(&chunk, CHUNK, CHUNK))
+		die("posix_memalign");
+	memset(chunk, 1, CHUNK);
+	for (;; at = at + CHUNK < length ? at + CHUNK : 0) {
+		if (pwrite(file, chunk, CHUNK, at) != (ssize_t)CHUNK) {
+			error = errno;
+			break;
+		}
+		if (!started++)
+			say("{\"op\": \"pause\"}");
+	}
+	close(file);
+	say("{\"op\": \"write-on\", \"errno\": %d}", error);
+}
+
 static void unmap(void)
 {
 	result("unmap", mapped && munmap(base, mapped));
@@ -381,6 +462,16 @@ static void one(char *word)
 		touch(word);
 	else if (!strcmp(op, "unmap"))
 		unmap();
+	else if (!strcmp(op, "hold"))
+		hold(word);
+	else if (!strcmp(op, "release"))
+		release();
+	else if (!strcmp(op, "pause"))
+		pause_for_line();
+	else if (!strcmp(op, "write-on"))
+		write_on(word);
+	else if (!strcmp(op, "sync"))
+		result(op, mapped && msync(base, mapped, MS_SYNC));
 	else if (!strcmp(op, "truncate"))
 		shorten(word);
 	else if (!strcmp(op, "early"))

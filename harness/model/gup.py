@@ -77,6 +77,8 @@ def _devdax_outcome(
     if step.touch and not step.huge and device.align > machine.page:
         why = f"entries of {device.align:#x} only, and MADV_NOHUGEPAGE"
         return _killed(RULES["devdax.nohuge"], why)
+    if step.touch and (said := complaints.of_touching(machine, device)):
+        return said
     if step.touch and step.size > device.size_bytes:
         why = f"{step.size:#x} touched, {device.size_bytes:#x} there"
         return _killed(RULES["devdax.past-end"], why)

@@ -7,6 +7,7 @@ of the tool that is named.
 from __future__ import annotations
 
 from harness.model.defects import DEFECT_RULES
+from harness.model.life_rules import LIFE_RULES
 from harness.model.mapping_rules import MAPPING_RULES
 from harness.model.rule_table_memory import MEMORY_TABLE
 from harness.records import Rule
@@ -105,8 +106,8 @@ TABLE: tuple[Rule, ...] = (
     ),
     Rule(
         "ndctl.smallest",
-        "Only a raw namespace may be smaller than 16M. Regions of 16M and more meet"
-        " ndctl.region-align first.",
+        "Only a raw namespace may be smaller than 16M; in regions of 16M and more such a size"
+        " meets ndctl.region-align first.",
         _VALIDATE,
     ),
     Rule(
@@ -321,5 +322,6 @@ TABLE: tuple[Rule, ...] = (
     ),
     *MEMORY_TABLE,
     *MAPPING_RULES,
+    *LIFE_RULES,
     *DEFECT_RULES,
 )

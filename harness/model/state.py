@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from harness.model.geometry import InfoBlock, Span
 from harness.model.machine import Machine
 from harness.records import PmemDevice
-from harness.scenario.steps import Map, Mode
+from harness.scenario.steps import DataMemory, FilesystemType, Map, Mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,12 @@ class Block:
 class Mounted:
     """A file system with one file; ``dax`` tells whether the file is mapped directly.
 
-    ``sparse`` is a file that was truncated, and may be full of holes since.
+    ``device`` is what it was made on. ``sparse`` is a file that was truncated, and may be
+    full of holes since.
     """
 
+    device: Namespace
+    type: FilesystemType
     file_bytes: int
     dax: bool
     sparse: bool = False
@@ -73,17 +76,24 @@ class Mounted:
 class RegionState:
     """What the steps so far left in one region; namespaces lie from its start on.
 
-    ``system_ram`` is the devdax namespace that the kmem driver was given.
+    ``system_ram`` is the devdax namespace that the kmem driver was given. ``unmounted`` is
+    what a file system holds that no longer is mounted. ``written`` is how many bytes of a
+    kind of memory hold the pattern of ``write-read``. ``unlabelled`` is a region whose labels
+    are lost, and one namespace is all of it.
     """
 
     device: PmemDevice
     namespaces: list[Namespace] = field(default_factory=list)
     files: Mounted | None = None
     system_ram: Namespace | None = None
+    unmounted: Mounted | None = None
+    written: dict[DataMemory, int] = field(default_factory=dict)
+    unlabelled: bool = False
 
     @property
     def used_bytes(self) -> int:
-        return sum(namespace.raw_bytes for namespace in self.namespaces)
+        """What labels give to namespaces."""
+        return 0 if self.unlabelled else sum(namespace.raw_bytes for namespace in self.namespaces)
 
     @property
     def devdax(self) -> Namespace | None:
@@ -114,6 +124,11 @@ class GuestState:
         """What of the physical memory has struct pages, RAM apart."""
         found = (n.mapped for region in self.regions for n in region.namespaces)
         return tuple(span for span in found if span is not None)
+
+    def forget_data(self) -> None:
+        """Nobody knows any more what the memory of namespaces holds."""
+        for region in self.regions:
+            region.written.clear()
 
     def release(self) -> int:
         """Give back the blocks that stand for nothing any more; their bytes."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from harness.observe.boots import BootCounter
+from harness.observe.boots import POWER_CUT, BootCounter
 from harness.observe.classes import find_marker
 from harness.observe.classes.panics import CONSEQUENCE, PANIC, REBOOT, WATCHDOGS
 from harness.observe.event import Event
@@ -71,11 +71,12 @@ class ConsoleReader:
         """The console ended: so do its last line and open reports. May be called again."""
         for line in self._cutter.close():
             self._take(line)
-        self._note_reboot(self._boots.close())
-        for event in tuple(self._open.values()):
-            self._end(event)
+        self._end_boot()
 
     def _take(self, line: Line) -> None:
+        if line.text == POWER_CUT and not line.timed:
+            self._begin_anew()
+            return
         self._timed_lines += line.timed
         self._note_reboot(self._boots.take(line))
         event = self._speaking(line)
@@ -94,6 +95,18 @@ class ConsoleReader:
         for other in tuple(self._open.values()):
             if other.exhausted(line):
                 self._end(other)
+
+    def _begin_anew(self) -> None:
+        """What was said before the power was cut says nothing of what comes."""
+        self._end_boot()
+        self._boots = BootCounter()
+        self._timed_lines = 0
+        self._cut_here = {}
+
+    def _end_boot(self) -> None:
+        self._note_reboot(self._boots.close())
+        for event in tuple(self._open.values()):
+            self._end(event)
 
     def _speaking(self, line: Line) -> Event | None:
         """The open report that a line may belong to."""

@@ -3,7 +3,8 @@
 A step is data. The guest side does it (``harness/guest/steps``), the model predicts it
 (``harness/model``), and neither knows the other: the names of the values that a step
 shows, listed under "Shows" in its docstring, are all that they share. Regions are counted
-by ascending physical address, from 0. Steps about mappings are in ``mapping_steps.py``.
+by ascending physical address, from 0. Steps about mappings are in ``mapping_steps.py``, those
+about the order of life in ``life_steps.py``.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 import pydantic
 
+from harness.scenario.life_steps import LIFE_STEPS, PowerCycle, TakeAway
 from harness.scenario.mapping_steps import MAPPING_STEPS, Fault, HwPoison, Mmap, PageMetadata
 from harness.scenario.step import Index, PositiveSize, Step
 
@@ -19,9 +21,11 @@ __all__ = [
     "STEPS",
     "Churn",
     "CreateNamespace",
+    "DataMemory",
     "DestroyNamespaces",
     "Fault",
     "Filesystem",
+    "FilesystemType",
     "GupCommand",
     "GupTest",
     "HwPoison",
@@ -30,9 +34,12 @@ __all__ = [
     "Mmap",
     "Mode",
     "PageMetadata",
+    "PowerCycle",
+    "ReadBack",
     "ReconfigureDevice",
     "Regions",
     "Step",
+    "TakeAway",
     "WriteRead",
 ]
 
@@ -40,6 +47,8 @@ Mode: TypeAlias = Literal["raw", "sector", "fsdax", "devdax"]
 Map: TypeAlias = Literal["mem", "dev"]
 GupCommand: TypeAlias = Literal["get-fast", "get", "pin-fast", "pin", "longterm"]
 Memory: TypeAlias = Literal["anon", "thp", "hugetlb", "shmem", "devdax", "fsdax"]
+FilesystemType: TypeAlias = Literal["ext4", "xfs"]
+DataMemory: TypeAlias = Literal["block", "fsdax", "devdax"]
 
 
 class Features(Step):
@@ -182,29 +191,44 @@ class Filesystem(Step):
     """Make a file system on the region's block device and mount it with ``-o dax``.
 
     A file of ``file_size`` bytes is written there for later steps to map. The block size
-    is the guest's page size, which DAX needs.
+    is the guest's page size, which DAX needs. ``make`` false mounts what an earlier step made.
 
     Shows ``outcome`` (``mounted`` or ``refused``), ``dax`` (whether the file is mapped
     directly: the mount's option), ``block_bytes`` and ``file_bytes``.
     """
 
     kind: ClassVar[str] = "filesystem"
-    type: Literal["ext4", "xfs"]
+    type: FilesystemType
     region: Index = 0
     file_size: PositiveSize = 64 << 20
+    make: bool = True
 
 
 class WriteRead(Step):
-    """Write a pattern to the region's block device, drop caches, and read it back.
+    """Write a pattern to the region's memory, drop caches, and read it back.
 
-    ``size`` is bytes, from the start of the device.
+    ``size`` is bytes, from the start of the memory: the ``block`` device, which is written to
+    as such, or the DAX file or device-dax, which are mapped.
 
-    Shows ``outcome`` (``identical``, ``differs`` or ``refused``) and ``bytes``.
+    Shows ``outcome`` (``identical``, ``differs``, ``refused``, or ``no-device`` where there is
+    nothing to map) and ``bytes``.
     """
 
     kind: ClassVar[str] = "write-read"
+    memory: DataMemory = "block"
     region: Index = 0
     size: PositiveSize = 8 << 20
+
+
+class ReadBack(WriteRead):
+    """Read what the last ``write-read`` with the same fields wrote, and write nothing.
+
+    Between the two no step may write to the memory itself, or take it away.
+
+    Shows what ``write-read`` does.
+    """
+
+    kind: ClassVar[str] = "read-back"
 
 
 _KINDS: tuple[type[Step], ...] = (
@@ -218,6 +242,8 @@ _KINDS: tuple[type[Step], ...] = (
     GupTest,
     Filesystem,
     WriteRead,
+    ReadBack,
     *MAPPING_STEPS,
+    *LIFE_STEPS,
 )
 STEPS: dict[str, type[Step]] = {step.kind: step for step in _KINDS}

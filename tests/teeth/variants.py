@@ -1,19 +1,18 @@
-"""The model, wrong on purpose: for each rule of creation a variant that a guest must refute.
+"""The model, wrong on purpose: mistaken calculations, each of which a guest must refute.
 
 A rule that no variant and no guest can tell from another is listed with the reason.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 from unittest import mock
 
 from harness.model import geometry, identity, kmem, memmap, namespace, ndctl, vmemmap_ram
 from harness.model.machine import Machine
+from tests.teeth.life import LIFE_VARIANTS
 from tests.teeth.wrong import (
+    Variant,
     around,
     as_fsdax,
     attribute,
@@ -32,15 +31,6 @@ from tests.teeth.wrong import (
 )
 
 MIB = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """One mistake: what is wrong, the rules whose values it breaks, and how to make it."""
-
-    mistake: str
-    rules: tuple[str, ...]
-    apply: Callable[[], AbstractContextManager[Any]]
 
 
 VARIANTS = (
@@ -142,6 +132,9 @@ VARIANTS = (
         "ndctl does not look at the size",
         ("ndctl.region-align", "ndctl.size-align"),
         without_check("_check_size"),
+    ),
+    Variant(
+        "ndctl gives any mode less than 16M", ("ndctl.smallest",), without_check("_check_smallest")
     ),
     Variant("ndctl takes any sector size", ("ndctl.sector-size",), without_check("_check_sector")),
     Variant(
@@ -259,18 +252,18 @@ VARIANTS = (
     ),
     Variant(
         "struct pages are made without complaint",
-        ("defect.altmap-exhausted", "defect.radix-compounds"),
+        ("defect.altmap-exhausted", "defect.radix-compounds", "defect.section-compounds"),
         lambda: mock.patch("harness.model.complaints.of_making", return_value=()),
     ),
     Variant(
         "folios are found wherever they start",
-        ("defect.folio-head", "defect.radix-compounds"),
+        ("defect.folio-head", "defect.radix-compounds", "defect.section-compounds"),
         lambda: mock.patch("harness.model.complaints.of_holding", return_value=()),
     ),
+    *LIFE_VARIANTS,
 )
 
 # What no guest of ours can show to be wrong.
 BEYOND_GUESTS = {
-    "ndctl.smallest": "a region of 16M or more meets ndctl.region-align first",
-    "ns.struct-page": "no configuration here has a struct page above 64 bytes",
+    "ns.struct-page": "a struct page above 64 bytes takes KMSAN, which takes clang",
 }

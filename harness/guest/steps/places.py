@@ -11,12 +11,18 @@ from typing import Literal
 _DEVDAX = """\
 device chardev {region} && file=/dev/$device && [ -c "$file" ] || {{ mark no-device; exit 0; }}
 """
+_BLOCK = """\
+device blockdev {region} && file=/dev/$device && [ -b "$file" ] || {{ mark no-device; exit 0; }}
+"""
 _FSDAX = """\
 file=/mnt/region{region}/file
 [ -f "$file" ] || {{ mark no-device; exit 0; }}
 """
 
 
-def locate(memory: Literal["devdax", "fsdax"], region: int) -> str:
+_PLACES = {"block": _BLOCK, "devdax": _DEVDAX, "fsdax": _FSDAX}
+
+
+def locate(memory: Literal["block", "devdax", "fsdax"], region: int) -> str:
     """Shell text that finds the device or file, or ends the script with ``no-device``."""
-    return (_DEVDAX if memory == "devdax" else _FSDAX).format(region=region)
+    return _PLACES[memory].format(region=region)
