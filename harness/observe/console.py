@@ -102,6 +102,7 @@ class ConsoleReader:
         self._boots = BootCounter()
         self._timed_lines = 0
         self._cut_here = {}
+        self._told.clear()
 
     def _end_boot(self) -> None:
         self._note_reboot(self._boots.close())
