@@ -162,10 +162,6 @@ class ConsoleReader:
             return
         if line.caller in self._open:
             self._end(self._open[line.caller])
-        if report_class.replaces:
-            self._events = [
-                other for other in self._events if other.proved or other.kind != report_class.kind
-            ]
         cut_here = self._cut_here.pop(line.caller, -_CUT_LINES)
         near = line.number - cut_here < _CUT_LINES
         event = Event(report_class, match, line, cut_here if near else line.number)
@@ -214,6 +210,10 @@ class ConsoleReader:
         event.settle()
         if event.doubtful and not event.proved:
             self._events = [other for other in self._events if other is not event]
+        if event.replaces and event.proved:
+            self._events = [
+                other for other in self._events if other.proved or other.kind != event.kind
+            ]
         self._open = {caller: other for caller, other in self._open.items() if other is not event}
 
     def _note_cut_here(self, line: Line, event: Event | None) -> None:

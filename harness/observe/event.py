@@ -96,6 +96,11 @@ class Event:
         return self._class.kind
 
     @property
+    def replaces(self) -> bool:
+        """Its class's."""
+        return self._class.replaces
+
+    @property
     def proved(self) -> bool:
         """Whether more than its own words shows that it happened: a stack, registers, a CPU."""
         return self._machine or self._stack.shows_a_place()

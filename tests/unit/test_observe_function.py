@@ -266,6 +266,8 @@ def test_leaks_that_were_counted_are_told_when_they_are_listed() -> None:
     chatter = "usb 1-1: new device\n" * 600
     assert [report.function for report in read(log_of(count + chatter))] == [None]
     assert [report.function for report in read(log_of(count + chatter + LEAK))] == ["foo_create"]
+    said = b"BUG: memory leak\n"
+    assert [report.function for report in read(log_of(count + chatter) + said)] == [None]
 
 
 def test_stack_may_come_late_on_a_busy_console() -> None:
