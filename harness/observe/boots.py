@@ -55,8 +55,8 @@ class BootCounter:
         return banner
 
     def _is_banner(self, line: Line) -> bool:
-        """Whether it is a kernel's first line, printed the way the first one was."""
-        if REBOOT.marker.match(line.text) is None:
+        """Whether it is a kernel's first line on a console, printed as the first one was."""
+        if line.archived or REBOOT.marker.match(line.text) is None:
             return False
         return self._first is None or self._first.timed == line.timed
 
