@@ -34,7 +34,7 @@ from harness.records import (
 )
 from harness.report.results import CellFolder
 from harness.scenario.expand import Cell
-from harness.scenario.steps import PowerCycle, Regions, Step
+from harness.scenario.steps import ABSENCE, PowerCycle, Step
 
 STEP_SECONDS = 60.0
 
@@ -150,7 +150,7 @@ class Attempt:
 
     def _run_steps(self, guest: Guest) -> tuple[Verdict, str, KernelReport | None]:
         unsupported = self.model.unsupported(self.cell.steps)
-        steps: tuple[Step, ...] = self.cell.steps if unsupported is None else (Regions(),)
+        steps: tuple[Step, ...] = self.cell.steps if unsupported is None else ABSENCE
         for step in steps:
             self.phase = step.kind
             prediction = self.model.predict(step)

@@ -56,7 +56,9 @@ class CellRunner:
         started = time.monotonic()
         cell = order.cell
         try:
-            provisions = self.provider.provide(cell.target, cell.config, order.patches)
+            provisions = self.provider.provide(
+                cell.target, cell.config, order.patches, cell.programs
+            )
         except InfrastructureError as exc:
             result = self._unbuilt(order, Verdict.INFRASTRUCTURE, str(exc))
         except KernelFailure as exc:

@@ -60,7 +60,9 @@ class KeptRunner:
         """None for a kernel that cannot be had: that is found out anew each time."""
         cell = order.cell
         try:
-            provisions = self.runner.provider.provide(cell.target, cell.config, order.patches)
+            provisions = self.runner.provider.provide(
+                cell.target, cell.config, order.patches, cell.programs
+            )
             emulator = find_emulator(cell.target.qemu.binary)
         except (InfrastructureError, KernelFailure):
             return None

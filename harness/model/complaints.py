@@ -9,13 +9,14 @@ from harness.model.defects import (
     loses_heads,
     misses_heads,
     outlives_pages,
+    overflows_page_list,
     overruns,
     shares_heads,
     warns_of_shared_heads,
 )
 from harness.model.machine import Machine
 from harness.model.rules import RULES
-from harness.model.state import Namespace
+from harness.model.state import Devdax, Namespace
 from harness.model.vmemmap_ram import Taken
 from harness.records import KERNEL_REPORT, Expected, Rule
 
@@ -34,7 +35,7 @@ def of_making(machine: Machine, namespace: Namespace, taken: Taken) -> tuple[Exp
     return _complaint("; ".join(said), _rule_of_heads(machine), _off(namespace)) if said else ()
 
 
-def of_touching(machine: Machine, device: Namespace | None) -> tuple[Expected, ...]:
+def of_touching(machine: Machine, device: Devdax | None) -> tuple[Expected, ...]:
     """What it says when a mapping of a devdax is first accessed."""
     if device is None or not machine.dax_counts_folios:
         return ()
@@ -47,7 +48,7 @@ def of_touching(machine: Machine, device: Namespace | None) -> tuple[Expected, .
     return _complaint("warning in vmf_insert_folio_pud", rule, _off(device))
 
 
-def of_holding(machine: Machine, device: Namespace | None) -> tuple[Expected, ...]:
+def of_holding(machine: Machine, device: Devdax | None) -> tuple[Expected, ...]:
     """What it says when pages of a devdax are held, which they are touched for."""
     touched = of_touching(machine, device)
     if touched or device is None:
@@ -56,6 +57,14 @@ def of_holding(machine: Machine, device: Namespace | None) -> tuple[Expected, ..
         return ()
     grab = "try_grab_folio" if machine.grabs_folios else "try_grab_page"
     return _complaint(f"warning in {grab}", _rule_of_heads(machine), _off(device))
+
+
+def of_registering(machine: Machine, region_bytes: int) -> tuple[Expected, ...]:
+    """What it says when so much memory is registered with soft RoCE."""
+    if not overflows_page_list(machine, region_bytes):
+        return ()
+    why = f"{region_bytes // machine.page} pages of {machine.page:#x}"
+    return _complaint("warning in rxe_reg_user_mr", RULES["defect.rxe-page-list"], why)
 
 
 def _rule_of_heads(machine: Machine) -> Rule:
@@ -75,6 +84,6 @@ def _complaint(said: str, rule: Rule, because: str) -> tuple[Expected, ...]:
     return (Expected(KERNEL_REPORT, said, rule, because=because),)
 
 
-def _off(namespace: Namespace) -> str:
-    off = namespace.start % namespace.align
-    return f"{namespace.start:#x} is {off:#x} off a multiple of {namespace.align:#x}"
+def _off(device: Devdax) -> str:
+    off = device.start % device.align
+    return f"{device.start:#x} is {off:#x} off a multiple of {device.align:#x}"

@@ -37,6 +37,7 @@ def predict_write_read(state: GuestState, step: WriteRead) -> Prediction:
     if lacking is not None:
         return Prediction(step.kind, (), lacking)
     region = state.region(step.region)
+    _check_unmounted(region, step)
     size, unit = _room(region, step)
     if step.size > size or step.size % unit:
         whole = f" in units of {format_size(unit)}" if unit > 1 else ""
@@ -64,6 +65,16 @@ def predict_read_back(state: GuestState, step: ReadBack) -> Prediction:
         )
     _room(region, step)
     return Prediction(step.kind, _expect(step, RULES["data.kept"]))
+
+
+def _check_unmounted(region: RegionState, step: WriteRead) -> None:
+    """Raises UserError where writing to the block device would spoil a file system on it."""
+    if step.memory == "block" and region.files is not None and region.files.device is region.block:
+        raise UserError(
+            f"write-read: a file system is mounted on the device of region {step.region}",
+            field="region",
+            hint="write-read before the file system is made",
+        )
 
 
 def _room(region: RegionState, step: WriteRead) -> tuple[int, int]:

@@ -56,7 +56,7 @@ def mount(device: Namespace | None, step: Filesystem) -> Mounted | tuple[Rule, s
             field="file_size",
             hint=f"less than {format_size(device.size_bytes)}",
         )
-    return Mounted(step.type, step.file_size, direct)
+    return Mounted(device, step.type, step.file_size, direct)
 
 
 def expect_filesystem(

@@ -3,8 +3,8 @@
 A step is data. The guest side does it (``harness/guest/steps``), the model predicts it
 (``harness/model``), and neither knows the other: the names of the values that a step
 shows, listed under "Shows" in its docstring, are all that they share. Regions are counted
-by ascending physical address, from 0. Steps about mappings are in ``mapping_steps.py``, those
-about the order of life in ``life_steps.py``.
+by ascending physical address, from 0. Steps on one subject have a file of their own beside
+this one: mappings, devices of soft-reserved memory, RDMA, the order of life.
 """
 
 from __future__ import annotations
@@ -13,15 +13,27 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 import pydantic
 
+from harness.scenario.dax_steps import (
+    DAX_STEPS,
+    CreateDevice,
+    DaxRegions,
+    DestroyDevice,
+    ResizeDevice,
+)
 from harness.scenario.life_steps import LIFE_STEPS, PowerCycle, TakeAway
 from harness.scenario.mapping_steps import MAPPING_STEPS, Fault, HwPoison, Mmap, PageMetadata
-from harness.scenario.step import Index, PositiveSize, Step
+from harness.scenario.rdma_steps import RDMA_STEPS, RdmaRegister
+from harness.scenario.step import DeviceStep, Index, PositiveSize, Step
 
 __all__ = [
+    "ABSENCE",
     "STEPS",
     "Churn",
+    "CreateDevice",
     "CreateNamespace",
     "DataMemory",
+    "DaxRegions",
+    "DestroyDevice",
     "DestroyNamespaces",
     "Fault",
     "Filesystem",
@@ -35,9 +47,11 @@ __all__ = [
     "Mode",
     "PageMetadata",
     "PowerCycle",
+    "RdmaRegister",
     "ReadBack",
     "ReconfigureDevice",
     "Regions",
+    "ResizeDevice",
     "Step",
     "TakeAway",
     "WriteRead",
@@ -139,11 +153,12 @@ class DestroyNamespaces(Step):
     region: Index = 0
 
 
-class ReconfigureDevice(Step):
-    """``daxctl reconfigure-device`` on the region's devdax device: RAM, or a device again.
+class ReconfigureDevice(DeviceStep):
+    """``daxctl reconfigure-device`` on a devdax device: RAM, or a device again.
 
-    As ``system-ram`` its memory is hotplugged by the kmem driver, and nothing else can be
-    done with the region until it is ``devdax`` again.
+    It is the pmem ``region``'s, or the ``device`` that is named. As ``system-ram`` its memory
+    is hotplugged by the kmem driver, and nothing else can be done with it until it is
+    ``devdax`` again.
 
     Shows ``outcome`` (``reconfigured``, or ``refused`` with ``errno`` and ``message``),
     ``mode``, ``target_node`` (the memory node), ``added_bytes`` (by which MemTotal grew,
@@ -153,15 +168,14 @@ class ReconfigureDevice(Step):
 
     kind: ClassVar[str] = "reconfigure-device"
     mode: Literal["system-ram", "devdax"]
-    region: Index = 0
 
 
-class GupTest(Step):
+class GupTest(DeviceStep):
     """The kernel's ``gup_test`` on one kind of memory.
 
     ``size`` is bytes (whole MiB); ``pages_per_call`` is gup_test's -n. ``shared`` maps
-    with MAP_SHARED; ``huge`` false asks for MADV_NOHUGEPAGE. ``region`` is where the
-    devdax or fsdax memory lives. ``anon`` and ``thp`` are private, whatever ``shared``.
+    with MAP_SHARED; ``huge`` false asks for MADV_NOHUGEPAGE. ``region`` or ``device`` is
+    where the devdax or fsdax memory lives. ``anon`` and ``thp`` are private, whatever ``shared``.
     gup_test touches all that it maps, and dies of what is not there; with ``touch`` false
     (devdax and fsdax alone) daxprobe makes its ioctl on memory that GUP is left to fault in.
 
@@ -184,7 +198,6 @@ class GupTest(Step):
     huge: bool = True
     repeats: Annotated[int, pydantic.Field(ge=1, le=100)] = 1
     touch: bool = True
-    region: Index = 0
 
 
 class Filesystem(Step):
@@ -245,5 +258,10 @@ _KINDS: tuple[type[Step], ...] = (
     ReadBack,
     *MAPPING_STEPS,
     *LIFE_STEPS,
+    *RDMA_STEPS,
+    *DAX_STEPS,
 )
 STEPS: dict[str, type[Step]] = {step.kind: step for step in _KINDS}
+
+ABSENCE: tuple[Step, ...] = (Regions(), DaxRegions())
+"""What a guest is asked instead, where it cannot have what some step needs."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 from unittest import mock
 
-from harness.model import geometry, identity, kmem, memmap, namespace, ndctl, vmemmap_ram
+from harness.model import geometry, identity, kmem, memmap, namespace, ndctl, rdma, vmemmap_ram
 from harness.model.machine import Machine
+from tests.teeth.dax_variants import DAX_VARIANTS
 from tests.teeth.life import LIFE_VARIANTS
 from tests.teeth.wrong import (
     Variant,
@@ -261,6 +262,24 @@ VARIANTS = (
         lambda: mock.patch("harness.model.complaints.of_holding", return_value=()),
     ),
     *LIFE_VARIANTS,
+    Variant(
+        "a memory region may have any size",
+        ("defect.rxe-page-list",),
+        lambda: mock.patch("harness.model.complaints.of_registering", return_value=()),
+    ),
+    Variant(
+        "the other kernels know of persistent flushes",
+        ("rdma.persistent", "rdma.persistent-unknown"),
+        attribute(
+            "rdma_knows_persistence", lambda m: not m.probe("rdma_persistent_access", since=(6, 2))
+        ),
+    ),
+    Variant(
+        "papr_scm marks its memory as persistent, NFIT's driver does not",
+        ("rdma.persistent",),
+        instead(rdma, "POWERPC", frozenset({"x86", "arm64"})),
+    ),
+    *DAX_VARIANTS,
 )
 
 # What no guest of ours can show to be wrong.

@@ -268,6 +268,11 @@ def test_write_read() -> None:
         last(machine(), [CreateNamespace(mode="sector"), WriteRead(size=2 * GIB)])
     with pytest.raises(UserError, match="no block device"):
         last(machine(), [DEVDAX, WriteRead()])
+    with pytest.raises(UserError, match="is mounted"):
+        last(machine(), [FSDAX, EXT4, WriteRead()])
+    another = CreateNamespace(mode="raw", size=16 * MIB)
+    some = CreateNamespace(mode="fsdax", size=512 * MIB)
+    assert last(machine(), [some, EXT4, another, WriteRead()])["outcome"] == "identical"
 
 
 @pytest.mark.parametrize(

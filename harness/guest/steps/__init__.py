@@ -13,6 +13,12 @@ from harness.guest.protocols import Shell
 from harness.guest.steps.churn import churn
 from harness.guest.steps.context import StepContext
 from harness.guest.steps.data import read_back, write_and_read
+from harness.guest.steps.dax import (
+    create_device,
+    destroy_device,
+    resize_device,
+    show_dax_regions,
+)
 from harness.guest.steps.features import show_features
 from harness.guest.steps.filesystem import make_filesystem
 from harness.guest.steps.gup import run_gup_test
@@ -25,12 +31,16 @@ from harness.guest.steps.namespaces import create_namespace
 from harness.guest.steps.page_metadata import dump_pages
 from harness.guest.steps.poison import poison
 from harness.guest.steps.power import BOOT_ARGUMENTS, power_cycle
+from harness.guest.steps.rdma import register
 from harness.guest.steps.regions import destroy_namespaces, prepare_regions, show_regions
 from harness.guest.steps.tidy import Housekeeping
 from harness.records import Observation
 from harness.scenario.steps import (
     Churn,
+    CreateDevice,
     CreateNamespace,
+    DaxRegions,
+    DestroyDevice,
     DestroyNamespaces,
     Fault,
     Features,
@@ -41,9 +51,11 @@ from harness.scenario.steps import (
     Mmap,
     PageMetadata,
     PowerCycle,
+    RdmaRegister,
     ReadBack,
     ReconfigureDevice,
     Regions,
+    ResizeDevice,
     Step,
     TakeAway,
     WriteRead,
@@ -77,6 +89,11 @@ RUNNERS: dict[type[Step], Callable[[Any, Shell, StepContext], Observation]] = {
     HwPoison: poison,
     PowerCycle: power_cycle,
     TakeAway: take_away,
+    RdmaRegister: register,
+    DaxRegions: show_dax_regions,
+    CreateDevice: create_device,
+    ResizeDevice: resize_device,
+    DestroyDevice: destroy_device,
 }
 
 

@@ -32,7 +32,7 @@ def fault(step: Fault, shell: Shell, context: StepContext) -> Observation:
         "unmap",
         "count:after",
     ]
-    run = run_probe(step.kind, step.memory, step.region, operations, shell, context)
+    run = run_probe(step.kind, step.memory, step.place, operations, shell, context)
     values = early(run) or _fault_values(run.replies)
     return Observation(step.kind, values, (run.record,))
 
@@ -58,7 +58,7 @@ def _fault_values(replies: ProbeReplies) -> dict[str, Scalar]:
 def live(step: Mmap, shell: Shell, context: StepContext) -> Observation:
     """A mapping's life again and again, with the counters before, during and after it."""
     operations = _life(step, context.page_size)
-    run = run_probe(step.kind, step.memory, step.region, operations, shell, context)
+    run = run_probe(step.kind, step.memory, step.place, operations, shell, context)
     values = early(run) or _life_values(step, run.replies)
     return Observation(step.kind, values, (run.record,))
 
