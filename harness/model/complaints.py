@@ -77,7 +77,7 @@ def of_unbinding(machine: Machine, device: Namespace, *, holds: bool) -> tuple[E
         return ()
     rule = RULES["defect.pages-outlived"]
     pages = f"struct pages of {device.size_bytes:#x} bytes are unmapped before one is given up"
-    return _complaint("page-fault in page_cache_pipe_buf_release", rule, pages)
+    return _complaint("paging-fault in page_cache_pipe_buf_release", rule, pages)
 
 
 def _complaint(said: str, rule: Rule, because: str) -> tuple[Expected, ...]:

@@ -7,11 +7,13 @@ from dataclasses import replace
 from harness.errors import UserError
 from harness.model import complaints
 from harness.model.availability import why_no_mode
+from harness.model.geometry import Span
+from harness.model.machine import POWERPC
 from harness.model.rules import RULES
 from harness.model.state import GuestState, Mounted, Namespace, RegionState
 from harness.records import Expected, Prediction, Rule
 from harness.scenario.life_steps import TakeAway
-from harness.units import format_size
+from harness.units import align_down, align_up, format_size
 
 _WRITE_BYTES = 64 << 10
 """What the writer writes at once."""
@@ -32,6 +34,8 @@ def predict_take_away(state: GuestState, step: TakeAway) -> Prediction:
     if step.memory == "block":
         return Prediction(step.kind, _of_block(held))
     complaint = complaints.of_unbinding(state.machine, held, holds=step.hold)
+    if complaint:
+        _check_unmapped(state, held)
     return Prediction(step.kind, complaint or _of_device(step, held))
 
 
@@ -61,6 +65,25 @@ def _check(region: RegionState, step: TakeAway, held: Namespace | Mounted) -> No
             f"take-away: {format_size(step.size)} cannot be mapped",
             field="size",
             hint=f"{format_size(room)} or less, in units of {format_size(unit)}",
+        )
+
+
+def _check_unmapped(state: GuestState, device: Namespace) -> None:
+    """On powerpc a block of struct pages stays mapped while anything else of it is there.
+
+    What becomes of a struct page that is given up in one is not predicted.
+    """
+    machine = state.machine
+    if machine.mmu not in POWERPC:
+        return
+    reach = machine.vmemmap_page // machine.kernel.struct_page_bytes * machine.page
+    block = Span(align_down(device.start, reach), align_up(device.start + 1, reach))
+    shared = sum(span.meets(block) for span in state.spans()) > 1
+    if shared or block.start < machine.layout.ram_bytes:
+        raise UserError(
+            "take-away: other memory shares the block of struct pages, which then stays mapped",
+            field="hold",
+            hint=f"a device by itself between two multiples of {format_size(reach)}",
         )
 
 

@@ -39,6 +39,7 @@ class ConsoleReader:
         self._quoted = quoted
         self._timed_lines = 0
         self._boots = BootCounter()
+        self._boot_line = 0
         self._cutter = LineCutter()
         self._events: list[Event] = []
         self._open: dict[str | None, Event] = {}
@@ -75,7 +76,7 @@ class ConsoleReader:
 
     def _take(self, line: Line) -> None:
         if line.text == POWER_CUT and not line.timed:
-            self._begin_anew()
+            self._begin_anew(line)
             return
         self._timed_lines += line.timed
         self._note_reboot(self._boots.take(line))
@@ -96,10 +97,11 @@ class ConsoleReader:
             if other.exhausted(line):
                 self._end(other)
 
-    def _begin_anew(self) -> None:
+    def _begin_anew(self, line: Line) -> None:
         """What was said before the power was cut says nothing of what comes."""
         self._end_boot()
         self._boots = BootCounter()
+        self._boot_line = line.number
         self._timed_lines = 0
         self._cut_here = {}
         self._told.clear()
@@ -143,7 +145,11 @@ class ConsoleReader:
         speaking = self._speaking(line)
         if speaking is not None:
             return speaking
-        own = [event for event in self._events if line.caller in (None, event.caller)]
+        own = [
+            event
+            for event in self._events
+            if line.caller in (None, event.caller) and event.marker_line > self._boot_line
+        ]
         if not own:
             return None
         last = own[-1]

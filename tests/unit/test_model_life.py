@@ -51,6 +51,14 @@ def test_a_held_page_of_a_device_is_outlived_or_waited_for() -> None:
     assert (mended["waited"], mended["held_pages"], mended["signal"]) == (True, 1, "SIGBUS")
 
 
+def test_struct_pages_that_stay_mapped_are_not_predicted() -> None:
+    """The device at 4G lies in one block of struct pages with RAM on hash, not on radix."""
+    steps = [DEVDAX, TakeAway(memory="devdax", hold=True)]
+    with pytest.raises(UserError, match="shares the block"):
+        last(model("ppc64-hash"), [CreateNamespace(mode="devdax"), *steps[1:]])
+    assert set(last(model("ppc64-radix"), steps)) == {KERNEL_REPORT}
+
+
 @pytest.mark.parametrize("hold", [False, True])
 def test_truncate_waits_for_held_pages_of_a_file(hold: bool) -> None:
     seen = last(model(), [*FILE, TakeAway(memory="fsdax", via="truncate", hold=hold)])

@@ -73,6 +73,14 @@ def test_reports_of_both_boots_are_told_by_the_lines_of_one_log() -> None:
     assert read(BANNER % 1, PANIC, cut, BANNER % 2, PANIC) == [("panic", 3), ("panic", 8)]
 
 
+def test_a_panic_is_no_consequence_of_an_oops_before_the_power_was_cut() -> None:
+    oops = b"[    1.400000] Oops: Kernel access of bad area, sig: 11 [#1]\n"
+    fatal = PANIC.replace(b": test", b": Fatal exception")
+    cut = POWER_CUT.encode() + b"\n"
+    assert len(read(BANNER % 1, oops, fatal)) == 1
+    assert len(read(BANNER % 1, oops, cut, BANNER % 2, fatal)) == 2
+
+
 def test_a_report_that_the_power_cut_off_ends_there() -> None:
     warning = (
         b"[    2.000000] ------------[ cut here ]------------\n"
