@@ -68,6 +68,8 @@ def predict_destroy(state: GuestState, step: DestroyNamespaces) -> Prediction:
         )
     gone, region.namespaces = region.namespaces, []
     region.files = None
+    if complaint := complaints.of_taking_away(gone):
+        return Prediction(step.kind, complaint)
     rule = RULES["ns.destroyed"]
     expected = (
         Expected("outcome", "destroyed", rule),

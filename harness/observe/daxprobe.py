@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import signal
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
 from harness.errors import InfrastructureError
+from harness.observe import errno_names
 
 Reply: TypeAlias = Mapping[str, int | str | bool]
 
@@ -85,7 +85,7 @@ def integer(reply: Reply, name: str) -> int:
 def errno_name(reply: Reply) -> str | None:
     """The errno of a refused call by name; None for one that succeeded."""
     number = integer(reply, "errno")
-    return errno.errorcode.get(number, str(number)) if number else None
+    return (errno_names.errno_name(number) or str(number)) if number else None
 
 
 def signal_name(number: int) -> str | None:
