@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.model.machine import NEVER, Machine
-from harness.model.state import Devdax
+from harness.model.state import Devdax, Namespace
 from harness.model.vmemmap import RESERVED_PAGES, why_not_optimised
 from harness.records import Rule
 
@@ -86,6 +86,17 @@ DEFECTS: tuple[Defect, ...] = (
         ),
         probe="folio_heads_anywhere",
         kernels="7.2.13 on x86_64",
+    ),
+    Defect(
+        Rule(
+            "defect.empty-fsdax",
+            "Before 6.6 an fsdax namespace of size 0 comes to be; with map=dev its first page of"
+            " data, which taking it away looks at, lies behind its end and has no struct page.",
+            "Linux drivers/nvdimm/pfn_devs.c nd_pfn_init; mm/memremap.c pfn_first, pageunmap_range",
+            defect=True,
+        ),
+        probe="namespace_end_trunc_checked",
+        kernels="6.1.192 on x86_64",
     ),
     Defect(
         Rule(
@@ -173,6 +184,15 @@ def loses_heads(machine: Machine, device: Devdax) -> bool:
         and why_not_optimised(machine, device.align, device.map) is None
         and not machine.probe("sections_begin_compounds", since=NEVER)
     )
+
+
+def ends_before_data(namespace: Namespace) -> bool:
+    """Whether the first page of data is behind the last one that there is (defect.empty-fsdax).
+
+    Of a devdax no driver takes that; fsdax is a block device without a block.
+    """
+    empty = namespace.info is not None and namespace.size_bytes == 0
+    return empty and namespace.mode == "fsdax" and namespace.map == "dev"
 
 
 def misses_heads(machine: Machine, device: Devdax) -> bool:

@@ -53,6 +53,12 @@ def test_sizes_are_the_targets_own(tmp_path: Path) -> None:
     assert step.align == 16 << 20
 
 
+@pytest.mark.parametrize(("ram", "start"), [("2814M", 4 << 30), ("2816M", 7 << 30)])
+def test_devices_lie_behind_ram_that_goes_above_4g(tmp_path: Path, ram: str, start: int) -> None:
+    text = GOOD.replace("layout:\n", f"layout:\n  ram: {ram}\n")
+    assert cells(tmp_path, text, "x86_64")[0].layout.pmem[0].start == start
+
+
 def test_devices_follow_each_other(tmp_path: Path) -> None:
     first, second = cells(tmp_path, GOOD)[0].layout.pmem
     assert (first.start, second.start) == (4 << 30, 5 << 30)
