@@ -1,14 +1,14 @@
-"""What making, mounting and using a file system or a plain block device must show."""
+"""What making and mounting a file system must show."""
 
 from __future__ import annotations
 
 from harness.errors import UserError
-from harness.model.availability import why_no_filesystem, why_no_mode
+from harness.model.availability import why_no_filesystem
 from harness.model.machine import MIB, Machine
 from harness.model.rules import RULES
-from harness.model.state import GuestState, Mounted, Namespace
+from harness.model.state import GuestState, Mounted, Namespace, RegionState
 from harness.records import Expected, Prediction, Rule
-from harness.scenario.steps import Filesystem, WriteRead
+from harness.scenario.steps import Filesystem
 from harness.units import format_size
 
 XFS_SMALLEST = 300 * MIB
@@ -20,25 +20,22 @@ def predict_filesystem(state: GuestState, step: Filesystem) -> Prediction:
     if lacking is not None:
         return Prediction(step.kind, (), lacking)
     region = state.region(step.region)
-    outcome = mount(region.block, step)
+    outcome = mount(region.block, step) if step.make else _found(region, step)
     region.files = outcome if isinstance(outcome, Mounted) else None
-    return Prediction(step.kind, expect_filesystem(state.machine, step, outcome))
+    region.unmounted = None
+    return Prediction(step.kind, expect_filesystem(state.machine, outcome))
 
 
-def predict_write_read(state: GuestState, step: WriteRead) -> Prediction:
-    """A ``write-read`` step. Raises UserError without a block device that nobody else uses."""
-    lacking = why_no_mode(state.machine, "raw")
-    if lacking is not None:
-        return Prediction(step.kind, (), lacking)
-    region = state.region(step.region)
-    device = region.block
-    if device is None:
-        message = f"write-read: region {step.region} has no block device at this point"
-        raise UserError(message, field="region", hint="a namespace of mode raw before it")
-    if region.files is not None and region.files.device is device:
-        message = f"write-read: a file system is mounted on the device of region {step.region}"
-        raise UserError(message, field="region", hint="write-read before the file system is made")
-    return Prediction(step.kind, expect_write_read(device, step))
+def _found(region: RegionState, step: Filesystem) -> Mounted:
+    """What an earlier step made there. Raises UserError where none did."""
+    found = region.unmounted
+    if found is None or found.type != step.type:
+        raise UserError(
+            f"filesystem: region {step.region} has no {step.type} that is not mounted",
+            field="make",
+            hint="a filesystem step that makes one, and a power-cycle after it",
+        )
+    return found
 
 
 def mount(device: Namespace | None, step: Filesystem) -> Mounted | tuple[Rule, str]:
@@ -59,11 +56,11 @@ def mount(device: Namespace | None, step: Filesystem) -> Mounted | tuple[Rule, s
             field="file_size",
             hint=f"less than {format_size(device.size_bytes)}",
         )
-    return Mounted(device, step.file_size, direct)
+    return Mounted(device, step.type, step.file_size, direct)
 
 
 def expect_filesystem(
-    machine: Machine, step: Filesystem, outcome: Mounted | tuple[Rule, str]
+    machine: Machine, outcome: Mounted | tuple[Rule, str]
 ) -> tuple[Expected, ...]:
     """Values that a ``filesystem`` step must show."""
     if not isinstance(outcome, Mounted):
@@ -74,17 +71,5 @@ def expect_filesystem(
         Expected("outcome", "mounted", rule),
         Expected("dax", outcome.dax, rule),
         Expected("block_bytes", machine.page, RULES["fs.block-size"]),
-        Expected("file_bytes", step.file_size, RULES["fs.file"]),
+        Expected("file_bytes", outcome.file_bytes, RULES["fs.file"]),
     )
-
-
-def expect_write_read(device: Namespace, step: WriteRead) -> tuple[Expected, ...]:
-    """Values of a ``write-read`` step. Raises UserError for more than the device holds."""
-    if step.size > device.size_bytes:
-        raise UserError(
-            f"write-read of {format_size(step.size)} does not fit on the device",
-            field="size",
-            hint=f"{format_size(device.size_bytes)} or less",
-        )
-    rule = RULES["block.write-read"]
-    return (Expected("outcome", "identical", rule), Expected("bytes", step.size, rule))

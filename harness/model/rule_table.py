@@ -6,8 +6,11 @@ of the tool that is named.
 
 from __future__ import annotations
 
+from harness.model.dax_rules import DAX_RULES
 from harness.model.defects import DEFECT_RULES
+from harness.model.life_rules import LIFE_RULES
 from harness.model.mapping_rules import MAPPING_RULES
+from harness.model.rdma_rules import RDMA_RULES
 from harness.model.rule_table_memory import MEMORY_TABLE
 from harness.records import Rule
 
@@ -320,6 +323,9 @@ TABLE: tuple[Rule, ...] = (
         "Linux drivers/nvdimm/pmem.c pmem_do_write, btt.c btt_write_pg",
     ),
     *MEMORY_TABLE,
+    *DAX_RULES,
     *MAPPING_RULES,
+    *LIFE_RULES,
+    *RDMA_RULES,
     *DEFECT_RULES,
 )

@@ -15,7 +15,7 @@ from harness.model import Machine, Model
 from harness.records import KernelFacts, Observation, Prediction
 from harness.scenario.expand import Cell, expand
 from harness.scenario.schema import load_scenarios
-from harness.scenario.steps import Regions, Step
+from harness.scenario.steps import ABSENCE, Step
 from harness.target import load_targets
 
 _SHOWN = ("ok", "unsupported", "mismatch")
@@ -99,7 +99,7 @@ def load_recordings(results: Path, provider: Provider) -> list[Recording]:
             continue
         cell = cells[entry["id"]]
         facts = provider.provide(cell.target, cell.config).kernel.facts
-        steps = (Regions(),) if entry["verdict"] == "unsupported" else cell.steps
+        steps = ABSENCE if entry["verdict"] == "unsupported" else cell.steps
         lines = (results / entry["folder"] / "steps.jsonl").read_text(encoding="utf-8")
         recordings.append(Recording.of(cell, facts, steps, tuple(_observations(lines))))
     return recordings
