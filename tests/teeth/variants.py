@@ -257,6 +257,11 @@ VARIANTS = (
         lambda: mock.patch("harness.model.complaints.of_making", return_value=()),
     ),
     Variant(
+        "a namespace of nothing goes like any other",
+        ("defect.empty-fsdax",),
+        lambda: mock.patch("harness.model.complaints.of_taking_away", return_value=()),
+    ),
+    Variant(
         "folios are found wherever they start",
         ("defect.folio-head", "defect.radix-compounds", "defect.section-compounds"),
         lambda: mock.patch("harness.model.complaints.of_holding", return_value=()),
