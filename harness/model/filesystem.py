@@ -26,14 +26,14 @@ def predict_filesystem(state: GuestState, step: Filesystem) -> Prediction:
 
 
 def predict_write_read(state: GuestState, step: WriteRead) -> Prediction:
-    """A ``write-read`` step. Raises UserError where the region has no block device."""
+    """A ``write-read`` step. Raises UserError for more than the device holds."""
     lacking = why_no_mode(state.machine, "raw")
     if lacking is not None:
         return Prediction(step.kind, (), lacking)
     device = state.region(step.region).block
     if device is None:
-        message = f"write-read: region {step.region} has no block device at this point"
-        raise UserError(message, field="region", hint="a namespace of mode raw before it")
+        refused = Expected("outcome", "refused", RULES["fs.needs-block-device"])
+        return Prediction(step.kind, (refused,))
     return Prediction(step.kind, expect_write_read(device, step))
 
 

@@ -18,21 +18,23 @@ from harness.units import align_down, align_up
 def predict_reconfigure(state: GuestState, step: ReconfigureDevice) -> Prediction:
     """A ``reconfigure-device`` step; the device is in its new mode from then on.
 
-    Raises UserError where the region has no such device in the other mode.
+    Raises UserError where the region's device is in that mode already.
     """
     machine = state.machine
     lacking = why_no_mode(machine, "devdax") or why_no_kmem(machine)
     if lacking is not None:
         return Prediction(step.kind, (), lacking)
     region = state.region(step.region)
+    device = region.devdax
+    if region.system_ram is None and (device is None or device.size_bytes == 0):
+        return Prediction(step.kind, (Expected("outcome", "no-device", RULES["gup.no-device"]),))
     if step.mode == "devdax":
         return Prediction(step.kind, _returned(machine, region))
-    device = region.devdax
-    if device is None or device.size_bytes == 0:
+    if device is None:
         raise UserError(
-            f"reconfigure-device: region {step.region} has no devdax device at this point",
-            field="region",
-            hint="create-namespace with mode: devdax before it",
+            f"reconfigure-device: the device of region {step.region} is RAM at this point",
+            field="mode",
+            hint="reconfigure-device with mode: devdax before it",
         )
     region.system_ram = device
     memory, why = online_span(machine, device)
