@@ -22,6 +22,7 @@ from harness.guest.steps import StepContext, run_step
 from harness.ignore import NOTHING_IGNORED, IgnoreList
 from harness.machine.speed import slowness
 from harness.model import Machine, Model
+from harness.model.vmemmap import why_never_optimised
 from harness.records import (
     KERNEL_REPORT,
     Intention,
@@ -103,13 +104,22 @@ class Attempt:
         return outcome
 
     def _check_kernel(self) -> None:
-        """A scenario about the vmemmap optimisation on a kernel without it tests nothing."""
-        size = self.provisions.kernel.facts.struct_page_bytes
-        if self.cell.needs_vmemmap_optimisation and size & (size - 1):
+        """A scenario about the vmemmap optimisation on a kernel without it tests nothing.
+
+        Unless it was asked to, by a configuration beyond the target's own.
+        """
+        if self._unoptimised is not None and not self.cell.config:
             raise InfrastructureError(
-                f"sizeof(struct page) is {size} in this kernel, no power of two: the vmemmap "
-                "optimisation is compiled out (is CONFIG_MEMCG in the configuration?)"
+                f"{self._unoptimised}: the vmemmap optimisation is compiled out (is CONFIG_MEMCG"
+                " in the configuration?)"
             )
+
+    @property
+    def _unoptimised(self) -> str | None:
+        """Why the kernel lacks the optimisation that the scenario is about; else None."""
+        if not self.cell.needs_vmemmap_optimisation:
+            return None
+        return why_never_optimised(self.model.machine)
 
     @contextmanager
     def _guest(self, pool: GuestPool, fresh: bool) -> Iterator[PooledGuest]:
@@ -159,6 +169,8 @@ class Attempt:
         self.phase = "after the last step"
         self._keep_dmesg(guest)
         guest.watch.check()
+        # Without the optimisation there is something to be seen all the same: its absence.
+        unsupported = unsupported or self._unoptimised
         if unsupported is not None:
             return Verdict.UNSUPPORTED, unsupported, None
         return Verdict.OK, self._known_defects(), None

@@ -89,6 +89,7 @@ class CellRunner:
             seconds=0.0,
             guest_seconds=0.0,
             phase="build",
+            config=order.cell.config,
             patch=order.prefix.label if order.prefix else None,
         )
 

@@ -38,15 +38,22 @@ class Canned:
 
 
 def canned_command(
-    target: Target, cell: Cell | None, kernel: str, directory: Path = Path()
+    target: Target,
+    cell: Cell | None,
+    kernel: str,
+    config: tuple[str, ...] = (),
+    directory: Path = Path(),
 ) -> Canned:
     """The command line for a terminal of one's own; kernel and image are in the store.
 
+    ``config`` are fragments beyond the target's own, where there is no cell that has them.
     Backing files are named in ``directory``, the current one unless told otherwise.
     Raises what :meth:`Provider.provide` raises.
     """
     store = Store.default()
-    provisions = Provider(store, kernel, Progress()).provide(target, cell.config if cell else ())
+    provisions = Provider(store, kernel, Progress()).provide(
+        target, cell.config if cell else config
+    )
     emulator = find_emulator(target.qemu.binary, target.packages.qemu)
     memory = AccelerationMemory.of(store.root, emulator, target.qemu.cpu)
     accelerator: Accelerator = "kvm" if memory.recall() else "tcg"
@@ -110,11 +117,13 @@ def _preparation(target: Target, layout: Layout, files: GuestFiles) -> list[str]
     return lines
 
 
-def run_interactive(target: Target, cell: Cell | None, kernel: str) -> int:
+def run_interactive(
+    target: Target, cell: Cell | None, kernel: str, config: tuple[str, ...] = ()
+) -> int:
     """Run the guest on this terminal until it is powered off; QEMU's exit code."""
     with tempfile.TemporaryDirectory(prefix="daxhound-shell-") as name:
         directory = Path(name)
-        canned = canned_command(target, cell, kernel, directory)
+        canned = canned_command(target, cell, kernel, config, directory)
         files = GuestFiles(directory, directory, directory)
         make_device_files(target, _layout(cell), files)
         return subprocess.run(canned.argv, check=False).returncode

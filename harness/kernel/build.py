@@ -17,7 +17,7 @@ from pathlib import Path
 from harness.errors import InfrastructureError, KernelFailure, UserError
 from harness.kconfig import Request, missing, parse_dotconfig, render
 from harness.kernel.facts import dump_facts, load_facts, read_facts, with_probes
-from harness.kernel.fragments import FRAGMENTS_DIR, load_fragments
+from harness.kernel.fragments import FRAGMENTS_DIR, check_needs, load_fragments
 from harness.kernel.make import Make, Toolchain, find_toolchain
 from harness.kernel.nearest_base import find_nearest_base
 from harness.kernel.patched import PatchedSource, RefusedError, patch_source
@@ -79,6 +79,7 @@ def provide_kernel(
     for a kernel that does not build, InfrastructureError for a host that cannot build it.
     """
     requests = load_fragments(fragments, fragments_dir)
+    check_needs(requests, target)
     toolchain = find_toolchain(target)
     patched = _patch(spec, patches, store, progress)
     build = _Build(patched, target.kernel, requests, toolchain, jobs or os.cpu_count() or 1)
