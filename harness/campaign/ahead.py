@@ -28,8 +28,12 @@ class Build:
 
 
 def kernels_of(cells: Iterable[Cell]) -> tuple[tuple[Target, tuple[str, ...]], ...]:
-    """The targets and configurations that cells ask for, each once."""
-    chosen = {(cell.target.name, cell.config): (cell.target, cell.config) for cell in cells}
+    """The targets and configurations that cells with a guest ask for, each once."""
+    chosen = {
+        (cell.target.name, cell.config): (cell.target, cell.config)
+        for cell in cells
+        if cell.needs_guest
+    }
     return tuple(chosen.values())
 
 

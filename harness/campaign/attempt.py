@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.campaign.pool import GuestPool, PooledGuest, Wanted
 from harness.campaign.provide import Provisions
-from harness.compare import compare, foretells, name_reports
+from harness.compare import compare, first_difference, foretells, name_reports
 from harness.errors import InfrastructureError, KernelFailure, KernelReported
 from harness.guest.boot import BootRequest, Guest, Transport
 from harness.guest.steps import StepContext, run_step
@@ -209,16 +209,10 @@ class Attempt:
 
     def _compare(self, step: Step, prediction: Prediction, observation: Observation) -> str | None:
         """The first difference in words, or None; what was seen is on disk first."""
-        intended = {i.value for i in self.intentions if i.step == step.kind}
+        intended = values_intended(self.intentions, step)
         result = compare(prediction, observation, intended)
         self._keep(result)
-        if not result.mismatches:
-            return None
-        first = result.mismatches[0]
-        return (
-            f"{result.step}: {first.expected.name} is {first.observed!r}, "
-            f"expected {first.expected.relation} {first.expected.value!r}"
-        )
+        return first_difference(result)
 
     def _keep(self, result: StepResult) -> None:
         self.results.append(result)
@@ -227,6 +221,11 @@ class Attempt:
     def _keep_dmesg(self, guest: Guest) -> None:
         said = guest.shell.run("dmesg", self.context.deadline()).stdout
         self.folder.write("dmesg.txt", said)
+
+
+def values_intended(intentions: Iterable[Intention], step: Step) -> set[str]:
+    """Values of a step that a series is meant to change."""
+    return {intention.value for intention in intentions if intention.step == step.kind}
 
 
 def _describe(pooled: PooledGuest, slowness: float) -> dict[str, Any]:

@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.campaign.attempt import Attempt, RunOptions
+from harness.campaign.configured import resolve_steps
 from harness.campaign.order import Order
 from harness.campaign.pool import GuestPool
 from harness.campaign.provide import Provider
+from harness.compare import first_difference
 from harness.errors import InfrastructureError, KernelFailure
-from harness.records import CellResult, Verdict
+from harness.records import CellResult, StepResult, Verdict
 from harness.report.results import CellFolder
 from harness.units import count
 
@@ -55,6 +57,8 @@ class CellRunner:
     def _attempt(self, order: Order, folder: CellFolder, *, fresh: bool) -> CellResult:
         started = time.monotonic()
         cell = order.cell
+        if not cell.needs_guest:
+            return replace(self._configured(order, folder), seconds=time.monotonic() - started)
         try:
             provisions = self.provider.provide(cell.target, cell.config, order.patches)
         except InfrastructureError as exc:
@@ -76,6 +80,20 @@ class CellRunner:
                 lost=provisions.kernel.facts.lost,
             )
         return replace(result, seconds=time.monotonic() - started)
+
+    def _configured(self, order: Order, folder: CellFolder) -> CellResult:
+        """The result of a cell without a guest."""
+        results: list[StepResult] = []
+        try:
+            results += resolve_steps(order, self.provider, folder)
+        except InfrastructureError as exc:
+            return self._unbuilt(order, Verdict.INFRASTRUCTURE, str(exc))
+        except KernelFailure as exc:
+            return self._unbuilt(order, Verdict.KERNEL_FAILURE, str(exc))
+        found = next((text for text in map(first_difference, results) if text is not None), "")
+        verdict = Verdict.MISMATCH if found else Verdict.OK
+        unbuilt = self._unbuilt(order, verdict, found)
+        return replace(unbuilt, phase="configuration", steps=tuple(results))
 
     def _unbuilt(self, order: Order, verdict: Verdict, reason: str) -> CellResult:
         """A result before there is a kernel."""

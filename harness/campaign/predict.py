@@ -36,7 +36,7 @@ def predict_cells(cells: Iterable[Cell], kernel: str) -> Iterator[CellPrediction
     for cell in cells:
         fragments = (*cell.target.kernel.fragments, *cell.config)
         check_needs(load_fragments(fragments), cell.target)
-        facts = assumed_facts(spec, fragments, store)
+        facts = assumed_facts(spec, (*fragments, *cell.wished), store)
         model = Model(Machine(cell.target, facts, cell.layout))
         unsupported = model.unsupported(cell.steps)
         yield CellPrediction(cell.id, unsupported, () if unsupported else _steps(model, cell))

@@ -13,6 +13,7 @@ from harness.errors import UserError
 from harness.model.availability import predict_features
 from harness.model.churn import predict_churn
 from harness.model.filesystem import predict_filesystem, predict_write_read
+from harness.model.gates import predict_kconfig
 from harness.model.gup import predict_gup
 from harness.model.identity import predict_guest, predict_memory_model
 from harness.model.kmem import predict_reconfigure
@@ -31,6 +32,7 @@ from harness.scenario.steps import (
     Filesystem,
     GupTest,
     HwPoison,
+    Kconfig,
     MemoryModel,
     Mmap,
     PageMetadata,
@@ -44,6 +46,7 @@ Predictor: TypeAlias = Callable[[GuestState, Any], Prediction]
 
 PREDICTORS: Mapping[type[Step], Predictor] = MappingProxyType(
     {
+        Kconfig: predict_kconfig,
         Features: predict_features,
         MemoryModel: predict_memory_model,
         Regions: predict_regions,

@@ -7,6 +7,7 @@ of the tool that is named.
 from __future__ import annotations
 
 from harness.model.defects import DEFECT_RULES
+from harness.model.kconfig_rules import KCONFIG_RULES
 from harness.model.mapping_rules import MAPPING_RULES
 from harness.model.rule_table_memory import MEMORY_TABLE
 from harness.records import Rule
@@ -201,8 +202,9 @@ TABLE: tuple[Rule, ...] = (
     ),
     Rule(
         "gup.no-device",
-        "Where the region has no devdax device or no file system there is nothing to map.",
-        "harness/scenario/steps.py GupTest",
+        "Where the region has no devdax device or no file system there is nothing to map, or to"
+        " turn into RAM.",
+        "harness/scenario/steps.py GupTest, ReconfigureDevice",
     ),
     Rule(
         "gup.ioctl-succeeds",
@@ -295,8 +297,8 @@ TABLE: tuple[Rule, ...] = (
     Rule("fs.file", "The file has the size that was written.", "write(2)"),
     Rule(
         "fs.needs-block-device",
-        "There is nothing to put a file system on.",
-        "harness/scenario/steps.py Filesystem",
+        "There is nothing to put a file system on, or to write to.",
+        "harness/scenario/steps.py Filesystem, WriteRead",
     ),
     Rule(
         "fs.xfs-smallest",
@@ -320,6 +322,7 @@ TABLE: tuple[Rule, ...] = (
         "Linux drivers/nvdimm/pmem.c pmem_do_write, btt.c btt_write_pg",
     ),
     *MEMORY_TABLE,
+    *KCONFIG_RULES,
     *MAPPING_RULES,
     *DEFECT_RULES,
 )

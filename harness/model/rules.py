@@ -13,6 +13,7 @@ from harness.records import Rule
 RULES: Mapping[str, Rule] = MappingProxyType({rule.id: rule for rule in TABLE})
 
 _TOPICS = {
+    "kconfig": "The configuration",
     "guest": "The guest",
     "feature": "The guest",
     "memory": "The guest",

@@ -17,7 +17,7 @@ from harness.errors import nearest
 from harness.records import Layout
 from harness.scenario.layout import resolve_layout
 from harness.scenario.schema import Scenario, Template
-from harness.scenario.steps import STEPS, Step
+from harness.scenario.steps import STEPS, Kconfig, Step
 from harness.target import Target
 from harness.units import format_size
 from harness.yaml_document import Document, Location
@@ -48,6 +48,16 @@ class Cell:
     @property
     def id(self) -> str:
         return f"{self.path.name}::{self.name}"
+
+    @property
+    def needs_guest(self) -> bool:
+        """False for what is done to a kernel that nobody builds or boots."""
+        return any(step.needs_guest for step in self.steps)
+
+    @property
+    def wished(self) -> tuple[str, ...]:
+        """Fragments that are asked for and need not take."""
+        return tuple(name for step in self.steps if isinstance(step, Kconfig) for name in step.ask)
 
     @property
     def guest(self) -> tuple[object, ...]:

@@ -87,3 +87,7 @@ def _check_step_kinds(scenario: Scenario) -> None:
         kind = next(iter(step))
         if kind not in STEPS:
             raise scenario.document.error(at, f"no such step: {kind!r}", nearest(kind, STEPS))
+        first = next(iter(scenario.body.steps[0]))
+        if STEPS[kind].needs_guest != STEPS[first].needs_guest:
+            message = f"{kind} and {first} in one scenario: one needs a guest, one has none"
+            raise scenario.document.error(at, message, "a scenario for each")

@@ -14,6 +14,10 @@ PositiveSize = Annotated[Size, pydantic.Field(gt=0)]
 
 
 class Step(Record):
-    """One action in the guest; ``kind`` is its key in YAML."""
+    """One action in the guest; ``kind`` is its key in YAML.
+
+    ``needs_guest`` is false for what is done to a kernel that nobody boots.
+    """
 
     kind: ClassVar[str]
+    needs_guest: ClassVar[bool] = True

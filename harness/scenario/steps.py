@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 import pydantic
 
+from harness.scenario.kconfig_step import Kconfig
 from harness.scenario.mapping_steps import MAPPING_STEPS, Fault, HwPoison, Mmap, PageMetadata
 from harness.scenario.step import Index, PositiveSize, Step
 
@@ -25,6 +26,7 @@ __all__ = [
     "GupCommand",
     "GupTest",
     "HwPoison",
+    "Kconfig",
     "Map",
     "Memory",
     "Mmap",
@@ -136,10 +138,10 @@ class ReconfigureDevice(Step):
     As ``system-ram`` its memory is hotplugged by the kmem driver, and nothing else can be
     done with the region until it is ``devdax`` again.
 
-    Shows ``outcome`` (``reconfigured``, or ``refused`` with ``errno`` and ``message``),
-    ``mode``, ``target_node`` (the memory node), ``added_bytes`` (by which MemTotal grew,
-    negative where it shrank) and, as ``system-ram``, ``blocks`` (memory blocks of the
-    device), ``online_blocks`` and ``movable``.
+    Shows ``outcome`` (``reconfigured``, ``refused`` with ``errno`` and ``message``, or
+    ``no-device``), ``mode``, ``target_node`` (the memory node), ``added_bytes`` (by which
+    MemTotal grew, negative where it shrank) and, as ``system-ram``, ``blocks`` (memory blocks
+    of the device), ``online_blocks`` and ``movable``.
     """
 
     kind: ClassVar[str] = "reconfigure-device"
@@ -208,6 +210,7 @@ class WriteRead(Step):
 
 
 _KINDS: tuple[type[Step], ...] = (
+    Kconfig,
     Features,
     MemoryModel,
     Regions,

@@ -24,6 +24,7 @@ from tests.teeth.replay import SCENARIOS, Difference, Recording, load_recordings
 from tests.teeth.variants import BEYOND_GUESTS, VARIANTS, Variant
 
 _FAMILIES = [
+    "kconfig",
     "feature",
     "memory",
     "hash",
@@ -68,6 +69,7 @@ def main() -> int:
 def _record(options: argparse.Namespace) -> Path:
     results = new_run_directory(Path("results"))
     files = sorted(str(path) for path in SCENARIOS.glob("model*.yaml"))
+    files += [str(SCENARIOS / "kconfig.yaml")]
     command = [sys.executable, "-m", "pytest", *files, "--arch", options.arch]
     command += ["--kernel", options.kernel, "--results", str(results), *options.pytest]
     subprocess.run(command, check=False)

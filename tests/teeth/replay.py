@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.campaign.provide import Provider
 from harness.compare import compare
+from harness.kernel.assumed import assumed_facts
 from harness.model import Machine, Model
 from harness.records import KernelFacts, Observation, Prediction
 from harness.scenario.expand import Cell, expand
@@ -74,7 +75,8 @@ class Recording:
 
     def _predictions(self) -> list[Prediction]:
         model = Model(Machine(self.cell.target, self.facts, self.cell.layout))
-        return [model.guest(), *map(model.predict, self.steps)]
+        guest = [model.guest()] if self.cell.needs_guest else []
+        return [*guest, *map(model.predict, self.steps)]
 
 
 def load_recordings(results: Path, provider: Provider) -> list[Recording]:
@@ -83,24 +85,34 @@ def load_recordings(results: Path, provider: Provider) -> list[Recording]:
     Mismatches, too: the right model must have learnt from them since.
     """
     run = json.loads((results / "run.json").read_text(encoding="utf-8"))
-    cells = {cell.id: cell for cell in _all_cells()}
+    cells = {cell.id: cell for cell in _all_cells(tuple(run.get("config", ())))}
     recordings = []
     for entry in run["cells"]:
         if entry["verdict"] not in _SHOWN or entry["id"] not in cells:
             continue
         cell = cells[entry["id"]]
-        facts = provider.provide(cell.target, cell.config).kernel.facts
-        steps = (Regions(),) if entry["verdict"] == "unsupported" else cell.steps
         lines = (results / entry["folder"] / "steps.jsonl").read_text(encoding="utf-8")
-        recordings.append(Recording.of(cell, facts, steps, tuple(_observations(lines))))
+        observations = tuple(_observations(lines))
+        absent = entry["verdict"] == "unsupported" and [o.step for o in observations[1:]] != [
+            step.kind for step in cell.steps
+        ]
+        steps = (Regions(),) if absent else cell.steps
+        recordings.append(Recording.of(cell, _facts(cell, provider), steps, observations))
     return recordings
 
 
-def _all_cells() -> Iterator[Cell]:
+def _facts(cell: Cell, provider: Provider) -> KernelFacts:
+    if cell.needs_guest:
+        return provider.provide(cell.target, cell.config).kernel.facts
+    asked = (*cell.target.kernel.fragments, *cell.config, *cell.wished)
+    return assumed_facts(provider.spec, asked, provider.store)
+
+
+def _all_cells(config: tuple[str, ...]) -> Iterator[Cell]:
     targets = load_targets()
     for path in sorted(SCENARIOS.glob("*.yaml")):
         for scenario in load_scenarios(path):
-            yield from expand(scenario, targets)
+            yield from expand(scenario, targets, config)
 
 
 def _observations(lines: str) -> Iterator[Observation]:

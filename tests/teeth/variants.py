@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
 
+from harness.gates import Gate
 from harness.model import geometry, identity, kmem, memmap, namespace, ndctl, vmemmap_ram
 from harness.model.machine import Machine
 from tests.teeth.wrong import (
@@ -246,6 +247,19 @@ VARIANTS = (
         "nodes are not online",
         ("numa.nodes",),
         around(identity, "expect_nodes", lambda found: tuple(replace(e, value="") for e in found)),
+    ),
+    Variant(
+        "every architecture has what any of them has",
+        (
+            "kconfig.aligned-struct-page",
+            "kconfig.dax-vmemmap",
+            "kconfig.hugetlb-vmemmap",
+            "kconfig.memory-failure",
+            "kconfig.pte-devmap",
+            "kconfig.pud-thp",
+            "kconfig.zone-device",
+        ),
+        lambda: mock.patch.object(Gate, "is_open", return_value=True),
     ),
     Variant(
         "everything is built in",

@@ -141,6 +141,14 @@ def test_a_configuration_of_the_run_is_part_of_every_name(tmp_path: Path) -> Non
     assert cell.config == ("no-thp", "debug")
 
 
+def test_a_scenario_has_a_guest_or_none(tmp_path: Path) -> None:
+    gates = "  - kconfig: {ask: [pmem], symbols: [ZONE_DEVICE]}\n"
+    (cell,) = cells(tmp_path, f"scenario: gates\nsummary: s\nsteps:\n{gates}", "s390x")
+    assert (cell.needs_guest, cell.wished) == (False, ("pmem",))
+    with pytest.raises(UserError, match="kconfig and create-namespace in one scenario"):
+        cells(tmp_path, GOOD + gates)
+
+
 @pytest.mark.parametrize("path", sorted(SCENARIOS.glob("*.yaml")), ids=lambda p: p.name)
 def test_every_shipped_scenario_expands_on_every_target(path: Path) -> None:
     for scenario in load_scenarios(path):
