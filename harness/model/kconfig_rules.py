@@ -12,7 +12,7 @@ KCONFIG_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "kconfig.pud-thp",
-        "PUDs of huge pages are x86_64's, and from 6.6 powerpc's with radix compiled in.",
+        "PUDs of huge pages are x86_64's, and from 6.6 powerpc's, hash alone included.",
         "Linux arch/*/Kconfig HAVE_ARCH_TRANSPARENT_HUGEPAGE_PUD (27af67f35631)",
     ),
     Rule(
