@@ -14,6 +14,9 @@ from harness.errors import UserError, nearest
 Location: TypeAlias = tuple[str | int, ...]
 Model = TypeVar("Model", bound=pydantic.BaseModel)
 
+# libyaml's parser where PyYAML was built with it: every scenario is read at each start.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 
 class Record(pydantic.BaseModel):
     """Base of everything read from YAML: frozen, and an unknown key is an error."""
@@ -103,7 +106,7 @@ def load_documents(path: Path) -> list[Document]:
     except (OSError, UnicodeDecodeError) as exc:
         raise UserError(f"cannot be read: {exc}", path=path) from exc
     try:
-        nodes = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
+        nodes = list(yaml.compose_all(text, Loader=_LOADER))
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
         line = mark.line + 1 if mark else None

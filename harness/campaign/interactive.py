@@ -41,13 +41,13 @@ def canned_command(
     target: Target,
     cell: Cell | None,
     kernel: str,
-    config: tuple[str, ...] = (),
     directory: Path = Path(),
+    config: tuple[str, ...] = (),
 ) -> Canned:
     """The command line for a terminal of one's own; kernel and image are in the store.
 
-    ``config`` are fragments beyond the target's own, where there is no cell that has them.
     Backing files are named in ``directory``, the current one unless told otherwise.
+    ``config`` are fragments beyond the target's own, where there is no cell that has them.
     Raises what :meth:`Provider.provide` raises.
     """
     store = Store.default()
@@ -123,7 +123,7 @@ def run_interactive(
     """Run the guest on this terminal until it is powered off; QEMU's exit code."""
     with tempfile.TemporaryDirectory(prefix="daxhound-shell-") as name:
         directory = Path(name)
-        canned = canned_command(target, cell, kernel, config, directory)
+        canned = canned_command(target, cell, kernel, directory, config)
         files = GuestFiles(directory, directory, directory)
         make_device_files(target, _layout(cell), files)
         return subprocess.run(canned.argv, check=False).returncode

@@ -60,7 +60,7 @@ def _qemu(options: argparse.Namespace) -> int:
     target, config = _target(options), select_fragments(options.config)
     cell = _first_cell(target, options.scenario, config)
     with orderly_termination():
-        canned = canned_command(target, cell, options.kernel, config)
+        canned = canned_command(target, cell, options.kernel, config=config)
     for line in canned.preparation:
         print(line)
     print(" \\\n  ".join(_paired(canned.argv)))

@@ -155,6 +155,18 @@ def radix_compounds_from_start(source: Path) -> bool | None:
     return None if text is None else "ALIGN_DOWN(addr_pfn, nr_pages)" not in text
 
 
+def sections_begin_compounds(source: Path) -> bool | None:
+    """Whether a compound may begin within a section and still have a head of its own.
+
+    Reads mm/sparse-vmemmap.c; None where no struct pages are shared.
+    """
+    path = source / "mm/sparse-vmemmap.c"
+    if _function(path, "vmemmap_populate_compound_pages") is None:
+        return None
+    asked = _function(path, "reuse_compound_section")
+    return asked is None or "!IS_ALIGNED(offset, nr_pages)" not in asked
+
+
 def arm64_parts_from_ram(source: Path) -> bool | None:
     """Whether arm64 takes struct pages of a part of a section from RAM, as x86 does.
 
@@ -193,6 +205,15 @@ def longterm_asks_dirty_tracking(source: Path) -> bool | None:
     return None if text is None else "writable_file_mapping_allowed(" in text
 
 
+def gup_grabs_folios(source: Path) -> bool | None:
+    """Whether references are taken by folio, not by page (f442fa614137; 6.10).
+
+    Reads mm/gup.c.
+    """
+    text = _read(source / "mm/gup.c")
+    return None if text is None else "__must_check try_grab_page(" not in text
+
+
 def gup_test_rounds_hugetlb(source: Path) -> bool | None:
     """Whether gup_test rounds what it maps of hugetlb up to whole huge pages (7.x).
 
@@ -228,11 +249,13 @@ PROBES: Mapping[str, Callable[[Path], bool | None]] = MappingProxyType(
             folio_heads_anywhere,
             kernel_tables_counted,
             radix_compounds_from_start,
+            sections_begin_compounds,
             arm64_parts_from_ram,
             compound_head_after_tails,
             powerpc_block_of_nodes,
             vmemmap_shared,
             longterm_asks_dirty_tracking,
+            gup_grabs_folios,
             gup_test_rounds_hugetlb,
         )
     }

@@ -5,7 +5,13 @@ A complaint is all that is predicted of its step, and the cell ends with it.
 
 from __future__ import annotations
 
-from harness.model.defects import misses_heads, shares_heads, warns_of_shared_heads
+from harness.model.defects import (
+    loses_heads,
+    misses_heads,
+    overruns,
+    shares_heads,
+    warns_of_shared_heads,
+)
 from harness.model.machine import Machine
 from harness.model.rules import RULES
 from harness.model.state import Namespace
@@ -19,10 +25,12 @@ def of_making(machine: Machine, namespace: Namespace, taken: Taken) -> tuple[Exp
         return _complaint(
             "vmemmap-leak in memunmap_pages; probe-failure", taken.rule, taken.because
         )
+    said = []
     if warns_of_shared_heads(machine, namespace):
-        rule = RULES["defect.radix-compounds"]
-        return _complaint("warning in memmap_init_compound", rule, _off(namespace))
-    return ()
+        said.append("warning in memmap_init_compound")
+    if overruns(machine, namespace):
+        said.append("kernel data access on write in __init_single_page")
+    return _complaint("; ".join(said), _rule_of_heads(machine), _off(namespace)) if said else ()
 
 
 def of_touching(machine: Machine, device: Namespace | None) -> tuple[Expected, ...]:
@@ -41,10 +49,16 @@ def of_touching(machine: Machine, device: Namespace | None) -> tuple[Expected, .
 def of_holding(machine: Machine, device: Namespace | None) -> tuple[Expected, ...]:
     """What it says when pages of a devdax are held, which they are touched for."""
     touched = of_touching(machine, device)
-    if touched or device is None or not shares_heads(machine, device):
+    if touched or device is None:
         return touched
-    rule = RULES["defect.radix-compounds"]
-    return _complaint("warning in try_grab_folio", rule, _off(device))
+    if not shares_heads(machine, device) and not loses_heads(machine, device):
+        return ()
+    grab = "try_grab_folio" if machine.grabs_folios else "try_grab_page"
+    return _complaint(f"warning in {grab}", _rule_of_heads(machine), _off(device))
+
+
+def _rule_of_heads(machine: Machine) -> Rule:
+    return RULES["defect.radix-compounds" if machine.mmu == "radix" else "defect.section-compounds"]
 
 
 def _complaint(said: str, rule: Rule, because: str) -> tuple[Expected, ...]:

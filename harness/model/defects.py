@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from harness.model.machine import NEVER, Machine
 from harness.model.state import Namespace
-from harness.model.vmemmap import why_not_optimised
+from harness.model.vmemmap import RESERVED_PAGES, why_not_optimised
 from harness.records import Rule
 
 # 2 << 30 and less fit into an unsigned int; a PUD is a power of two.
@@ -48,12 +48,28 @@ DEFECTS: tuple[Defect, ...] = (
             "defect.radix-compounds",
             "radix shares struct pages of compounds counted by address, the rest of the kernel"
             " counts them from the namespace's start: off its alignment heads lie in shared"
-            " tails, which initialising (from 6.18) or pinning the pages warns of.",
+            " tails, which initialising (from 6.18) or pinning the pages warns of; less than two"
+            " pages of struct pages before a multiple of it, the last compound's are written"
+            " behind those that there are.",
             f"{_RADIX}; mm/mm_init.c memmap_init_compound; mm/gup.c try_grab_folio",
             defect=True,
         ),
         probe="radix_compounds_from_start",
         kernels="6.12.117 and 7.2.13 (6.1.192 shares none on radix)",
+    ),
+    Defect(
+        Rule(
+            "defect.section-compounds",
+            "The generic code shares struct pages section by section, and takes a section that no"
+            " compound above a section begins with for one of tails: in devdax with map=mem that"
+            " starts within a section all heads but the first lie in shared tails, which"
+            " initialising (from 6.18) or holding the pages warns of.",
+            "Linux mm/sparse-vmemmap.c reuse_compound_section, vmemmap_populate_compound_pages;"
+            " mm/mm_init.c memmap_init_compound; mm/gup.c try_grab_page, try_grab_folio",
+            defect=True,
+        ),
+        probe="sections_begin_compounds",
+        kernels="6.1.192 on x86_64",
     ),
     Defect(
         Rule(
@@ -108,6 +124,20 @@ def shares_heads(machine: Machine, namespace: Namespace) -> bool:
     )
 
 
+def loses_heads(machine: Machine, namespace: Namespace) -> bool:
+    """Whether all heads but the first are taken for tails (defect.section-compounds)."""
+    return (
+        machine.mmu != "radix"
+        and namespace.mode == "devdax"
+        and namespace.map is not None
+        and namespace.align > machine.section
+        and namespace.start % machine.section != 0
+        and namespace.size_bytes > 0
+        and why_not_optimised(machine, namespace.align, namespace.map) is None
+        and not machine.probe("sections_begin_compounds", since=NEVER)
+    )
+
+
 def misses_heads(machine: Machine, namespace: Namespace) -> bool:
     """Whether the kernel does not find the heads of this devdax (defect.folio-head)."""
     return (
@@ -125,11 +155,27 @@ def warns_of_shared_heads(machine: Machine, namespace: Namespace) -> bool:
     """Whether the kernel warns of it as soon as it initialises them.
 
     It does where a head is prepared after its tails, from 6.18, and has been overwritten by
-    one of them: in all but the first page of struct pages of what radix takes for a compound.
+    one of them: where the page of struct pages behind the head's is the same one. On radix
+    that is so but for the first and the last page of what it takes for a compound.
     """
-    reach = machine.page // machine.kernel.struct_page_bytes * machine.page
-    return (
-        shares_heads(machine, namespace)
-        and namespace.start % namespace.align >= reach
-        and machine.probe("compound_head_after_tails", since=(6, 18))
+    reach = _struct_page_reach(machine)
+    off = namespace.start % namespace.align
+    overwritten = loses_heads(machine, namespace) or (
+        shares_heads(machine, namespace) and reach <= off < namespace.align - reach
     )
+    return overwritten and machine.probe("compound_head_after_tails", since=(6, 18))
+
+
+def overruns(machine: Machine, namespace: Namespace) -> bool:
+    """Whether more struct pages are initialised than radix has, behind the namespace's end.
+
+    Those of the two pages that a compound keeps are, however little of the last one is there.
+    """
+    rest = namespace.align - namespace.start % namespace.align
+    kept = RESERVED_PAGES * _struct_page_reach(machine)
+    return shares_heads(machine, namespace) and rest < kept
+
+
+def _struct_page_reach(machine: Machine) -> int:
+    """Bytes of memory that one page of struct pages stands for."""
+    return machine.page // machine.kernel.struct_page_bytes * machine.page

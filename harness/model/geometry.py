@@ -40,6 +40,10 @@ class Span:
         """Whether the two have an address in common."""
         return self.start < other.end and other.start < self.end
 
+    def common(self, other: Span) -> Span:
+        """What both have; for two that meet."""
+        return Span(max(self.start, other.start), min(self.end, other.end))
+
 
 @dataclass(frozen=True, slots=True)
 class InfoBlock:

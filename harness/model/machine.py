@@ -216,6 +216,11 @@ class Machine:
         return self.probe("longterm_asks_dirty_tracking", since=(6, 5))
 
     @cached_property
+    def grabs_folios(self) -> bool:
+        """Whether GUP's slow path takes references by try_grab_folio (f442fa614137; 6.10)."""
+        return self.probe("gup_grabs_folios", since=(6, 10))
+
+    @cached_property
     def gup_test_rounds_hugetlb(self) -> bool:
         """Whether the kernel's gup_test maps whole huge pages of hugetlb, whatever its -m."""
         return self.probe("gup_test_rounds_hugetlb", since=(7, 0))

@@ -89,8 +89,10 @@ MAPPING_RULES: tuple[Rule, ...] = (
     Rule(
         "page.devdax-refs",
         "A folio of device-dax has one reference of its own and one for each of its pages that"
-        " is held (1024 for a pinned single page); mappings are not counted.",
-        "Linux mm/gup.c try_grab_folio, mm/memremap.c memremap_pages",
+        " is held (1024 for a pinned single page); mappings are not counted. With map=mem folios"
+        " start with the namespace, whatever its alignment.",
+        "Linux mm/gup.c try_grab_folio, mm/memremap.c memremap_pages, mm/mm_init.c"
+        " memmap_init_zone_device",
     ),
     Rule(
         "page.devdax-refs-counted",
@@ -132,7 +134,9 @@ MAPPING_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "poison.address",
-        "si_addr is where the entry starts that maps the poisoned page.",
+        "si_addr is where the entry starts that the poisoned page's folio is known by: the one"
+        " that maps the page, but for devdax with map=mem off its alignment, whose folios start"
+        " with the namespace.",
         f"{_MF} add_to_kill (compound_head); {_DEVDAX} dax_set_mapping",
     ),
     Rule(

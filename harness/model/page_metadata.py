@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from harness.errors import UserError
 from harness.model import complaints
+from harness.model.folios import folio_at
+from harness.model.geometry import Span
 from harness.model.machine import MIB, Machine
 from harness.model.rules import RULES
 from harness.model.state import Mounted, Namespace
@@ -83,13 +85,14 @@ def _expect_devdax(
     name = f"page{index}"
     order = order_of(device.align, machine.page)
     counts = machine.dax_counts_folios
-    refs = devdax_references(held_references(order, 1 << order, pin=step.pin), counts_folios=counts)
-    why = f"{1 << order} pages of order {order} {'pinned' if step.pin else 'held'}"
+    pages = folio_at(device, index * machine.page).common(Span(0, step.size)).size // machine.page
+    refs = devdax_references(held_references(order, pages, pin=step.pin), counts_folios=counts)
+    why = f"{pages} pages of a folio of order {order} {'pinned' if step.pin else 'held'}"
     rule = RULES["page.devdax-refs-counted" if counts else "page.devdax-refs"]
     yield Expected(f"{name}.refcount", refs, rule, because=why)
     yield Expected(f"{name}.mapcount", int(counts), rule)
     yield Expected(f"{name}.order", order, RULES["page.order"])
-    pins = None if order == 0 else (1 << order) * step.pin
+    pins = None if order == 0 else pages * step.pin
     yield Expected(f"{name}.pincount", pins, RULES["page.pincount"], because=why)
     if device.info is not None:
         start = device.start + device.info.data_offset

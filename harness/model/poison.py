@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from harness.errors import UserError
 from harness.model import complaints
 from harness.model.defects import fails_on_empty_pud
+from harness.model.folios import entry_of_folio
 from harness.model.machine import Machine
 from harness.model.rules import RULES
 from harness.model.state import Namespace
 from harness.records import Expected
 from harness.scenario.mapping_steps import HwPoison
-from harness.units import align_down, format_size
+from harness.units import format_size
 
 
 def address_lsb(entry_bytes: int) -> int:
@@ -44,16 +45,36 @@ def expect_poison(
             Expected("outcome", "refused", rule, because=why),
             Expected("errno", "EINVAL", rule, because=why),
         )
-    if said := complaints.of_touching(machine, device):
+    if said := _complaint(machine, step, device):
         return said
     if fails_on_empty_pud(machine):
         return tuple(_expect_nothing_mapped(step))
+    head = entry_of_folio(device, step.offset)
+    if head >= step.size:
+        raise UserError(
+            f"the page's folio is known by the entry at {format_size(head)}, behind the mapping",
+            field="size",
+            hint=f"more than {format_size(head)}",
+        )
     return (
         Expected("outcome", "poisoned", RULES["poison.recovered"]),
-        *_expect_child(step, device.align),
-        *_expect_other(step, device.align),
+        *_expect_child(step, head, device.align),
+        *_expect_other(step, head, device.align),
         *_expect_kernel(machine, step),
     )
+
+
+def _complaint(machine: Machine, step: HwPoison, device: Namespace) -> tuple[Expected, ...]:
+    """What the kernel says of the mappings, or of madvise, which holds the page."""
+    touched = complaints.of_touching(machine, device)
+    held = touched or complaints.of_holding(machine, device)
+    if held and not touched and step.via != "madvise":
+        raise UserError(
+            "the page's folio has no head, and memory_failure() follows what is there instead",
+            field="via",
+            hint="madvise, which finds that out before",
+        )
+    return held
 
 
 def _expect_nothing_mapped(step: HwPoison) -> Iterator[Expected]:
@@ -63,17 +84,17 @@ def _expect_nothing_mapped(step: HwPoison) -> Iterator[Expected]:
     yield Expected("errno", "EFAULT" if step.via == "madvise" else "EBUSY", rule)
 
 
-def _expect_child(step: HwPoison, entry: int) -> Iterator[Expected]:
+def _expect_child(step: HwPoison, head: int, entry: int) -> Iterator[Expected]:
     if step.via == "madvise":
-        yield from _expect_signal("", "BUS_MCEERR_AR", step.offset, entry)
+        yield from _expect_signal("", "BUS_MCEERR_AR", head, entry)
         yield Expected("retouched", True, RULES["poison.retouch"])
     else:
         yield Expected("signal", None, RULES["poison.bystander"])
 
 
-def _expect_other(step: HwPoison, entry: int) -> Iterator[Expected]:
+def _expect_other(step: HwPoison, head: int, entry: int) -> Iterator[Expected]:
     if step.early:
-        yield from _expect_signal("other_", "BUS_MCEERR_AO", step.offset, entry)
+        yield from _expect_signal("other_", "BUS_MCEERR_AO", head, entry)
     else:
         yield Expected("other_signal", None, RULES["poison.bystander"])
     unmapped = step.early or step.via == "madvise"
@@ -81,12 +102,11 @@ def _expect_other(step: HwPoison, entry: int) -> Iterator[Expected]:
     yield Expected("other_faults", int(unmapped), RULES["poison.unmapped"], because=why)
 
 
-def _expect_signal(prefix: str, code: str, offset: int, entry: int) -> Iterator[Expected]:
+def _expect_signal(prefix: str, code: str, head: int, entry: int) -> Iterator[Expected]:
     rule = RULES["poison.signal"]
-    head = align_down(offset, entry)
     yield Expected(f"{prefix}signal", "SIGBUS", rule)
     yield Expected(f"{prefix}code", code, rule)
-    why = f"{offset:#x} down to a multiple of {entry:#x}"
+    why = f"the entry of {entry:#x} that the page's folio is known by"
     yield Expected(f"{prefix}address_offset", head, RULES["poison.address"], because=why)
     lsb = address_lsb(entry)
     yield Expected(f"{prefix}address_lsb", lsb, RULES["poison.lsb"], because=f"{entry:#x}")

@@ -106,8 +106,8 @@ TABLE: tuple[Rule, ...] = (
     ),
     Rule(
         "ndctl.smallest",
-        "Only a raw namespace may be smaller than 16M. Regions of 16M and more meet"
-        " ndctl.region-align first.",
+        "Only a raw namespace may be smaller than 16M; in regions of 16M and more such a size"
+        " meets ndctl.region-align first.",
         _VALIDATE,
     ),
     Rule(

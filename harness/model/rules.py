@@ -71,6 +71,7 @@ where there is no probe:
 | `memmap_counts_shared` | it counts shared struct pages once | from 7.1 |
 | `vmemmap_shared` | compounds of devices share struct pages | from 5.19 |
 | `longterm_asks_dirty_tracking` | files with dirty tracking are not pinned for long | from 6.5 |
+| `gup_grabs_folios` | references are taken by folio, try_grab_page is gone | from 6.10 |
 | `gup_test_rounds_hugetlb` | gup_test maps whole huge pages of hugetlb | from 7.0 |
 | `powerpc_block_of_nodes` | powerpc's hotplug blocks follow its memory nodes | from 6.6 |
 | `kernel_tables_counted` | nr_page_table_pages counts tables of the kernel, too | from 6.16 |
@@ -78,6 +79,7 @@ where there is no probe:
 | `dax_pud_fault_size_fits` | no defect.pud-fault-size | never |
 | `folio_heads_anywhere` | no defect.folio-head | never |
 | `radix_compounds_from_start` | no defect.radix-compounds | never |
+| `sections_begin_compounds` | no defect.section-compounds | never |
 | `arm64_parts_from_ram` | no defect.altmap-exhausted | never |
 """
 
@@ -150,10 +152,11 @@ _ABOUT_DEFECTS = (
     "defect.pud-fault-size: a mapping that shares its PUD with others, such as gup_test's, works:"
     " the handler of PUDs is asked only where the PUD is empty. One of `unsigned long` mends it"
     " (fixes/7.2/pud-fault-size.patch).",
-    "defect.radix-compounds: devdax-tail, half a PUD off. 6.12.117 is silent until pages are"
-    " pinned: the first page of data has a struct page that nobody initialised. Seven eighths of"
-    " an alignment off, 7.2.13 would write behind the last struct pages; the model does not say"
-    " so.",
+    "defect.radix-compounds: devdax-tail, half a PUD off, and devdax-just-off. 6.12 is silent"
+    " until pages are pinned: the first page of data has a struct page that nobody initialised.",
+    "defect.section-compounds: devdax-just-off, 16M behind a PUD: each section but the first is"
+    " given the tail page of the one before, those too in which a compound begins. Pages are mapped"
+    " all the same; GUP finds a head that is a tail, with no reference of its own.",
     "defect.folio-head: devdax-tail, half a PUD off. Without HugeTLB's optimisation the head is"
     " found, and from 6.15 the entry is made of the head's frame, another one than the page's, and"
     " one that is not aligned (folio_mk_pud): no guest has tried. With map=dev folios start with"

@@ -60,10 +60,13 @@ def ram_taken(
 def _shared(machine: Machine, span: Span, compound: int) -> Taken:
     """Head page and one tail page of each compound.
 
-    radix counts compounds by address, the generic code from the range's start.
+    radix counts compounds by address, the generic code from the range's start; of those
+    above a section it knows no other than the first to begin within one.
     """
     first = align_down(span.start, compound) if machine.mmu == "radix" else span.start
     compounds = align_up(span.end - first, compound) // compound
+    if machine.mmu != "radix" and compound > machine.section and first % machine.section:
+        compounds = 1
     size = compounds * RESERVED_PAGES * machine.page
     why = f"{compounds} compounds of {compound:#x} x {RESERVED_PAGES} pages of {machine.page:#x}"
     return Taken((Block(span, size),), RULES["vmemmap.shared"], why)

@@ -129,11 +129,16 @@ class ConsoleReader:
         if not own:
             return None
         last = own[-1]
+        if last.kind in (PANIC.kind, REBOOT.kind):
+            return None
         near = line.number - last.last_line <= _PANIC_LINES
         follows = CONSEQUENCE.match(match["what"]) is not None
         return last if follows and (near or last.severity == "fatal") else None
 
     def _start(self, report_class: ReportClass, line: Line, match: re.Match[str] | None) -> None:
+        if not report_class.patience:
+            self._add_lone(Event(report_class, match, line, line.number), line, match)
+            return
         if line.caller in self._open:
             self._end(self._open[line.caller])
         cut_here = self._cut_here.pop(line.caller, -_CUT_LINES)
@@ -146,6 +151,12 @@ class ConsoleReader:
             self._open[line.caller] = event
         if event.exhausted(line):
             self._end(event)
+
+    def _add_lone(self, event: Event, line: Line, match: re.Match[str] | None) -> None:
+        """Note a report of one line; what it breaks into goes on."""
+        doubtful = match is not None and self._needs_proof(line)
+        if len(self._events) < _REPORTS_KEPT and not doubtful:
+            self._events.append(event)
 
     def _is_spoken(self, line: Line, match: re.Match[str]) -> bool:
         """Whether a marker begins what is said, rather than being talked of."""

@@ -30,6 +30,8 @@ _DISPATCHERS = re.compile(
             # kernel/workqueue.c, task_work.c, softirq.c, time/, smp.c, kthread.c, the idle loop.
             r"process_one_work|task_work_run|exit_to_user\w*|_*do_softirq\w*|handle_softirqs|run_ksoftirqd|tasklet_(?:hi_)?action\w*",
             r"call_timer_fn|_*run_timers\w*|run_timer_softirq|_*hrtimer_run\w*|smpboot_thread_fn|kthread",
+            # init/main.c, kernel/module: init functions.
+            r"do_one_initcall|do_init_module",
             r"start_secondary|cpu_startup_entry|ret_from_fork\w*",
         )
     )

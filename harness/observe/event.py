@@ -17,6 +17,7 @@ _HEAD_CHARACTERS = 24_000
 _TAIL_LINES = 40
 _LINES = 3_000  # nothing a kernel says about one failure is longer
 _SILENT_LINES = 400  # others spoke for so long that it has ended
+_STACK_PATIENCE = 4  # times as patient with a report whose stack has not come yet
 _CALLERS = 3  # frames that tell one failure from another, the function at fault included
 
 _ANY_END = re.compile(r"---\[ end (?:trace|Kernel panic)")
@@ -38,6 +39,8 @@ _BODY = re.compile(
       | Internal\ error | Mem\ abort | ={20} | r\d+\s*: | \[?<?[0-9a-f]{4,}>?\]?:\ | Flags:\ n
       | Control:\ | Register\ r\d | Process\ .*limit | Stack:\ | epc\ : | \ [agst]\d+\s*: | status:
       | [PL][CR]\ is\ at | backtrace | unreferenced | comm\ " | hex\ dump | \(?[\w.]+\)?\ from\ \S
+      | [0-9a-f]{1,4}:\*?\t | [0-9a-f]{4}\ \ [0-9a-f*]{8}\b | Pid:\ \d
+      | (?:\?\ )?[\w.$]+\ \([\w./+-]{1,200}:\d
     )"""
 )
 
@@ -73,15 +76,20 @@ class Event:
     def exhausted(self, line: Line) -> bool:
         """Whether so much was said that is nothing of it that the report must have ended."""
         return (
-            self._idle >= self._patience
+            self._idle >= self._patience * (1 if self.proved else _STACK_PATIENCE)
             or self.last_line - self.first_line > _LINES
             or line.number - self.last_line > _SILENT_LINES
         )
 
     @property
+    def kind(self) -> str:
+        """Its class's."""
+        return self._class.kind
+
+    @property
     def proved(self) -> bool:
         """Whether anything but its own words shows that it happened: a stack, registers."""
-        return bool(self._stack.names("frame", "counter", "link", "lock"))
+        return self._stack.shows_a_place()
 
     def borrow_stack(self, other: Event) -> None:
         """Take another's stack for its own, where it has come to none."""
@@ -129,7 +137,7 @@ class Event:
 
     def report(self) -> KernelReport:
         """The report as far as it has come."""
-        function = self._class.function(self._groups, self._stack.marks)
+        function = self._class.function(self._groups, self._stack.before_panic())
         title = self._class.render(self._groups, function)
         return KernelReport(
             kind=self._class.kind,

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import re
 
-_NAME = r"(?P<name>[A-Za-z_$][\w$.]*)\+0x[0-9a-f]+/0x[0-9a-f]+"
+# ELFv1 powerpc has a dot before the name, 2.6 its module. scripts/decode_stacktrace.sh
+# replaces the offsets with the places in the source.
+_NAME = (
+    r"(?::\w+:|\.)?(?P<name>[A-Za-z_$][\w$.]*)"
+    r"(?:\+0x[0-9a-f]+/0x[0-9a-f]+| \([\w./+-]{1,200}\.(?:[chS]|rs):\d+)"
+)
 _ADDRESS = r"(?:<?\[?<?(?:0x)?[0-9a-f]{8,16}>?\]?>?\s+){0,2}"
 _CLONE = re.compile(
     r"\.(?:isra|constprop|part|cold|llvm|lto_priv|localalias|cfi_jt|cfi|[0-9]+)\b.*$"
@@ -17,7 +22,7 @@ _CLONE = re.compile(
 # Where the kernel was. A user's RIP has selector 0033, and no name; powerpc prints NIP
 # without a name first; arm64 with shadow addresses puts one before the name.
 _COUNTER = re.compile(
-    r"(?:\b[RE]?IP: (?:[0-9a-f]{4}:)?|\bpc : |\bPC is at |\bNIP |\bepc ?: *|\bERA: *"
+    r"(?:\b[RE]?IP: (?:[0-9a-f]{4}:)?|\bpc : |\b(?:PC|EIP) is at |\bNIP |\bepc ?: *|\bERA: *"
     r"|\bKrnl PSW : [0-9a-f ]+\()" + _ADDRESS + _NAME
 )
 
@@ -30,7 +35,14 @@ _FRAME = re.compile(
     r"\s*(?:<(?:EOI|IRQ|NMI|TASK|#DF|SOFTIRQ)>\s*)*\(?" + _ADDRESS + _NAME + r"(?P<rest>.*)"
 )
 # arm's unwinder names the caller second: "[<a>] (callee) from [<b>] (caller+0x1/0x2)".
-_ARM_FRAME = re.compile(r"\s*" + _ADDRESS + r"\(?[\w.]+\)? from " + _ADDRESS + r"\(?" + _NAME)
+_ARM_FRAME = re.compile(
+    r"\s*"
+    + _ADDRESS
+    + r"\(?[\w.]+(?:\+0x[0-9a-f]+/0x[0-9a-f]+)?(?: \[\w+\])?\)? from "
+    + _ADDRESS
+    + r"\(?"
+    + _NAME
+)
 
 # A call that never returns (panic) may end its function: the address after it is the next
 # function's first. Entry code is returned to by its first address indeed.

@@ -25,7 +25,7 @@ _REPORTING = (
 # Instrumentation: mm/kasan, kmsan, kcsan, kfence, lib/ubsan.c, kernel/kcov.c.
 _CHECKING = (
     r"\w*(?:kasan|hwasan|_asan|kmsan|__msan|kfence|ubsan|kcsan|sanitizer)\w*|check_memory_region",
-    r"memory_is_\w+|instrument_\w+|(?:read|write)_once_\w+|read_word_at_a_time|kcov_\w+",
+    r"memory_is_\w+|instrument_\w+|_*(?:read|write)_once_\w+|read_word_at_a_time|kcov_\w+",
     r"_*debug_(?:object|print_object|check_no_obj|objects)\w*|_*check_(?:object|heap_object)\w*",
     r"_*(?:timer|work|hrtimer|percpu_counter|rcu_head)_is_static_object|overflow_\w+",
     r"_*check_object_size|usercopy_\w+|_*refcount_\w+|_*kref_\w+|ref_tracker\w*|_*seqprop_\w+",
@@ -58,7 +58,7 @@ _MEMORY = (
     r"truncate_inode_pages_range|_*phys_addr\w*|kasprintf|kvasprintf\w*|kstr(?:n?dup|dup_const)\w*",
     r"_*mem(?:cpy|set|move|cmp|chr|scan|dup|chr_inv)(?:16|32|64)?(?:_(?:orig|erms|power\d|mc|toio|fromio|io|vmx|std|head))?|_*strn?l?s?(?:len|cmp|cpy|cat|chr|str|dup|casecmp|copy)\w*",
     r"str(?:rchr|nchr|nlen|nstr|scpy|lcpy|ncpy|sep|pbrk|spn)\w*|_*(?:copy_(?:mc|page|folio)?_?)?(?:to|from)_(?:user|iter)\w*",
-    r"_*arch_\w*copy_\w+|\w*copy_\w*(?:user|iter)\w*|copy(?:in|out)|_*(?:put|get)_user\w*|clear_page\w*|copy_page\w*",
+    r"_*arch_\w*copy_\w+|\w*copy_\w*(?:user|iter)\w*|copy(?:in|out)|_*(?:put|get)_user\w*|copy_page\w*",
     r"_*(?:raw_)?(?:read|write)[bwlq]|logic_(?:in|out)\w*|crc\d\w*|crc_itu_t|rep_(?:movs|stos)\w*|fault_in_\w+",
     r"extract_(?:user|iter)_to_sg|hex_dump_to_buffer|print_hex_dump\w*",
 )
@@ -89,7 +89,13 @@ _OBJECTS = (
     r"rollback_registered\w*|unregister_netdev\w*|usb_(?:control_msg|kill_urb|kill_anchored_urbs|hcd_submit_urb|submit_urb)",
     r"dummy_urb_enqueue|iput(?:_final|\.\w+)?|ihold|drop_nlink|\w*atomic_dec_and_lock\w*|(?:fast_)?dput|mark_buffer_dirty|kfree_skb\w*|cleanup_srcu_struct",
 )
+_REPORTERS = re.compile("|".join(_REPORTING))
 _HELPERS = re.compile("|".join((*_REPORTING, *_CHECKING, *_ENTRY, *_MEMORY, *_LOCKING, *_OBJECTS)))
+
+
+def is_reporter(function: str) -> bool:
+    """Whether a function only tells of what went wrong."""
+    return _REPORTERS.fullmatch(function) is not None
 
 
 def is_helper(function: str) -> bool:

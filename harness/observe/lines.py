@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from harness.observe.stamps import skip_stamp, skip_tag
+
 # A longer line is cut; a printk record is no longer than 1024 (PRINTKRB_RECORD_MAX). Patterns
 # may take the square of a line's length, so that this is what keeps a log's cost linear.
 _LINE_BYTES = 1200
 
 _CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-Z\\-_]|[\x00-\x08\x0b-\x1f\x7f]")
 # printk's time, also in the middle: a user's unfinished line before it is another line's.
-_TIME = re.compile(r"(?:<\d{1,3}>)?\[ *(?P<time>\d{1,7}\.\d{6})\] ?")
+_TIME = re.compile(r"(?:<\d{1,3}>)?\[ *(?P<time>\d{1,10}\.\d{6})\] ?")
 # What is left of a time whose beginning was lost.
 _CUT_TIME = re.compile(r"^ *(?:[TC]?\d{1,6}|\d{0,7}\.\d{1,6})\] ?")
 _CALLER = re.compile(r"^\[ *(?P<caller>[TC]\d+)\] ?")
@@ -88,22 +90,22 @@ def _messages(raw: bytearray, number: int) -> Iterator[Line]:
     """
     for part in raw.decode(errors="replace").split("\r"):
         text = _CONTROL.sub("", part)
-        begin = 0
-        printed: str | None = None
-        for time in _TIME.finditer(text):
+        begin, kernel, speaker = skip_stamp(text)
+        printed = "" if kernel else None
+        for time in _TIME.finditer(text, begin):
             if time.start() > begin:
-                yield _message(text[begin : time.start()], number, printed)
-            begin, printed = time.end(), time["time"]
+                yield _message(text[begin : time.start()], number, printed, speaker)
+            begin, printed = skip_tag(text, time.end()), time["time"]
         if begin < len(text):
-            yield _message(text[begin:], number, printed)
+            yield _message(text[begin:], number, printed, speaker)
 
 
-def _message(text: str, number: int, time: str | None) -> Line:
+def _message(text: str, number: int, time: str | None, speaker: str | None) -> Line:
     if time is None:
         text = _LEVEL.sub("", text)
         if cut := _CUT_TIME.match(text):
             text, time = text[cut.end() :], ""
     caller = _CALLER.match(text)
     if caller is None:
-        return Line(number, text, None, time)
+        return Line(number, text, speaker, time)
     return Line(number, text[caller.end() :], caller["caller"], time)

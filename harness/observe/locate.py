@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import dropwhile, takewhile
 
-from harness.observe.helpers import is_helper
+from harness.observe.helpers import is_helper, is_reporter
 from harness.observe.stack import Mark
 
 Where = Callable[[str | None, Sequence[Mark]], Iterator[str]]
@@ -45,6 +45,12 @@ def named_then_trace(named: str | None, marks: Sequence[Mark]) -> Iterator[str]:
 def in_trace(_named: str | None, marks: Sequence[Mark]) -> Iterator[str]:
     """The report's own stack; without a heading, all that looks like one."""
     yield from _own(_after(marks, "trace") or marks)
+
+
+def trace_then_origin(named: str | None, marks: Sequence[Mark]) -> Iterator[str]:
+    """The stack; where it is missing, those of the object."""
+    yield from in_trace(named, marks)
+    yield from (mark.name for mark in marks if mark.kind == "frame")
 
 
 def trace_then_lock(named: str | None, marks: Sequence[Mark]) -> Iterator[str]:
@@ -100,12 +106,16 @@ def first(frames: Sequence[str]) -> str | None:
 def find_function(
     candidates: Iterator[str], choose: Choose, skip: re.Pattern[str] | None
 ) -> str | None:
-    """The chosen one of the candidates that are no helpers; else the first of all."""
+    """The chosen one of the candidates that are no helpers; else the first that met it."""
     known = list(candidates)
     telling = [
         name for name in known if not is_helper(name) and not (skip and skip.fullmatch(name))
     ]
-    return choose(telling) or first(telling) or first(known)
+    return choose(telling) or first(telling) or first(_met(known)) or first(known)
+
+
+def _met(names: Sequence[str]) -> list[str]:
+    return [name for name in names if not is_reporter(name)]
 
 
 def _after(marks: Sequence[Mark], kind: str) -> list[Mark]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import dropwhile, takewhile
 from typing import Literal
 
 from harness.observe.frames import find_counter, find_frame, find_link, find_place
@@ -47,6 +48,16 @@ class Stack:
         """Read one line without its printk prefix."""
         if len(self.marks) < _MARKS:
             self.marks.extend(_marks(text))
+
+    def before_panic(self) -> list[Mark]:
+        """The marks that come before a panic; all, where only the panic shows a stack."""
+        own = list(takewhile(lambda mark: mark.kind != "panic", self.marks))
+        traced = dropwhile(lambda mark: mark.kind != "trace", own)
+        return own if any(mark.kind == "frame" for mark in traced) else self.marks
+
+    def shows_a_place(self) -> bool:
+        """Whether any mark is a function that the kernel was in."""
+        return any(mark.kind in ("frame", "counter", "link", "lock") for mark in self.marks)
 
     def names(self, *kinds: Kind) -> list[str]:
         return [mark.name for mark in self.marks if mark.kind in kinds]

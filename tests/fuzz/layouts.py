@@ -1,18 +1,23 @@
-"""Scenarios drawn at random: any legal size, start, alignment, label area and node."""
+"""Scenarios drawn at random: any legal RAM, size, start, label area and node.
+
+Starts are mostly where something begins or ends: a section, a PMD or a PUD, what a block
+of struct pages stands for, or the device before; and just off those.
+"""
 
 from __future__ import annotations
 
 import random
 from typing import Any
 
+from harness.scenario.layout import first_address
 from harness.target import PmemMachine, Target
+from harness.units import align_up
+from tests.fuzz.legal import only_legal
+from tests.fuzz.steps import random_steps
 
-MIB, GIB = 1 << 20, 1 << 30
-UNIT = 16 * MIB
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
-_MOST_BYTES = 3 * GIB
-_SECTORS = (512, 520, 528, 4096, 4104, 4160, 4224)
-_ROUNDS = 3
+_LABELS = ("128K", "128K", "132K", "200K", "256K", "1M", "2M", "8M")
 
 
 def random_scenario(target: Target, seed: int, index: int) -> dict[str, Any]:
@@ -20,64 +25,62 @@ def random_scenario(target: Target, seed: int, index: int) -> dict[str, Any]:
     rng = random.Random(f"{seed} {target.name} {index}")
     machine = target.pmem
     assert machine is not None
-    nodes = target.qemu.numa and rng.random() < 0.3
-    memory: dict[str, Any] = {"nodes": ["1G", "1G"]} if nodes else {"ram": "2G"}
-    pmem = _devices(rng, machine, nodes)
-    return {
+    memory, ram, nodes = _memory(rng, target)
+    pmem = _devices(rng, target, machine, ram, nodes)
+    steps = [{"memory-model": None}, {"regions": None}, *random_steps(rng, target, pmem)]
+    scenario = {
         "scenario": f"random-{seed}-{index}-{target.name.replace('_', '-')}",
         "summary": "drawn at random",
         "targets": [target.name],
         "layout": {**memory, "pmem": pmem},
-        "steps": [{"memory-model": None}, {"regions": None}, *_steps(rng, target, pmem)],
     }
+    return {**scenario, "steps": only_legal(target, scenario, steps)}
 
 
-def _devices(rng: random.Random, machine: PmemMachine, nodes: bool) -> list[dict[str, Any]]:
+def _memory(rng: random.Random, target: Target) -> tuple[dict[str, Any], int, int]:
+    """Fields of the layout, bytes of RAM, and the number of nodes (0 without any)."""
+    granule = target.qemu.ram_granule
+    if target.qemu.numa and rng.random() < 0.35:
+        unit = max(granule, target.mmu.section_size)
+        sizes = [unit * (rng.randint(512 * MIB, GIB) // unit) for _ in range(rng.randint(2, 4))]
+        return {"nodes": sizes}, sum(sizes), len(sizes)
+    ram = granule * (rng.randint(512 * MIB, 4 * GIB) // granule)
+    ram = rng.choice((512 * MIB, GIB, 2 * GIB, 2 * GIB, 3 * GIB, 4 * GIB, ram))
+    return {"ram": ram}, ram, 0
+
+
+def _devices(
+    rng: random.Random, target: Target, machine: PmemMachine, ram: int, nodes: int
+) -> list[dict[str, Any]]:
     devices = []
-    free = max(machine.start, 4 * GIB)
-    for _ in range(rng.choice((1, 1, 2))):
-        granule = machine.granule
-        size = rng.randrange(max(granule, 32 * MIB), _MOST_BYTES, granule)
-        gap = rng.choice((0, 0, rng.randrange(0, 40 * GIB)))
-        start = free + gap - (free + gap) % machine.start_granule
-        start += machine.start_granule * (start < free)
-        device = {"size": size, "at": start, "label": rng.choice(("128K", "256K", "1M"))}
-        if nodes:
-            device["node"] = rng.randrange(2)
+    free = first_address(target, machine, ram)
+    if machine.moved is not None and rng.random() < 0.05:
+        free = machine.moved.to
+    for _ in range(rng.choice((1, 1, 2, 3, 3, 5))):
+        size = _size(rng, machine, ram)
+        start = _start(rng, target, machine, free)
+        device = {"size": size, "at": start, "label": rng.choice(_LABELS)}
+        if nodes and rng.random() < 0.8:
+            device["node"] = rng.randrange(nodes)
         devices.append(device)
-        free = start + size + rng.choice((0, UNIT, 7 * UNIT))
-        free += -free % machine.start_granule
+        free = align_up(start + size, machine.start_granule)
     return devices
 
 
-def _steps(rng: random.Random, target: Target, pmem: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    steps: list[dict[str, Any]] = []
-    for _ in range(_ROUNDS):
-        region = rng.randrange(len(pmem))
-        for _ in range(rng.randint(1, 3)):
-            steps.append({"create-namespace": _namespace(rng, target, pmem[region], region)})
-        steps.append({"destroy-namespaces": {"region": region}})
-    return steps
+def _size(rng: random.Random, machine: PmemMachine, ram: int) -> int:
+    """Mostly small, for what happens at the ends; now and then large for the RAM there is."""
+    granule = machine.granule
+    most = rng.choice((64 * MIB, 256 * MIB, GIB, 3 * GIB, 3 * GIB, 16 * ram))
+    return granule * rng.randint(1, max(1, most // granule))
 
 
-def _namespace(
-    rng: random.Random, target: Target, device: dict[str, Any], region: int
-) -> dict[str, Any]:
-    mode = rng.choice(("devdax", "devdax", "devdax", "fsdax", "fsdax", "raw", "sector"))
-    fields: dict[str, Any] = {"region": region, "mode": mode}
-    if mode in ("devdax", "fsdax"):
-        # With map=dev most sizes are a known defect on arm64: such cells show nothing more.
-        few = target.mmu.kind == "arm64"
-        fields["map"] = rng.choice(("mem", "mem", "mem", "dev") if few else ("mem", "dev"))
-        if rng.random() < 0.8:
-            mmu = target.mmu
-            sizes = (mmu.page_size, mmu.pmd_size, mmu.pmd_size, mmu.pud_size)
-            fields["align"] = rng.choice(sizes)
-    elif mode == "sector":
-        fields["sector_size"] = rng.choice(_SECTORS)
-    if rng.random() < 0.75:
-        most = max(1, device["size"] // UNIT)
-        fields["size"] = UNIT * rng.randint(1, rng.choice((most, max(1, most // 4))))
-        if rng.random() < 0.05:
-            fields["size"] += MIB
-    return fields
+def _start(rng: random.Random, target: Target, machine: PmemMachine, free: int) -> int:
+    mmu, unit = target.mmu, machine.start_granule
+    if rng.random() < 0.3:
+        return free
+    boundaries = (mmu.section_size, mmu.pmd_size, mmu.pud_size, 2 * GIB, 4 * GIB, 16 * GIB)
+    boundary = max(unit, rng.choice(boundaries))
+    gaps = (0, 0, 0, rng.randrange(GIB), rng.randrange(40 * GIB), rng.randrange(150 * GIB))
+    near = align_up(free + rng.choice(gaps), boundary)
+    off = unit * rng.choice((0, 1, -1, 2, 3, 31, 33, -5, rng.randrange(64)))
+    return max(free, near + off)

@@ -13,6 +13,7 @@ CAUGHT_BY = {
     "hwpoison-lsb": ("hwpoison-devdax", "ppc64-hash"),
     "memmap-init-short": ("devdax-map-dev", "ppc64-radix"),
     "memmap-init-twice": ("devdax-map-mem", "ppc64-radix"),
+    "no-compound": ("page-metadata", "ppc64-radix"),
     "pfn-dataoff": ("devdax-sizes", "ppc64-radix"),
     "pgtable-double-free": ("devdax-map-mem", "ppc64-hash"),
     "pgtable-leak": ("devdax-access", "ppc64-hash"),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.campaign.provide import Provider
 from harness.compare import compare
+from harness.errors import UserError
 from harness.kernel.assumed import assumed_facts
 from harness.model import Machine, Model
 from harness.records import KernelFacts, Observation, Prediction
@@ -60,9 +62,12 @@ class Recording:
     def differences(self) -> Iterator[Difference]:
         """Everything that the model, as it is now, gets wrong.
 
-        A step that the model then calls impossible counts as wrong, too.
+        A step that the model then calls impossible, or makes no sense of, counts as wrong, too.
         """
         predictions = self._predictions()
+        reached = len(predictions) - self.cell.needs_guest
+        if reached < len(self.steps):
+            yield Difference("refused", f"{self.cell.id} {self.steps[reached].kind}")
         for index, (prediction, seen) in enumerate(
             zip(predictions, self.observations, strict=False)
         ):
@@ -74,9 +79,13 @@ class Recording:
                 yield Difference(rule, f"{self.cell.id} {name}")
 
     def _predictions(self) -> list[Prediction]:
+        """What the model makes of the steps, up to one that it refuses."""
         model = Model(Machine(self.cell.target, self.facts, self.cell.layout))
-        guest = [model.guest()] if self.cell.needs_guest else []
-        return [*guest, *map(model.predict, self.steps)]
+        predictions = [model.guest()] if self.cell.needs_guest else []
+        with suppress(UserError):
+            for step in self.steps:
+                predictions.append(model.predict(step))
+        return predictions
 
 
 def load_recordings(results: Path, provider: Provider) -> list[Recording]:

@@ -49,6 +49,18 @@ static vm_fault_t __dev_dax_pud_fault(struct dev_dax *dev_dax,
 \t\treturn VM_FAULT_SIGBUS;
 }
 """
+REUSE = """\
+static bool __meminit reuse_compound_section(unsigned long start_pfn,
+\t\t\t\t\t     struct dev_pagemap *pgmap)
+{
+\treturn !IS_ALIGNED(offset, nr_pages) && nr_pages > PAGES_PER_SUBSECTION;
+}
+
+static int __meminit vmemmap_populate_compound_pages(unsigned long start_pfn)
+{
+\treturn 0;
+}
+"""
 RADIX_COMPOUNDS = """\
 int __meminit vmemmap_populate_compound_pages(unsigned long start_pfn,
 \t\t\t\t\t      struct dev_pagemap *pgmap)
@@ -132,6 +144,18 @@ def test_kernels_before_the_predicate_ask_nobody_or_have_no_optimisation(tmp_pat
             "arch/powerpc/mm/book3s64/radix_pgtable.c",
             RADIX_COMPOUNDS,
             RADIX_COMPOUNDS.replace("ALIGN_DOWN(addr_pfn, nr_pages)", "start_pfn"),
+        ),
+        (
+            "sections_begin_compounds",
+            "mm/sparse-vmemmap.c",
+            REUSE,
+            REUSE.replace("!IS_ALIGNED(offset, nr_pages)", "!begins_compound(offset, nr_pages)"),
+        ),
+        (
+            "gup_grabs_folios",
+            "mm/gup.c",
+            "bool __must_check try_grab_page(struct page *page, unsigned int flags)",
+            "int __must_check try_grab_folio(struct folio *folio, int refs,",
         ),
         (
             "folio_heads_anywhere",

@@ -8,6 +8,7 @@ import pytest
 
 from harness.compare import compare
 from harness.contrast import contrast
+from harness.errors import UserError
 from harness.kernel.assumed import assumed_facts
 from harness.kernel.spec import parse_kernel_spec
 from harness.model import Machine, Model
@@ -37,6 +38,7 @@ FIXED = {
     "dax_pud_fault_size_fits": True,
     "folio_heads_anywhere": True,
     "radix_compounds_from_start": True,
+    "sections_begin_compounds": True,
     "arm64_parts_from_ram": True,
 }
 
@@ -157,6 +159,48 @@ def test_a_head_that_a_mask_does_not_find_is_warned_of(step: Step) -> None:
     assert not defects(predict(machine("x86_64", "7.2"), *on_device))
     assert not defects(predict(machine("x86_64", "6.12"), *HALF_OFF, step))
     assert not defects(predict(machine("x86_64", "7.2", fixed=True), *HALF_OFF, step))
+
+
+WITHIN_A_SECTION = (CreateNamespace(mode="raw", size=16 * MIB), devdax(GIB, 2 * GIB))
+
+
+@pytest.mark.parametrize(("kernel", "grab"), [("6.1", "try_grab_page"), ("6.12", "try_grab_folio")])
+def test_heads_within_a_section_are_missed_when_pages_are_held(kernel: str, grab: str) -> None:
+    guest = machine("x86_64", kernel)
+    assert values(predict(guest, *WITHIN_A_SECTION))["outcome"] == "created"
+    for step in (GUP, HwPoison(size=GIB), PageMetadata(memory="devdax", size=GIB)):
+        held = predict(guest, *WITHIN_A_SECTION, step)
+        assert values(held) == {KERNEL_REPORT: f"warning in {grab}"}
+        assert defects(held) == {"defect.section-compounds"}
+    assert not defects(predict(guest, *WITHIN_A_SECTION, Fault(memory="devdax", size=GIB)))
+
+
+def test_heads_within_a_section_are_missed_at_once_by_newer_kernels() -> None:
+    created = predict(machine("x86_64", "7.2"), *WITHIN_A_SECTION)
+    assert values(created) == {KERNEL_REPORT: "warning in memmap_init_compound"}
+    assert defects(created) == {"defect.section-compounds"}
+
+
+def test_nobody_tells_what_poison_does_to_a_folio_without_a_head() -> None:
+    step = HwPoison(via="corrupt-pfn", size=GIB)
+    with pytest.raises(UserError, match="no head"):
+        predict(machine("x86_64", "6.1"), *WITHIN_A_SECTION, step)
+
+
+@pytest.mark.parametrize(
+    ("target", "fixed", "steps"),
+    [
+        ("x86_64", True, WITHIN_A_SECTION),
+        ("x86_64", False, HALF_OFF),  # where sections begin
+        ("x86_64", False, (WITHIN_A_SECTION[0], devdax(GIB, 2 * GIB, "dev"))),
+        ("x86_64", False, (WITHIN_A_SECTION[0], devdax(2 * MIB, 2 * GIB))),
+        ("arm64", False, (WITHIN_A_SECTION[0], devdax(2 * MIB, 2 * GIB))),
+    ],
+)
+def test_heads_are_where_they_belong(target: str, fixed: bool, steps: tuple[Step, ...]) -> None:
+    guest = machine(target, "6.1", fixed=fixed)
+    pinned = GupTest(command="pin-fast", memory="devdax", size=GIB)
+    assert not defects(predict(guest, *steps, pinned))
 
 
 @pytest.mark.parametrize("kernel", ["6.1", "6.12", "7.2"])

@@ -14,8 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.parametrize(
     "command",
     [
-        ["ruff", "check", "harness", "tests", "scenarios"],
-        ["ruff", "format", "--check", "harness", "tests", "scenarios"],
+        ["ruff", "check", "bench", "harness", "tests", "scenarios"],
+        ["ruff", "format", "--check", "bench", "harness", "tests", "scenarios"],
         ["mypy"],
     ],
     ids=lambda words: " ".join(words[:2]),

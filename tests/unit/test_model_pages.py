@@ -36,7 +36,7 @@ def machine(
 
 def devdax(target: str, align: str = "pmd") -> CreateNamespace:
     mmu = TARGETS[target].mmu
-    size = mmu.pmd_size if align == "pmd" else mmu.page_size
+    size = {"page": mmu.page_size, "pmd": mmu.pmd_size, "pud": mmu.pud_size}[align]
     return CreateNamespace(mode="devdax", map="mem", align=size)
 
 
@@ -174,3 +174,29 @@ def test_poison_needs_its_symbols(without: str, via: Any, lacking: bool) -> None
 @pytest.mark.parametrize("step", [HwPoison(), PageMetadata(memory="devdax")])
 def test_s390x_says_why_not(step: Step) -> None:
     assert "s390x" in str(Model(machine("s390x")).unsupported([step]))
+
+
+OFF = (CreateNamespace(mode="raw", size=512 * MIB), devdax("x86_64", "pud"))
+
+
+def large(version: tuple[int, int, int] = OLD) -> Machine:
+    """A region with room for a namespace that starts half a PUD off."""
+    pmem = (PmemDevice(4 * GIB + 512 * MIB, 4 * GIB, 128 << 10, "uuid"),)
+    return Machine(TARGETS["x86_64"], machine(version=version).kernel, Layout(2 * GIB, 2, pmem))
+
+
+def test_folios_off_their_alignment_start_with_the_namespace() -> None:
+    """Half of the first entry is of the folio of the info block, half of the next one."""
+    step = PageMetadata(memory="devdax", size=2 * GIB, pages=(0, 262143, 262144), pin=True)
+    seen = last(large(), *OFF, step)
+    assert [seen[f"page{n}.refcount"] for n in step.pages] == [1 + 131072, 1 + 262144, 1 + 262144]
+    assert seen["page0.pincount"] == 131072
+    assert seen["page0.order"] == 18
+
+
+def test_poison_is_told_by_the_entry_that_the_folio_is_known_by() -> None:
+    first = last(large(), *OFF, HwPoison(size=2 * GIB, offset=512 * MIB - 4096))
+    second = last(large(), *OFF, HwPoison(size=2 * GIB, offset=512 * MIB))
+    assert (first["address_offset"], second["address_offset"]) == (0, GIB)
+    with pytest.raises(UserError, match="known by the entry at 1G"):
+        last(large(), *OFF, HwPoison(size=GIB, offset=512 * MIB))

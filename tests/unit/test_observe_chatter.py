@@ -51,9 +51,30 @@ def test_dump_of_the_log_is_no_reboot() -> None:
 
 
 def test_second_boot_is_told_from_a_dump_by_its_times() -> None:
-    again = BOOT.replace(b"0.001000", b"0.001007")
+    again = re.sub(rb"0\.001(\d\d)\d", rb"0.002\g<1>7", BOOT)
     (report,) = read(BOOT + b"SeaBIOS\n" + again)
     assert (report.kind, report.first_line) == ("reboot", BOOT.count(b"\n") + 2)
+
+
+def test_second_boot_may_say_a_few_lines_at_the_same_time() -> None:
+    again = BOOT.replace(b"0.0010", b"0.0020").replace(b"0.002000", b"0.001000")
+    assert [report.kind for report in read(BOOT + again)] == ["reboot"]
+
+
+def test_boot_of_a_kernel_after_another_is_a_reboot_without_the_first_banner() -> None:
+    (report,) = read(b"[  500.720639] EFER = 0x0000000000000d01\nSeaBIOS\n" + BOOT)
+    assert (report.kind, report.first_line) == ("reboot", 3)
+
+
+def test_hypervisor_that_has_times_as_well_is_no_kernel_before() -> None:
+    assert read(b"(XEN) [   12.345678] Xen is relinquishing VGA console.\n" + BOOT) == ()
+
+
+def test_panic_of_the_next_boot_is_not_the_last_ones() -> None:
+    panic = b"[    1.000001] Kernel panic - not syncing: Attempted to kill init!\n"
+    again = re.sub(rb"0\.001", b"0.002", BOOT)
+    kinds = [report.kind for report in read(BOOT + panic + again + panic)]
+    assert kinds == ["panic", "reboot", "panic"]
 
 
 def test_clean_consoles_are_among_the_recorded() -> None:

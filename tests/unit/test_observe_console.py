@@ -68,6 +68,29 @@ def with_a_user_before(log: bytes) -> bytes:
     return re.sub(rb"(?m)^\[ *\d+\.\d{6}\]", lambda match: b"100 % done" + match[0], log)
 
 
+def with_syslog_stamps(log: bytes) -> bytes:
+    return re.sub(rb"(?m)^(\[ *\d+\.\d{6}\])", rb"Nov  1 12:34:56 dax-7 kernel: \1", log)
+
+
+def as_the_journal_shows_it(log: bytes) -> bytes:
+    """Without printk's time, as ``journalctl -k`` has it by default."""
+    return re.sub(rb"(?m)^\[ *\d+\.\d{6}\] ?", b"Nov 01 12:34:56 dax-7 kernel: ", log)
+
+
+def with_a_logger_of_the_port(log: bytes) -> bytes:
+    return re.sub(rb"(?m)^", b"2026-11-01T12:34:56.789+01:00  ", log)
+
+
+def with_the_time_of_day(log: bytes) -> bytes:
+    """``dmesg --ctime``"""
+    return re.sub(rb"(?m)^\[ *\d+\.\d{6}\]", b"[Sun Nov  1 12:34:56 2026]", log)
+
+
+def through_netconsole(log: bytes) -> bytes:
+    """The extended form, which /dev/kmsg has as well."""
+    return re.sub(rb"(?m)^\[ *(\d+)\.(\d{6})\] ?", rb"4,1234,\1\2,-,caller=T42;", log)
+
+
 def with_noise_around(log: bytes) -> bytes:
     noise = bytes(random.Random(7).choices(range(128, 256), k=9000))
     return noise + b"\n" + log + b"\n" + noise
@@ -81,6 +104,11 @@ CHANGES = [
     with_colours,
     with_lost_starts,
     with_a_user_before,
+    with_syslog_stamps,
+    as_the_journal_shows_it,
+    with_a_logger_of_the_port,
+    with_the_time_of_day,
+    through_netconsole,
     with_noise_around,
 ]
 

@@ -88,6 +88,47 @@ PC is at memcpy+0x4/0x330
 LR is at foo_copy+0x10/0x20
 [<80b10c70>] (memcpy) from [<8062eec8>] (foo_copy+0x10/0x20)
 """
+# Linux 2.6 to 3.19 on arm: callee and caller with their offsets.
+OLD_ARM = """
+Unable to handle kernel paging request at virtual address 6b6b6b6b
+pgd = c0004000
+[<c0010000>] (memcpy+0x10/0x20) from [<c0020000>] (foo_send+0x1c/0x5c [foo])
+[<c0020000>] (foo_send+0x1c/0x5c [foo]) from [<c0030000>] (foo_work+0x4/0x8 [foo])
+"""
+# ELFv1: a function's code has a dot before its name.
+ELF_V1 = """
+Unable to handle kernel paging request for data at address 0x00000010
+NIP [c000000008068dfc] .foo_check+0x27c/0x390
+LR [c000000008068df8] .foo_check+0x278/0x390
+"""
+# scripts/decode_stacktrace.sh
+DECODED = """
+BUG: kernel NULL pointer dereference, address: 00000000000000a0
+RIP: 0010:memcpy (arch/x86/lib/memcpy_64.S:38)
+Call Trace:
+ <TASK>
+? __die (arch/x86/kernel/dumpstack.c:421 arch/x86/kernel/dumpstack.c:434)
+foo_send (drivers/foo/send.c:77 (discriminator 3)) foo
+foo_work (drivers/foo/work.c:7) foo
+"""
+LOCKUP = f"""
+watchdog: BUG: soft lockup - CPU#0 stuck for 23s! [swapper:1]
+RIP: 0010:foo_insert+0x34/0x8e
+{trace("foo_test", "foo_init", "do_one_initcall", "kernel_init")}
+Kernel panic - not syncing: softlockup: hung tasks
+{trace("dump_stack", "panic", "watchdog_timer_fn", "__hrtimer_run_queues")}
+"""
+POISON = """
+=============================================================================
+BUG kmalloc-64 (Not tainted): Poison overwritten
+-----------------------------------------------------------------------------
+
+INFO: Allocated in foo_new+0xa3/0x140 age=46310 cpu=6 pid=77
+ kmem_cache_alloc+0x29d/0x2b0
+ foo_new+0xa3/0x140
+INFO: Freed in foo_put+0x27/0x30 age=46268 cpu=6 pid=77
+ foo_put+0x27/0x30
+"""
 PAGE = f"""
 BUG: Bad page state in process foo  pfn:41000
 page: refcount:0 mapcount:1 mapping:0000000000000000 index:0x0 pfn:0x41000
@@ -113,6 +154,11 @@ page_owner free stack trace missing
         (LEAK, "memory leak in foo_create"),
         (SLEEP, "BUG: sleeping function called from invalid context in foo_irq_thread"),
         (ARM, "BUG: unable to handle kernel paging request in foo_copy"),
+        (OLD_ARM, "BUG: unable to handle kernel paging request in foo_send"),
+        (ELF_V1, "BUG: unable to handle kernel paging request in foo_check"),
+        (DECODED, "BUG: unable to handle kernel NULL pointer dereference in foo_send"),
+        (LOCKUP, "BUG: soft lockup in foo_init"),
+        (POISON, "slab: Poison overwritten (kmalloc-64) in foo_new"),
         (PAGE, "BUG: Bad page state in foo_fill"),
     ],
 )
@@ -169,6 +215,21 @@ def test_programs_that_print_in_between_end_no_report() -> None:
     log = log_of(begin) + chatter + log_of("Call Trace:" + frames)
     (report,) = read(log)
     assert report.function == "foo_remove"
+
+
+def test_what_breaks_into_a_trace_is_a_report_and_ends_none() -> None:
+    begin, frames = HANG.split(" schedule+", 1)
+    wait = "unregister_netdevice: waiting for lo to become free. Usage count = 6\n"
+    reports = read(log_of(f"{begin}{wait} schedule+{frames}"))
+    assert [report.kind for report in reports] == ["hung-task", "netdevice-wait"]
+    assert reports[0].function == "foo_commit"
+
+
+def test_stack_may_come_late_on_a_busy_console() -> None:
+    begin, rest = DECODED.split("RIP", 1)
+    chatter = "".join(f"usb 1-{port}: new device\n" for port in range(60))
+    (report,) = read(log_of(f"{begin}{chatter}RIP{rest}"))
+    assert report.function == "foo_send"
 
 
 def test_report_that_another_cuts_off_was_in_the_same_place() -> None:

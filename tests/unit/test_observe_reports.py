@@ -11,6 +11,9 @@ from tests.golden.console_file import read
     "line",
     [
         "Kernel command line: console=ttyS0 panic=-1 oops=panic panic_on_warn",
+        "ALSA sound/core/pcm_lib.c:181: BUG: pcmC0D0p:0, pos = 0x4000, buffer size = 0x4000",
+        "Speculative Return Stack Overflow: WARNING: See https://kernel.org/doc for options.",
+        "BUG kmalloc-64 (Not tainted): kasan: bad access detected",
         "WARNING: nvram corruption detected: 0-length partition",
         "[Firmware Bug]: TSC not synchronous to P0",
         "gup_test[77]: bad frame in do_page_fault",
@@ -149,6 +152,18 @@ def test_harmless_line_is_no_report(line: str) -> None:
             "Kernel attempted to write user page (1000) - exploit attempt? (uid: 0)",
             "paging-fault",
             "kernel attempt to write user page",
+            None,
+        ),
+        (
+            "CFI failure at dax_read+0x1c/0x90 (target: foo+0x0/0x4; expected type: 0xd9421881)",
+            "cfi",
+            "CFI failure in dax_read",
+            "dax_read",
+        ),
+        (
+            "BUG dax_cache: Objects remaining in dax_cache on kmem_cache_close()",
+            "slab",
+            "slab: Objects remaining in dax_cache on kmem_cache_close (dax_cache)",
             None,
         ),
         ("EXT4-fs error (device pmem0): ext4_lookup:1851: x", "filesystem", "ext4 error", None),

@@ -13,7 +13,8 @@ from harness.records import Observation, Scalar
 from harness.scenario.steps import MemoryModel
 
 # The counters of free pages are kept per CPU and folded on a write to stat_refresh
-# (mm/vmstat.c, vmstat_refresh). From 6.4 the message about struct pages is pr_debug.
+# (mm/vmstat.c, vmstat_refresh). From 6.4 the message about struct pages is pr_debug; steps
+# that take a device from its driver and give it back have such messages, too.
 MEASURE = """\
 measure() {
     mark memory-$1
@@ -22,21 +23,13 @@ measure() {
     grep nr_memmap_pages /proc/vmstat
 } 2>/dev/null
 follow_memmap() {
-    seen=
-    [ ! -r /run/daxhound-memmap ] || read -r seen </run/daxhound-memmap
-    [ -n "$seen" ] || {
-        echo 'func memmap_init_zone_device +p' >/proc/dynamic_debug/control
-        seen=$(dmesg | grep -c memmap_init_zone_device)
-    }
+    echo 'func memmap_init_zone_device +p' >/proc/dynamic_debug/control
     mark memmap-seen
-    echo seen=$seen
+    echo seen=$(dmesg | grep -c memmap_init_zone_device)
 } 2>/dev/null
 show_memmap() {
     mark memmap
-    dmesg | grep memmap_init_zone_device | tee /run/daxhound-messages
-    lines=0
-    while read -r line; do lines=$((lines + 1)); done </run/daxhound-messages
-    echo $lines >/run/daxhound-memmap
+    dmesg | grep memmap_init_zone_device
 } 2>/dev/null
 """
 

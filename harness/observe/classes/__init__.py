@@ -39,8 +39,8 @@ _ANY = re.compile(
     r"BUG|WARNING|INFO: |panic|nable to handle|ernel (?:attempted|tried|NULL|BUG|fault)|UBSAN"
     r"|pages\[|reserved pages|\[#\d|hard LOCKUP|oom-killer|ut of memory|with error -12|lab cache"
     r"|-fs error|XFS \(|Exception|PANIC|Insufficient|SError|isabled wait|unregister_netdevice"
-    r"|VFS: |Unhandled fault|Alignment trap|kernel stack|Internal error|stack guard|unreferenced"
-    r"|[Mm]achine [Cc]heck|Hardware Error|memory leaks|blocked "
+    r"|VFS: |Unhandled fault|kernel stack|Internal error|stack guard|unreferenced"
+    r"|[Mm]achine [Cc]heck|Hardware Error|memory leaks|blocked |CFI failure"
 )
 
 

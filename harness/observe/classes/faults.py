@@ -6,6 +6,7 @@ import re
 
 from harness.observe.classes.rows import FUNCTION, error, fatal
 from harness.observe.dispatch import stalled_function
+from harness.observe.locate import named_then_trace
 from harness.observe.report_class import ReportClass
 
 _NULL = "BUG: unable to handle kernel NULL pointer dereference"
@@ -54,6 +55,14 @@ FAULTS = (
         "BUG: unable to handle kernel {what}",
         r"Unable to handle kernel (?P<what>pointer dereference|paging request)"
         r" (?:at|in) virtual (?:kernel|user) address",
+    ),
+    # kernel/cfi.c; with cfi=warn a WARNING without a line follows, else a BUG's trap
+    error(
+        "cfi",
+        "CFI failure",
+        rf"CFI failure at {FUNCTION}",
+        where=named_then_trace,
+        severity="fatal",
     ),
     # include/asm-generic/bug.h, lib/bug.c
     error("bug", "kernel BUG", r"[Kk]ernel BUG at ", skip=r"skb_\w+", severity="fatal"),

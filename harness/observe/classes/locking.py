@@ -42,7 +42,7 @@ LOCKING = (
     error(
         "lockdep",
         "WARNING: suspicious RCU usage",
-        r"(?:WARNING|INFO): suspicious RCU usage",
+        r"(?:WARNING|INFO): suspicious (?:RCU|rcu_\w+\(\)) usage",
         where=in_trace,
         skip=r"\w*(?:rcu|kmem|slab)\w*",
     ),
@@ -98,7 +98,7 @@ LOCKING = (
     error(
         "spinlock",
         "BUG: {what}",
-        r"BUG: (?P<what>(?:spin|rw)lock (?:lockup suspected|already unlocked|recursion"
+        r"BUG: (?P<what>(?:spin|rw)lock (?:lockup suspected|lockup|already unlocked|recursion"
         r"|cpu recursion|bad magic|wrong owner|wrong CPU|trylock failure on UP))",
         where=in_trace,
         skip=r"\w*(?:spin_|_lock|_unlock)\w*",

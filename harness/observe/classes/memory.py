@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from harness.observe.classes.rows import error, lone
-from harness.observe.locate import at_origin, in_trace
+from harness.observe.locate import at_origin, in_trace, trace_then_origin
 from harness.observe.report_class import ReportClass
 
 _PAGE_WORK = (
@@ -43,14 +43,16 @@ MEMORY = (
     error(
         "slab",
         "slab: {what} ({cache})",
-        r"BUG (?P<cache>[\w:.-]+) \((?:Not tainted|Tainted)[^)]*\): (?P<what>[A-Za-z][\w' /-]*)",
-        where=in_trace,
+        r"BUG (?P<cache>[\w:.-]+)(?: \((?:Not tainted|Tainted)[^)]*\): (?!kasan: )|: (?=Objects ))"
+        r"(?P<what>[A-Za-z][\w' /-]*)",
+        where=trace_then_origin,
     ),
     error("slab", "slab: {what}", r"(?P<what>Slab cache still has objects|Wrong slab cache)"),
     error(
         "slab",
         "INFO: {what}",
         r"INFO: (?P<what>Freed|Allocated) in (?P<function>[\w.]+)\+0x\S+ age=",
+        joins_within=60,
     ),
     ReportClass(
         "oom",

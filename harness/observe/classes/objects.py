@@ -57,7 +57,7 @@ OBJECTS = (
         "memory leak",
         r"BUG: memory leak\b",
         where=in_trace,
-        skip=r"\w*(?:alloc|kmemleak|kmem|slab|mmap)\w*|create_object|\w*list_lru_init\w*|idr_get\w*"
+        skip=r"\w*(?:alloc|kmemleak|kmem|slab|mmap)\w*|create_object|sget_userns|\w*list_lru_init\w*|idr_get\w*"
         r"|k\w*printf\w*|pcpu_create\w*|\w*(?:str|mem)n?dup\w*",
     ),
 )

@@ -28,6 +28,7 @@ def error(
     patience: int = 30,
     severity: Severity = "error",
     timed: bool = False,
+    joins_within: int = 0,
 ) -> ReportClass:
     """The kernel goes on, and something in it is wrong."""
     return ReportClass(
@@ -41,6 +42,7 @@ def error(
         skip=re.compile(skip) if skip else None,
         detail=re.compile(detail) if detail else None,
         timed=timed,
+        joins_within=joins_within,
     )
 
 

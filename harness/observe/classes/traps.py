@@ -27,7 +27,6 @@ TRAPS = (
         r"Exception in kernel mode, sig: 4\b|illegal operation: 0001 |Undefined instruction: ",
     ),
     _trap("oops", "Unhandled fault", r"Unhandled fault: .*\b0x[0-9a-f]+"),
-    _trap("oops", "Alignment trap", r"Alignment trap: "),
     _trap(
         "oops", "Internal error: {what}", r"Internal error: (?P<what>[\w ,-]+?): [0-9a-f]+ \[#\d+\]"
     ),
@@ -62,6 +61,10 @@ UNSORTED = (
         patience=0,
     ),
     error(
-        "bug", "BUG: {what}", r"(?:^|: )BUG: (?P<what>[A-Za-z][A-Za-z _-]*)", patience=4, timed=True
+        "bug",
+        "BUG: {what}",
+        r"^(?:[\w.-]{1,24}: )?BUG: (?P<what>[A-Za-z][A-Za-z _-]*)",
+        patience=4,
+        timed=True,
     ),
 )

@@ -1,0 +1,1 @@
+"""Figures of docs/performance.md, each against a peer or a limit: make bench."""

@@ -1,0 +1,73 @@
+"""From power-on to the first step, on every target, beside the kernel's own time.
+
+    .venv/bin/python -m bench.boots --arch all
+
+The kernel's time is the stamp of its line "Run /init as init process"; the rest is firmware,
+init and ssh.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.figure import Figure, conclude
+from harness.campaign.provide import Provider
+from harness.guest.boot import BootRequest, boot
+from harness.progress import Progress
+from harness.records import Layout
+from harness.store import Store
+from harness.target import Target, load_targets, select_targets
+
+_BOOT_SECONDS = 2.0
+_REST_SECONDS = 0.7
+_RAM_BYTES = 2 << 30
+_RUN_INIT = re.compile(rb"^\[ *(\d+\.\d+)\] Run /init as init process", re.MULTILINE)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.boots", description=__doc__)
+    parser.add_argument("--arch", action="append", help="a target, several with commas, or all")
+    parser.add_argument("--kernel", default="debian:6.1")
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    provider = Provider(Store.default(), options.kernel, Progress())
+    targets = select_targets(options.arch or ["all"], load_targets())
+    return conclude(f for t in targets for f in figures(provider, t, options.repeats))
+
+
+def figures(provider: Provider, target: Target, repeats: int) -> Iterator[Figure]:
+    measured = [one_boot(provider, target) for _ in range(repeats)]
+    whole = tuple(whole for whole, _ in measured)
+    rest = tuple(whole - kernel for whole, kernel in measured)
+    yield Figure(f"{target.name}: power-on to the first step", whole, "s", bar=_BOOT_SECONDS)
+    yield Figure(f"{target.name}: of that not the kernel's", rest, "s", bar=_REST_SECONDS)
+
+
+def one_boot(provider: Provider, target: Target) -> tuple[float, float]:
+    """Seconds to a shell, and of the kernel's own clock to its init."""
+    provisions = provider.provide(target)
+    with tempfile.TemporaryDirectory(prefix="dx-bench-") as name:
+        log = Path(name, "console.log")
+        request = BootRequest(
+            target=target,
+            layout=Layout(_RAM_BYTES, 2),
+            kernel=provisions.kernel.image,
+            initrd=provisions.archives,
+            console_log=log,
+            store_root=provider.store.root,
+        )
+        with boot(request) as guest:
+            seconds = guest.boot_seconds
+        said = _RUN_INIT.search(log.read_bytes())
+        if said is None:
+            raise RuntimeError(f"the kernel of {target.name} does not say when it ran init")
+        return seconds, float(said[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
