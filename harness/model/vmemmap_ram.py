@@ -79,7 +79,8 @@ def _struct_bytes(machine: Machine, size: int) -> int:
 def _by_section(machine: Machine, span: Span, altmap: Altmap | None, reason: str) -> Taken:
     """x86 and arm64: a PMD for each whole section, base pages for the rest."""
     if altmap is None:
-        size = _struct_bytes(machine, span.size)
+        first = align_down(_struct_bytes(machine, span.start), machine.page)
+        size = align_up(_struct_bytes(machine, span.end), machine.page) - first
         why = f"{span.size:#x} / {machine.page:#x} x {machine.kernel.struct_page_bytes}: {reason}"
         return Taken((Block(span, size),), RULES["vmemmap.ram"], why)
     from_ram = 0
@@ -105,7 +106,7 @@ def _from_altmap(machine: Machine, altmap: Altmap, part: Span, size: int) -> boo
             return True
         if machine.altmap_has_no_fallback:
             return False
-    return all(altmap.take(machine.page) for _ in range(size // machine.page))
+    return all(altmap.take(machine.page) for _ in range(-(-size // machine.page)))
 
 
 def _sections(machine: Machine, span: Span) -> Iterator[Span]:
