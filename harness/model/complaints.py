@@ -5,11 +5,14 @@ A complaint is all that is predicted of its step, and the cell ends with it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from harness.model.defects import (
     loses_heads,
     misses_heads,
     overruns,
     shares_heads,
+    shares_vmemmap_page,
     warns_of_shared_heads,
 )
 from harness.model.machine import Machine
@@ -31,6 +34,15 @@ def of_making(machine: Machine, namespace: Namespace, taken: Taken) -> tuple[Exp
     if overruns(machine, namespace):
         said.append("kernel data access on write in __init_single_page")
     return _complaint("; ".join(said), _rule_of_heads(machine), _off(namespace)) if said else ()
+
+
+def of_destroying(machine: Machine, namespaces: Sequence[Namespace]) -> tuple[Expected, ...]:
+    """What it says when these namespaces of one region go."""
+    if not shares_vmemmap_page(machine, namespaces):
+        return ()
+    rule = RULES["defect.vmemmap-page-shared"]
+    starts = ", ".join(f"{namespace.start:#x}" for namespace in namespaces)
+    return _complaint("vmemmap-leak in memunmap_pages", rule, f"namespaces at {starts}")
 
 
 def of_touching(machine: Machine, device: Namespace | None) -> tuple[Expected, ...]:

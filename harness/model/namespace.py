@@ -66,6 +66,8 @@ def predict_destroy(state: GuestState, step: DestroyNamespaces) -> Prediction:
             field="region",
             hint="reconfigure-device with mode: devdax before it",
         )
+    if said := complaints.of_destroying(state.machine, region.namespaces):
+        return Prediction(step.kind, said)
     gone, region.namespaces = region.namespaces, []
     region.files = None
     rule = RULES["ns.destroyed"]

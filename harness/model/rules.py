@@ -81,6 +81,7 @@ where there is no probe:
 | `radix_compounds_from_start` | no defect.radix-compounds | never |
 | `sections_begin_compounds` | no defect.section-compounds | never |
 | `arm64_parts_from_ram` | no defect.altmap-exhausted | never |
+| `arm64_vmemmap_kept` | no defect.vmemmap-page-shared | never |
 """
 
 _DISAGREEMENTS = (
@@ -164,6 +165,9 @@ _ABOUT_DEFECTS = (
     "defect.altmap-exhausted: devdax of 208M, 2M-aligned: the info block moves the first PMD of"
     " struct pages up by 2M in the altmap, which has 64 bytes for each page and the alignment of"
     " the data to spare. x86 takes such parts from RAM, and is safe.",
+    "defect.vmemmap-page-shared: two namespaces that meet within 64M. With map=mem the page is"
+    " freed under the neighbour that stays, which nobody notices while all of a region go together."
+    " With pages of 16K it holds the struct pages of 4M, and namespaces begin at 16M.",
 )
 
 _UNSEEN = (

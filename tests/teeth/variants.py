@@ -280,6 +280,11 @@ VARIANTS = (
         lambda: mock.patch("harness.model.complaints.of_making", return_value=()),
     ),
     Variant(
+        "struct pages go without complaint",
+        ("defect.vmemmap-page-shared",),
+        lambda: mock.patch("harness.model.complaints.of_destroying", return_value=()),
+    ),
+    Variant(
         "folios are found wherever they start",
         ("defect.folio-head", "defect.radix-compounds", "defect.section-compounds"),
         lambda: mock.patch("harness.model.complaints.of_holding", return_value=()),

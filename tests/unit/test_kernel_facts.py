@@ -258,6 +258,21 @@ int __meminit vmemmap_populate(unsigned long start, unsigned long end, int node)
 
 
 @pytest.mark.parametrize(
+    ("condition", "kept"), [("", False), ("if (!memchr_inv(p, 0xFD, n))", True)]
+)
+def test_arm64_gives_back_pages_of_vmemmap(tmp_path: Path, condition: str, kept: bool) -> None:
+    unmap = f"""\
+static void unmap_hotplug_pte_range(pmd_t *pmdp, unsigned long addr, unsigned long end)
+{{
+\t{condition}
+\tpte_clear(&init_mm, addr, ptep);
+}}
+"""
+    tree = source(tmp_path, {"arch/arm64/mm/mmu.c": unmap})
+    assert probe_source(tree)["arm64_vmemmap_kept"] is kept
+
+
+@pytest.mark.parametrize(
     ("fragments", "size"),
     [(("base",), 56), (("base", "mm"), 64), (("base", "arm64"), 64), (("base", "x86_64"), 64)],
 )
