@@ -12,7 +12,18 @@ import traceback
 from collections.abc import Sequence
 
 from harness import __version__
-from harness.commands import build, cache, guests, host, plan, report, scenarios, series, triage
+from harness.commands import (
+    build,
+    cache,
+    guests,
+    host,
+    plan,
+    report,
+    scenarios,
+    series,
+    triage,
+    worker,
+)
 from harness.commands.parser import EXIT_CODES, Parser, complete
 from harness.errors import InfrastructureError, KernelFailure, UserError
 
@@ -68,7 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"daxhound {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for group in (host, scenarios, guests, build, plan, series, report, triage, cache):
+    for group in (host, scenarios, guests, build, plan, series, report, triage, cache, worker):
         group.add_commands(commands)
     return parser
 

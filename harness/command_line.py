@@ -56,10 +56,23 @@ def backing_file_bytes(device: PmemDevice) -> int:
     return device.size_bytes + device.label_bytes
 
 
-def kernel_arguments(target: Target, shell_tty: str, extra: tuple[str, ...] = ()) -> str:
+def kernel_arguments(
+    target: Target, layout: Layout, shell_tty: str, extra: tuple[str, ...] = ()
+) -> str:
     """The kernel command line; panic=-1 with -no-reboot ends QEMU at a panic."""
     words = (*target.qemu.append, "panic=-1", "rdinit=/init", f"daxhound.shell={shell_tty}")
-    return " ".join((*words, *extra))
+    return " ".join((*words, *_set_aside(target, layout), *extra))
+
+
+def _set_aside(target: Target, layout: Layout) -> tuple[str, ...]:
+    """What makes soft-reserved memory of RAM."""
+    if target.soft_reserved is None or not layout.soft_reserved:
+        return ()
+    words = target.soft_reserved
+    ranges = [
+        words.append.format(size=part.size_bytes, start=part.start) for part in layout.soft_reserved
+    ]
+    return (*ranges, *([words.append_idle] if layout.region_idle else []))
 
 
 def firmware_code(target: Target) -> Path | None:
@@ -104,7 +117,7 @@ def render(
         "shell_chardev": _socket("shell", files.shell_socket),
         "qmp_chardev": _socket("qmp", files.qmp_socket),
         "monitor": "chardev=qmp,mode=control",
-        "append": kernel_arguments(target, target.qemu.shell_tty, extra_arguments),
+        "append": kernel_arguments(target, layout, target.qemu.shell_tty, extra_arguments),
     }
     return _argv(target, values)
 
@@ -126,7 +139,9 @@ def render_interactive(
         "shell_chardev": "null,id=shell",
         "qmp_chardev": None,
         "monitor": "chardev=console,mode=readline",
-        "append": kernel_arguments(target, target.qemu.console_tty, ("daxhound.interactive",)),
+        "append": kernel_arguments(
+            target, layout, target.qemu.console_tty, ("daxhound.interactive",)
+        ),
     }
     return _argv(target, values)
 

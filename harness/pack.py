@@ -11,7 +11,15 @@ from harness.errors import UserError
 from harness.store import Store
 
 # Sources are fetched faster than they travel.
-TRAVELS = ("kernel", "guest-daxprobe", "guest-image", "guest-overlay", "guest-packages")
+TRAVELS = (
+    "kernel",
+    "guest-daxprobe",
+    "guest-image",
+    "guest-libraries",
+    "guest-overlay",
+    "guest-packages",
+    "guest-rdmaprobe",
+)
 
 
 def pack(store: Store, path: Path) -> int:

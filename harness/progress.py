@@ -48,7 +48,13 @@ class _LineTask(Task):
 
 
 class Progress:
-    """Where waits report to: standard error, so that output stays what it is."""
+    """Where waits report to: standard error, so that output stays what it is.
+
+    ``bars`` is whether a terminal gets one.
+    """
+
+    def __init__(self, *, bars: bool = True) -> None:
+        self._bars = bars
 
     def line(self, text: str) -> None:
         """One line, at once."""
@@ -59,7 +65,7 @@ class Progress:
         """A wait of ``total`` units (None: not known), said at its start and at its end."""
         started = time.monotonic()
         console = rich.console.Console(stderr=True)
-        if console.is_terminal:
+        if self._bars and console.is_terminal:
             with self._bar(console, unit) as bar:
                 yield _BarTask(bar, bar.add_task(text, total=total))
         else:

@@ -193,16 +193,27 @@ class PmemDevice:
 
 
 @dataclass(frozen=True, slots=True)
+class SoftReserved:
+    """A part of a guest's RAM that its kernel is told to set aside for device-dax."""
+
+    size_bytes: int
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """The memory that a guest is started with.
 
     ``nodes`` are the bytes of RAM on each memory node; empty for a machine without any.
+    ``region_idle`` leaves the regions of ``soft_reserved`` memory without a device in them.
     """
 
     ram_bytes: int
     cpus: int
     pmem: tuple[PmemDevice, ...] = ()
     nodes: tuple[int, ...] = ()
+    soft_reserved: tuple[SoftReserved, ...] = ()
+    region_idle: bool = False
 
 
 @dataclass(frozen=True, slots=True)

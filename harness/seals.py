@@ -28,13 +28,18 @@ def write_seal(entry: Path, seal: Path) -> None:
         raise
 
 
+def read_seal(seal: Path) -> dict[str, str]:
+    """The SHA-256 of each file as it was noted. Raises OSError or ValueError."""
+    return dict(json.loads(seal.read_text(encoding="utf-8")))
+
+
 def damaged_file(entry: Path, seal: Path) -> str | None:
     """The first file that is not what it was, or None; an entry without a seal gets one.
 
     A file that cannot be read counts as damaged.
     """
     try:
-        noted = json.loads(seal.read_text(encoding="utf-8"))
+        noted = read_seal(seal)
     except (OSError, ValueError):
         with contextlib.suppress(OSError):  # a store that may only be read
             write_seal(entry, seal)

@@ -22,7 +22,7 @@ from pathlib import Path
 import platformdirs
 
 from harness.errors import InfrastructureError
-from harness.seals import damaged_file, remove_seal, write_seal
+from harness.seals import damaged_file, read_seal, remove_seal, write_seal
 from harness.store_use import Uses, file_lock
 
 # All start with a dot, which no kind of entry may.
@@ -112,6 +112,16 @@ class Store:
         doomed = Path(tempfile.mkdtemp(prefix=f"{lock}.", dir=building))
         directory.rename(doomed / "doomed")
         shutil.rmtree(doomed, ignore_errors=True)
+
+    def sealed(self, kind: str, key: str) -> dict[str, str]:
+        """The SHA-256 of each file of an entry, as it was when it was made.
+
+        Raises InfrastructureError where that is not known.
+        """
+        try:
+            return read_seal(self._seal(kind, key))
+        except (OSError, ValueError) as exc:
+            raise InfrastructureError(f"the seal of {kind}/{key} cannot be read: {exc}") from exc
 
     def entries(self) -> Iterator[Path]:
         """Every entry that can be made again, and so be removed."""

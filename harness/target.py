@@ -127,6 +127,23 @@ class PmemMachine(Record):
     starts_labelled: bool
 
 
+class SoftReservedMemory(Record):
+    """How a kernel is told to set RAM aside, and which RAM that may be.
+
+    It lies from ``start`` on, in multiples of ``granule``: a machine with ``split`` bytes of
+    RAM and more keeps ``low_ram`` of them below, and has the rest there. ``append`` goes to
+    the kernel command line for each range, with ``{size}`` and ``{start}`` filled in;
+    ``append_idle`` once, where its regions are to have no device at first.
+    """
+
+    granule: Size
+    start: Size
+    split: Size
+    low_ram: Size
+    append: str
+    append_idle: str
+
+
 class Target(Record):
     """What a guest is: architecture, MMU, page size, machine and CPU.
 
@@ -143,6 +160,7 @@ class Target(Record):
     qemu: Qemu
     mmu: Mmu
     pmem: PmemMachine | None = None
+    soft_reserved: SoftReservedMemory | None = None
 
     def is_one_of(self, names: Iterable[str]) -> bool:
         """Whether the target, or the one that it is a variant of, is among those named."""

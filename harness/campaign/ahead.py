@@ -27,13 +27,23 @@ class Build:
     failure: str | None = None
 
 
-def kernels_of(cells: Iterable[Cell]) -> tuple[tuple[Target, tuple[str, ...]], ...]:
-    """The targets and configurations that cells with a guest ask for, each once."""
-    chosen = {
-        (cell.target.name, cell.config): (cell.target, cell.config)
-        for cell in cells
-        if cell.needs_guest
-    }
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A target and a configuration that cells ask for, and all programs that they need there."""
+
+    target: Target
+    config: tuple[str, ...]
+    programs: tuple[str, ...]
+
+
+def kernels_of(cells: Iterable[Cell]) -> tuple[Wanted, ...]:
+    """What cells with a guest ask for, each target and configuration once."""
+    chosen: dict[tuple[str, tuple[str, ...]], Wanted] = {}
+    for cell in (cell for cell in cells if cell.needs_guest):
+        key = (cell.target.name, cell.config)
+        before = chosen[key].programs if key in chosen else ()
+        programs = tuple(sorted({*before, *cell.programs}))
+        chosen[key] = Wanted(cell.target, cell.config, programs)
     return tuple(chosen.values())
 
 
@@ -58,10 +68,12 @@ def build_ahead(
     wanted = kernels_of(cells)
     for position in positions(series, per_patch=per_patch):
         patches = series.patches[:position] if series else ()
-        for target, config in wanted:
+        for one in wanted:
+            name, config = one.target.name, one.config
             try:
-                kernel = provider.provide(target, config, patches).kernel
+                provisions = provider.provide(one.target, config, patches, one.programs)
             except KernelFailure as exc:
-                yield Build(target.name, config, position, failure=str(exc))
+                yield Build(name, config, position, failure=str(exc))
             else:
-                yield Build(target.name, config, position, kernel.release, str(kernel.image))
+                kernel = provisions.kernel
+                yield Build(name, config, position, kernel.release, str(kernel.image))

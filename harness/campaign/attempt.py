@@ -6,10 +6,11 @@ Who is to blame is decided here, by the exception's type.
 from __future__ import annotations
 
 import json
+import platform
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from harness.campaign.provide import Provisions
 from harness.compare import compare, first_difference, foretells, name_reports
 from harness.errors import InfrastructureError, KernelFailure, KernelReported
 from harness.guest.boot import BootRequest, Guest, Transport
-from harness.guest.steps import StepContext, run_step
+from harness.guest.steps import BOOT_ARGUMENTS, StepContext, run_step
 from harness.ignore import NOTHING_IGNORED, IgnoreList
 from harness.machine.speed import slowness
 from harness.model import Machine, Model
@@ -35,7 +36,7 @@ from harness.records import (
 )
 from harness.report.results import CellFolder
 from harness.scenario.expand import Cell
-from harness.scenario.steps import Regions, Step
+from harness.scenario.steps import ABSENCE, PowerCycle, Step
 
 STEP_SECONDS = 60.0
 
@@ -88,6 +89,7 @@ class Attempt:
 
     def judge(self, pool: GuestPool, *, fresh: bool) -> tuple[Verdict, str, KernelReport | None]:
         """Verdict, reason and kernel report."""
+        self._enter("boot")
         try:
             self._check_kernel()
             with self._guest(pool, fresh) as pooled:
@@ -102,6 +104,10 @@ class Attempt:
         except InfrastructureError as exc:
             return Verdict.INFRASTRUCTURE, f"{self.phase}: {exc}", None
         return outcome
+
+    def _enter(self, phase: str, place: str = "") -> None:
+        self.phase = phase
+        self.folder.running.write(phase + place)
 
     def _check_kernel(self) -> None:
         """A scenario about the vmemmap optimisation on a kernel without it tests nothing.
@@ -131,8 +137,9 @@ class Attempt:
                 self.folder.write(
                     "qemu.json", json.dumps(_describe(pooled, self.slowness), indent=1)
                 )
-                self.phase = "guest"
+                self._enter("guest")
                 self._keep(pooled.identity)
+                self.context = replace(self.context, power=pooled.guest)
                 yield pooled
         finally:
             self.guest_seconds = time.monotonic() - started
@@ -148,15 +155,20 @@ class Attempt:
             store_root=self.store_root,
             transport=self.options.transport,
             scale=self.options.patience * self.slowness,
+            extra_arguments=BOOT_ARGUMENTS if self._power_cycles else (),
             ignore=self.options.ignore,
         )
         return Wanted(request, self.context, self.model.guest())
 
+    @property
+    def _power_cycles(self) -> bool:
+        return any(isinstance(step, PowerCycle) for step in self.cell.steps)
+
     def _run_steps(self, guest: Guest) -> tuple[Verdict, str, KernelReport | None]:
         unsupported = self.model.unsupported(self.cell.steps)
-        steps: tuple[Step, ...] = self.cell.steps if unsupported is None else (Regions(),)
-        for step in steps:
-            self.phase = step.kind
+        steps: tuple[Step, ...] = self.cell.steps if unsupported is None else ABSENCE
+        for number, step in enumerate(steps, start=1):
+            self._enter(step.kind, f" {number}/{len(steps)}")
             prediction = self.model.predict(step)
             if prediction.ends_cell:
                 return self._run_into_report(step, prediction, guest)
@@ -166,7 +178,7 @@ class Attempt:
             if mismatch is not None:
                 self._keep_dmesg(guest)
                 return Verdict.MISMATCH, mismatch, None
-        self.phase = "after the last step"
+        self._enter("after the last step")
         self._keep_dmesg(guest)
         guest.watch.check()
         # Without the optimisation there is something to be seen all the same: its absence.
@@ -229,9 +241,10 @@ def values_intended(intentions: Iterable[Intention], step: Step) -> set[str]:
 
 
 def _describe(pooled: PooledGuest, slowness: float) -> dict[str, Any]:
-    """qemu.json: the exact command line, the versions, and what was done to the kernel."""
+    """qemu.json: where it ran, the exact command line, versions, what was done to the kernel."""
     guest = pooled.guest
     return {
+        "host": platform.node(),
         "argv": list(guest.argv),
         "emulator": guest.emulator.banner,
         "version": ".".join(map(str, guest.emulator.version)),

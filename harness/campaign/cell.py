@@ -10,7 +10,7 @@ from harness.campaign.attempt import Attempt, RunOptions
 from harness.campaign.configured import resolve_steps
 from harness.campaign.order import Order
 from harness.campaign.pool import GuestPool
-from harness.campaign.provide import Provider
+from harness.campaign.provide import Provides
 from harness.compare import first_difference
 from harness.errors import InfrastructureError, KernelFailure
 from harness.records import CellResult, StepResult, Verdict
@@ -22,7 +22,7 @@ class CellRunner:
     """Runs cells and writes down what happens as it happens."""
 
     def __init__(
-        self, provider: Provider, options: RunOptions, run_directory: Path, pool: GuestPool
+        self, provider: Provides, options: RunOptions, run_directory: Path, pool: GuestPool
     ) -> None:
         self.provider = provider
         self.options = options
@@ -38,9 +38,13 @@ class CellRunner:
         cannot be had.
         """
         try:
-            return self._run(order, CellFolder(self.run_directory, order.id))
+            folder = CellFolder(self.run_directory, order.id)
+            try:
+                return self._run(order, folder)
+            finally:
+                folder.running.remove()
         except InfrastructureError as exc:  # of the folder: a cell without one cannot be tried
-            return self._unbuilt(order, Verdict.INFRASTRUCTURE, str(exc))
+            return unbuilt(order, self.provider.kernel_name, Verdict.INFRASTRUCTURE, str(exc))
 
     def _run(self, order: Order, folder: CellFolder) -> CellResult:
         result = self._attempt(order, folder, fresh=False)
@@ -56,21 +60,24 @@ class CellRunner:
 
     def _attempt(self, order: Order, folder: CellFolder, *, fresh: bool) -> CellResult:
         started = time.monotonic()
-        cell = order.cell
+        cell, kernel = order.cell, self.provider.kernel_name
+        folder.running.write("build")
         if not cell.needs_guest:
             return replace(self._configured(order, folder), seconds=time.monotonic() - started)
         try:
-            provisions = self.provider.provide(cell.target, cell.config, order.patches)
+            provisions = self.provider.provide(
+                cell.target, cell.config, order.patches, cell.programs
+            )
         except InfrastructureError as exc:
-            result = self._unbuilt(order, Verdict.INFRASTRUCTURE, str(exc))
+            result = unbuilt(order, kernel, Verdict.INFRASTRUCTURE, str(exc))
         except KernelFailure as exc:
-            result = self._unbuilt(order, Verdict.KERNEL_FAILURE, str(exc))
+            result = unbuilt(order, kernel, Verdict.KERNEL_FAILURE, str(exc))
         else:
             root = self.provider.store.root
             attempt = Attempt(cell, provisions, self.options, folder, root, order.intentions)
             verdict, reason, report = attempt.judge(self.pool, fresh=fresh)
             result = replace(
-                self._unbuilt(order, verdict, reason),
+                unbuilt(order, kernel, verdict, reason),
                 phase=attempt.phase,
                 kernel=provisions.kernel.release,
                 guest_seconds=attempt.guest_seconds,
@@ -83,33 +90,37 @@ class CellRunner:
 
     def _configured(self, order: Order, folder: CellFolder) -> CellResult:
         """The result of a cell without a guest."""
+        kernel = self.provider.kernel_name
         results: list[StepResult] = []
         try:
             results += resolve_steps(order, self.provider, folder)
         except InfrastructureError as exc:
-            return self._unbuilt(order, Verdict.INFRASTRUCTURE, str(exc))
+            return unbuilt(order, kernel, Verdict.INFRASTRUCTURE, str(exc))
         except KernelFailure as exc:
-            return self._unbuilt(order, Verdict.KERNEL_FAILURE, str(exc))
+            return unbuilt(order, kernel, Verdict.KERNEL_FAILURE, str(exc))
         found = next((text for text in map(first_difference, results) if text is not None), "")
         verdict = Verdict.MISMATCH if found else Verdict.OK
-        unbuilt = self._unbuilt(order, verdict, found)
-        return replace(unbuilt, phase="configuration", steps=tuple(results))
+        result = unbuilt(order, kernel, verdict, found, "configuration")
+        return replace(result, steps=tuple(results))
 
-    def _unbuilt(self, order: Order, verdict: Verdict, reason: str) -> CellResult:
-        """A result before there is a kernel."""
-        return CellResult(
-            id=order.id,
-            scenario=order.cell.scenario,
-            target=order.cell.target.name,
-            kernel=str(self.provider.spec),
-            verdict=verdict,
-            reason=reason,
-            seconds=0.0,
-            guest_seconds=0.0,
-            phase="build",
-            config=order.cell.config,
-            patch=order.prefix.label if order.prefix else None,
-        )
+
+def unbuilt(
+    order: Order, kernel: str, verdict: Verdict, reason: str, phase: str = "build"
+) -> CellResult:
+    """A result before there is a guest; ``kernel`` as it was asked for."""
+    return CellResult(
+        id=order.id,
+        scenario=order.cell.scenario,
+        target=order.cell.target.name,
+        kernel=kernel,
+        verdict=verdict,
+        reason=reason,
+        seconds=0.0,
+        guest_seconds=0.0,
+        phase=phase,
+        config=order.cell.config,
+        patch=order.prefix.label if order.prefix else None,
+    )
 
 
 def _confirmed(used: CellResult, new: CellResult) -> CellResult:

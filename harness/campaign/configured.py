@@ -6,17 +6,18 @@ from collections.abc import Iterator
 
 from harness.campaign.attempt import values_intended
 from harness.campaign.order import Order
-from harness.campaign.provide import Provider
+from harness.campaign.provide import Provides
 from harness.compare import compare
 from harness.kconfig import parse_dotconfig
 from harness.kernel.assumed import assumed_facts
+from harness.kernel.spec import parse_kernel_spec
 from harness.model import Machine, Model
 from harness.records import Observation, StepResult
 from harness.report.results import CellFolder
 from harness.scenario.kconfig_step import Kconfig
 
 
-def resolve_steps(order: Order, provider: Provider, folder: CellFolder) -> Iterator[StepResult]:
+def resolve_steps(order: Order, provider: Provides, folder: CellFolder) -> Iterator[StepResult]:
     """Every step of a cell without a guest, resolved and held against the model.
 
     What is predicted follows from what is asked for, not from the .config, which is left in
@@ -27,7 +28,7 @@ def resolve_steps(order: Order, provider: Provider, folder: CellFolder) -> Itera
     folder.write("config", dotconfig)
     config = parse_dotconfig(dotconfig)
     asked = (*cell.target.kernel.fragments, *cell.config, *cell.wished)
-    facts = assumed_facts(provider.spec, asked, provider.store)
+    facts = assumed_facts(parse_kernel_spec(provider.kernel_name), asked, provider.store)
     model = Model(Machine(cell.target, facts, cell.layout))
     for step in cell.steps:
         if not isinstance(step, Kconfig):

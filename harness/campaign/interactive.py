@@ -51,9 +51,9 @@ def canned_command(
     Raises what :meth:`Provider.provide` raises.
     """
     store = Store.default()
-    provisions = Provider(store, kernel, Progress()).provide(
-        target, cell.config if cell else config
-    )
+    fragments, programs = (cell.config, cell.programs) if cell else (config, ())
+    provider = Provider(store, kernel, Progress())
+    provisions = provider.provide(target, fragments, programs=programs)
     emulator = find_emulator(target.qemu.binary, target.packages.qemu)
     memory = AccelerationMemory.of(store.root, emulator, target.qemu.cpu)
     accelerator: Accelerator = "kvm" if memory.recall() else "tcg"

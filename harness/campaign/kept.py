@@ -12,11 +12,10 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-import pydantic
-
 from harness.campaign.cell import CellRunner
 from harness.campaign.order import Order
 from harness.campaign.provide import Provisions
+from harness.campaign.result_json import dump_result, load_result
 from harness.errors import InfrastructureError, KernelFailure
 from harness.machine.versions import find_emulator
 from harness.records import CellResult, Verdict
@@ -27,7 +26,6 @@ from harness.target import TARGETS_DIR
 _KIND = "result"
 _FILE = "result.json"
 _HARNESS = Path(__file__).resolve().parents[1]
-_RESULT = pydantic.TypeAdapter(CellResult)
 
 
 class KeptRunner:
@@ -49,7 +47,7 @@ class KeptRunner:
         entry = store.find(_KIND, key)
         if entry is not None:
             shutil.copytree(entry, self._folder(order), dirs_exist_ok=True)
-            kept = _RESULT.validate_json((entry / _FILE).read_bytes())
+            kept = load_result((entry / _FILE).read_bytes())
             return replace(kept, id=order.id, patch=order.prefix.label if order.prefix else None)
         result = self.runner.run(order)
         if result.verdict is not Verdict.INFRASTRUCTURE:
@@ -62,7 +60,9 @@ class KeptRunner:
         if not cell.needs_guest:
             return None
         try:
-            provisions = self.runner.provider.provide(cell.target, cell.config, order.patches)
+            provisions = self.runner.provider.provide(
+                cell.target, cell.config, order.patches, cell.programs
+            )
             emulator = find_emulator(cell.target.qemu.binary)
         except (InfrastructureError, KernelFailure):
             return None
@@ -73,7 +73,7 @@ class KeptRunner:
             repr([replace(intention, where="") for intention in order.intentions]),
             *_identities(provisions),
             emulator.banner,
-            _harness_digest(),
+            harness_digest(),
         )
 
     def _folder(self, order: Order) -> Path:
@@ -82,7 +82,7 @@ class KeptRunner:
     def _keeper(self, order: Order, result: CellResult) -> Callable[[Path], None]:
         def build(into: Path) -> None:
             shutil.copytree(self._folder(order), into, dirs_exist_ok=True)
-            (into / _FILE).write_bytes(_RESULT.dump_json(result, fallback=dict, warnings=False))
+            (into / _FILE).write_bytes(dump_result(result))
 
         return build
 
@@ -93,6 +93,8 @@ def _identities(provisions: Provisions) -> tuple[str, ...]:
 
 
 @cache
-def _harness_digest() -> str:
+def harness_digest() -> str:
     """Of the code and templates that run and judge; a change makes every result a new one."""
-    return digest(*sorted(_HARNESS.rglob("*.py")), *sorted(TARGETS_DIR.glob("*.j2")))
+    data = _HARNESS / "data"
+    code = (path for path in _HARNESS.rglob("*.py") if not path.is_relative_to(data))
+    return digest(*sorted(code), *sorted(TARGETS_DIR.glob("*.j2")))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
-from harness.records import Intention, PatchLabel
+from harness.records import CellResult, Intention, PatchLabel
 from harness.scenario.expand import Cell
 from harness.series import Patch, Series
 
@@ -38,6 +39,14 @@ class Order:
     @property
     def patches(self) -> tuple[Patch, ...]:
         return self.prefix.patches if self.prefix else ()
+
+
+class Runner(Protocol):
+    """Whoever carries out orders, here or elsewhere."""
+
+    def run(self, order: Order) -> CellResult:
+        """The result. Raises UserError for a kernel or configuration that cannot be had."""
+        ...
 
 
 def prefix(series: Series, position: int) -> Prefix:

@@ -67,6 +67,11 @@ class PooledGuest:
             end = stack.pop_all()
         return cls(guest, wanted.context, identity, housekeeping, end)
 
+    @property
+    def as_new(self) -> bool:
+        """Whether nothing failed in it, and it is the boot that ``housekeeping`` knows."""
+        return self.sound and self.guest.boots == 1
+
     def is_in_order(self) -> bool:
         """Whether nothing of its cells is left, what can be taken away taken away.
 
@@ -109,7 +114,7 @@ class GuestPool:
         with pooled.end:
             yield pooled
             pooled.cells.append(cell)
-            if self.capacity and pooled.sound and pooled.is_in_order():
+            if self.capacity and pooled.as_new and pooled.is_in_order():
                 self._idle.append((wanted.key, replace(pooled, end=pooled.end.pop_all())))
 
     def _take(self, wanted: Wanted) -> PooledGuest | None:

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from harness.errors import KernelFailure
-from harness.image import provide_base_image, provide_daxprobe, provide_overlay
+from harness.image import (
+    EXTRA_PROGRAMS,
+    provide_base_image,
+    provide_daxprobe,
+    provide_overlay,
+)
 from harness.kernel.build import BuiltKernel, provide_config, provide_kernel
 from harness.kernel.facts import with_probes
 from harness.kernel.held import hold_to_base
@@ -24,17 +29,45 @@ from harness.target import Target
 
 @dataclass(frozen=True, slots=True)
 class Provisions:
-    """All that a guest boots from: kernel, packages, what was built with the kernel, daxprobe."""
+    """All that a guest boots from: kernel, packages, what was built with the kernel, programs."""
 
     kernel: BuiltKernel
     base: Path
     overlay: Path
-    daxprobe: Path
+    programs: tuple[Path, ...]
 
     @property
     def archives(self) -> tuple[Path, ...]:
         """The parts of an initrd, in the order in which they are unpacked."""
-        return (self.daxprobe, self.overlay, self.base)
+        return (*self.programs, self.overlay, self.base)
+
+
+class Provides(Protocol):
+    """Whoever has provisions: :class:`Provider`, or one who was given them."""
+
+    @property
+    def store(self) -> Store:
+        """Where they are."""
+        ...
+
+    @property
+    def kernel_name(self) -> str:
+        """The kernel as it was asked for."""
+        ...
+
+    def provide(
+        self,
+        target: Target,
+        config: tuple[str, ...] = (),
+        patches: Sequence[Patch] = (),
+        programs: Sequence[str] = (),
+    ) -> Provisions:
+        """As :meth:`Provider.provide`."""
+        ...
+
+    def configure(self, cell: Cell, patches: Sequence[Patch]) -> Path:
+        """As :meth:`Provider.configure`."""
+        ...
 
 
 # A target's name, fragments beyond its own, and the digests of patches.
@@ -51,18 +84,27 @@ class Provider:
     def __init__(
         self, store: Store, kernel: str, progress: Progress, good: KernelSpec | None = None
     ) -> None:
-        self.store = Store(store.root, progress.line)
+        self.store: Store = Store(store.root, progress.line)
         self.spec: KernelSpec = parse_kernel_spec(kernel)
         self.progress = progress
         self.good = good
         self._known: dict[_Key, Provisions | KernelFailure] = {}
 
+    @property
+    def kernel_name(self) -> str:
+        return str(self.spec)
+
     def provide(
-        self, target: Target, config: tuple[str, ...] = (), patches: Sequence[Patch] = ()
+        self,
+        target: Target,
+        config: tuple[str, ...] = (),
+        patches: Sequence[Patch] = (),
+        programs: Sequence[str] = (),
     ) -> Provisions:
         """Build or find everything. Raises UserError, InfrastructureError, KernelFailure.
 
-        A kernel that does not build is not built again for the next cell.
+        ``programs`` are names of EXTRA_PROGRAMS. A kernel that does not build is not built
+        again for the next cell.
         """
         key = (target.name, config, tuple(patch.digest for patch in patches))
         if key not in self._known:
@@ -73,7 +115,8 @@ class Provider:
         found = self._known[key]
         if isinstance(found, KernelFailure):
             raise found
-        return found
+        extra = [EXTRA_PROGRAMS[name](target, self.store, self.progress) for name in programs]
+        return replace(found, programs=(*found.programs, *extra))
 
     def configure(self, cell: Cell, patches: Sequence[Patch]) -> Path:
         """The .config of a cell's kernel, which is not built. Raises as :meth:`provide` does."""
@@ -100,7 +143,7 @@ class Provider:
             kernel=kernel,
             base=provide_base_image(target, self.store, self.progress),
             overlay=provide_overlay(target, kernel, self.store, self.progress),
-            daxprobe=provide_daxprobe(target, self.store),
+            programs=(provide_daxprobe(target, self.store),),
         )
 
     def _base_facts(self, target: Target, config: tuple[str, ...]) -> KernelFacts | None:

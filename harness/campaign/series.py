@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from harness.campaign.kept import KeptRunner
-from harness.campaign.order import Order, prefix
+from harness.campaign.order import Order, Runner, prefix
 from harness.contrast import contrast
 from harness.pairs import time_ratios
 from harness.records import CellResult, Intention, TimeRatio, Verdict
@@ -32,7 +31,7 @@ class SeriesRunner:
 
     def __init__(
         self,
-        runner: KeptRunner,
+        runner: Runner,
         series: Series,
         timings: int = 0,
         intentions: tuple[Intention, ...] = (),
@@ -46,7 +45,7 @@ class SeriesRunner:
     def run(self, cell: Cell, before: int, after: int) -> Contrasted:
         """The cell with the first ``after`` patches, against the first ``before``.
 
-        Raises what ``CellRunner.run`` raises.
+        Raises what ``Runner.run`` raises.
         """
         base, patched = (self.once(self.order(cell, p)) for p in (before, after))
         times = self._times(cell, before, after) if _both_ran(base, patched) else ()

@@ -32,7 +32,7 @@ from harness.report.series_text import render_culprit, render_lost
 from harness.report.text import render_failure
 from harness.scenario.expand import Cell
 from harness.scenario.find import SCENARIOS_DIR, choose_cells, find_scenario
-from harness.series import load_series
+from harness.series import Series, load_series
 from harness.store import Store
 
 # What git bisect run understands; a bisection of our own has no use for skipping.
@@ -73,7 +73,8 @@ def run_bisect(options: argparse.Namespace) -> int:
     series = load_series(options.series, sys.stdin.buffer)
     codes = set()
     with orderly_termination(), closing(GuestPool(2)) as pool:
-        runner = SeriesRunner(KeptRunner(_runner(options, pool)), series)
+        each = _runner(options, pool)
+        runner = SeriesRunner(KeptRunner(each), series)
         for cell in cells:
             try:
                 culprit = find_culprit(runner, cell, trials)
@@ -82,25 +83,25 @@ def run_bisect(options: argparse.Namespace) -> int:
                 codes.add(HOST)
                 continue
             codes.add(BAD if culprit else GOOD)
-            told = _tell(culprit, cell, runner, config) if culprit else [f"{cell.id}: {_HARMLESS}"]
+            harmless = [f"{cell.id}: {_HARMLESS}"]
+            told = _tell(culprit, cell, series, each, config) if culprit else harmless
             print("\n".join(told), flush=True)
     return next((code for code in (BAD, HOST) if code in codes), GOOD)
 
 
 def _tell(
-    culprit: Culprit, cell: Cell, runner: SeriesRunner, config: tuple[str, ...]
+    culprit: Culprit, cell: Cell, series: Series, runner: CellRunner, config: tuple[str, ...]
 ) -> Iterator[str]:
     bad = culprit.contrasted.patched
     if bad.comparison is None:
         raise ValueError(f"{bad.id} was compared with nothing")
     yield from render_culprit(cell.id, culprit.suspects, bad.comparison)
-    run_directory = runner.runner.runner.run_directory
-    kernel = runner.runner.runner.provider.spec
-    what = f"--series {runner.series.source} --kernel {kernel} --scenario {cell.scenario}"
+    kernel = runner.provider.kernel_name
+    what = f"--series {series.source} --kernel {kernel} --scenario {cell.scenario}"
     what += f" --config {','.join(config)}" if config else ""
     yield render_failure(
         bad,
-        folder=str(run_directory / folder_name(bad.id)),
+        folder=str(runner.run_directory / folder_name(bad.id)),
         reproduce=f"daxhound bisect {what} --arch {cell.target.name}",
     )
 

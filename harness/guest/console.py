@@ -22,6 +22,7 @@ from pexpect.socket_pexpect import SocketSpawn
 from harness.deadline import Deadline
 from harness.errors import InfrastructureError, KernelReported
 from harness.ignore import NOTHING_IGNORED, IgnoreList
+from harness.observe.boots import POWER_CUT
 from harness.observe.console import ConsoleReader
 from harness.records import KernelReport
 
@@ -46,6 +47,7 @@ class Console:
         self._reader = ConsoleReader()
         self._ignore = ignore
         self._lines_before = 0
+        self._log_path = log
         self._log = _open_log(log)
         self._spawn = _connect(socket_path, self._take)
         self._tail = b""
@@ -87,8 +89,20 @@ class Console:
         """Keep what comes from now on in another file; what came is in the one before."""
         self.pump()
         self._log.close()
+        self._log_path = log
         self._log = _open_log(log)
         self._lines_before = self._reader.lines
+
+    def next_boot(self, socket_path: Path) -> Console:
+        """The console of the same machine, switched off and on again, on the same log.
+
+        A line in the log says so, from which on a kernel's first line is expected once more.
+        This one must be closed.
+        """
+        following = Console(socket_path, self._log_path, self._ignore)
+        following._reader, following._lines_before = self._reader, self._lines_before
+        following._take_line(POWER_CUT.encode(), after=self._tail)
+        return following
 
     def fileno(self) -> int:
         """The connection, to be waited for by select or poll; readable at its end too."""
@@ -178,6 +192,11 @@ class Console:
             raise InfrastructureError(f"the console cannot be written down: {exc}") from exc
         self._reader.feed(data)
         self._tail = (self._tail + data)[-_WINDOW_BYTES:]
+
+    def _take_line(self, line: bytes, *, after: bytes) -> None:
+        if after and not after.endswith(b"\n"):
+            self._log.write(b"\n")  # the reader ended that line when its console did
+        self._take(line + b"\n")
 
 
 class _TappedSocket(_Spawn):

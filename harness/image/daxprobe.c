@@ -1,14 +1,18 @@
 /*
  * daxprobe: maps memory, touches it as told, and says what user space sees of that.
  *
- * Its arguments are operations, done in their order; each prints one line of JSON.
+ * Its arguments are operations: those of probe.h, and
  *
- *   map:KIND:PROT:OFFSET:LENGTH[:PATH]  KIND shared, private or sync; PROT r or rw;
- *                                       without PATH anonymous memory
- *   map-anywhere:...                    the same, at an address of the kernel's choice
- *   advise:huge|nohuge                  madvise() of the whole mapping
  *   touch:read|write:FIRST:LENGTH:STRIDE  one access each STRIDE bytes, to the first signal
- *   unmap                               munmap() of the whole mapping
+ *   touch:fill|verify:FIRST:LENGTH:STRIDE  the same, by words that are unlike each other;
+ *                                       verify ends at the first that is not what fill wrote
+ *   sync                                msync() of the whole mapping
+ *   hold:FIRST:LENGTH                   vmsplice() into a pipe that nobody reads: a reference to
+ *                                       each page, for as long as the pipe is there
+ *   release                             close that pipe
+ *   pause                               wait for a line on standard input
+ *   write-on:LENGTH:PATH                write to the first LENGTH bytes past caches, again and
+ *                                       again, to the first error; says pause after the first
  *   truncate:LENGTH:PATH                truncate(), by path
  *   early                               prctl(PR_MCE_KILL): told of poison at once
  *   poison:OFFSET                       madvise(MADV_HWPOISON) of the page there
@@ -22,29 +26,20 @@
  *   repeat:N { ... }                    operations again and again
  *   fork { ... }                        operations in a child, which is waited for
  *
- * Offsets are bytes from the start of the mapping. map puts it at a fixed address where no
- * page table below the level of PUDs exists yet, so that all that it needs is its own.
- * Exit status: 0, or 2 for operations that make no sense or that the host of this program
- * (the guest's configuration) lacks something for.
+ * Offsets are bytes from the start of the mapping.
  */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#define FIXED ((char *)(64UL << 30))
+#include "probe.h"
+
 #define GUP_TEST "/sys/kernel/debug/gup_test"
 #define CORRUPT_PFN "/sys/kernel/debug/hwpoison/corrupt-pfn"
 #define SETTLE_STEPS 100
@@ -57,33 +52,12 @@ struct gup_test {
 	uint32_t pages_per_call, gup_flags, test_flags, which_pages[8];
 };
 
-static char *base = FIXED;
-static size_t page_size, mapped;
+static size_t page_size;
 static sigjmp_buf escape;
 static volatile sig_atomic_t touching, pending;
 static siginfo_t caught;
 static long tables_at_start = -1;
-
-static void die(const char *what)
-{
-	fprintf(stderr, "daxprobe: %s: %s\n", what, strerror(errno));
-	exit(2);
-}
-
-/* One write for one line: children share the output. */
-static void say(const char *format, ...)
-{
-	char line[1024];
-	va_list args;
-	int length;
-
-	va_start(args, format);
-	length = vsnprintf(line, sizeof(line) - 1, format, args);
-	va_end(args);
-	line[length++] = '\n';
-	if (write(STDOUT_FILENO, line, length) != length)
-		die("write");
-}
+static int held[2] = { -1, -1 };
 
 static void on_signal(int number, siginfo_t *info, void *context)
 {
@@ -127,66 +101,6 @@ static const char *signal_fields(int is_caught)
 		 caught.si_signo, caught.si_code, (long)((char *)caught.si_addr - base),
 		 memory_error ? caught.si_addr_lsb : -1);
 	return text;
-}
-
-static size_t number(char **words)
-{
-	char *word = strsep(words, ":"), *end;
-	size_t value;
-
-	if (!word || !*word) {
-		errno = EINVAL;
-		die("a number is missing");
-	}
-	value = strtoull(word, &end, 0);
-	if (*end) {
-		errno = EINVAL;
-		die(word);
-	}
-	return value;
-}
-
-/* A file's text, to its end or the buffer's, in memory that is touched before it counts. */
-static const char *text_of(const char *path)
-{
-	static char text[32768];
-	ssize_t got, length = 0;
-	int file = open(path, O_RDONLY);
-
-	if (file < 0)
-		die(path);
-	while ((got = read(file, text + length, sizeof(text) - 1 - length)) > 0)
-		length += got;
-	close(file);
-	text[length] = 0;
-	return text;
-}
-
-static long value_of(const char *text, const char *name)
-{
-	size_t length = strlen(name);
-	const char *at = text;
-
-	while ((at = strstr(at, name))) {
-		if ((at == text || at[-1] == '\n') && strchr(": \t", at[length]))
-			return atol(at + length + strspn(at + length, ": \t"));
-		at += length;
-	}
-	return -1;
-}
-
-/* vmstat's counters are kept per CPU; only a write to stat_refresh adds them up. */
-static const char *vmstat(void)
-{
-	int file = open("/proc/sys/vm/stat_refresh", O_WRONLY);
-
-	if (file < 0)
-		die("/proc/sys/vm/stat_refresh (CONFIG_PROC_SYSCTL)");
-	/* Reports EINVAL where a counter is below zero for a moment. */
-	if (write(file, "1", 1) != 1 && errno != EINVAL)
-		die("/proc/sys/vm/stat_refresh");
-	close(file);
-	return text_of("/proc/vmstat");
 }
 
 static void count(const char *name)
@@ -240,39 +154,6 @@ static void settle(void)
 	say("{\"op\": \"settle\", \"page_table_pages_left\": %ld}", now - tables_at_start);
 }
 
-/* MAP_FIXED_NOREPLACE would do for all but sync: MAP_SHARED_VALIDATE does not know it. */
-static void map(char *words, int fixed)
-{
-	const char *kind = strsep(&words, ":"), *prot = strsep(&words, ":");
-	size_t offset = number(&words), length = number(&words);
-	int flags = fixed, protection = PROT_READ, file = -1, error = 0;
-	char *at;
-
-	if (!strcmp(kind, "sync"))
-		flags |= MAP_SHARED_VALIDATE | MAP_SYNC;
-	else
-		flags |= strcmp(kind, "shared") ? MAP_PRIVATE : MAP_SHARED;
-	if (!strcmp(prot, "rw"))
-		protection |= PROT_WRITE;
-	if (words) {
-		file = open(words, O_RDWR);
-		if (file < 0)
-			die(words);
-	} else {
-		flags |= MAP_ANONYMOUS;
-	}
-	at = mmap(fixed ? FIXED : NULL, length, protection, flags, file, offset);
-	if (at == MAP_FAILED) {
-		error = errno;
-	} else {
-		base = at;
-		mapped = length;
-	}
-	if (file >= 0)
-		close(file);
-	say("{\"op\": \"map\", \"errno\": %d}", error);
-}
-
 static long faults(void)
 {
 	struct rusage usage;
@@ -281,9 +162,32 @@ static long faults(void)
 	return usage.ru_minflt + usage.ru_majflt;
 }
 
+/* Every word of a mapping is unlike all others, so that none can be read for another. */
+static uint64_t word_at(size_t offset)
+{
+	return (offset + 1) * 0x9e3779b97f4a7c15ULL;
+}
+
+/* One access; whether it found what it had to. */
+static int reach(const char *how, size_t offset)
+{
+	volatile char *at = base + offset;
+
+	if (!strcmp(how, "write"))
+		*at = 1;
+	else if (!strcmp(how, "fill"))
+		*(volatile uint64_t *)at = word_at(offset);
+	else if (!strcmp(how, "verify"))
+		return *(volatile uint64_t *)at == word_at(offset);
+	else
+		(void)*at;
+	return 1;
+}
+
 static void touch(char *words)
 {
-	int writes = !strcmp(strsep(&words, ":"), "write"), stopped;
+	const char *how = strsep(&words, ":");
+	int stopped;
 	size_t first = number(&words), length = number(&words), stride = number(&words);
 	volatile size_t done = 0;
 	volatile long before = 0;
@@ -298,14 +202,8 @@ static void touch(char *words)
 		touching = 1;
 		before = faults();
 	}
-	for (; !stopped && done < length; done += stride) {
-		volatile char *at = base + first + done;
-
-		if (writes)
-			*at = 1;
-		else
-			(void)*at;
-	}
+	while (!stopped && done < length && reach(how, first + done))
+		done += stride;
 	touching = 0;
 	say("{\"op\": \"touch\", \"touched_bytes\": %zu, \"faults\": %ld, %s}",
 	    done < length ? done : length, faults() - before, signal_fields(stopped));
@@ -342,22 +240,57 @@ static void corrupt(size_t pfn)
 	say("{\"op\": \"corrupt\", \"errno\": %d}", error);
 }
 
-static void result(const char *op, int failed)
+static void hold(char *words)
 {
-	say("{\"op\": \"%s\", \"errno\": %d}", op, failed ? errno : 0);
+	size_t first = number(&words);
+	struct iovec range = { .iov_base = base + first, .iov_len = number(&words) };
+	ssize_t length;
+
+	if (pipe(held))
+		die("pipe");
+	length = vmsplice(held[1], &range, 1, SPLICE_F_NONBLOCK);
+	say("{\"op\": \"hold\", \"errno\": %d, \"held_bytes\": %zd}", length < 0 ? errno : 0,
+	    length < 0 ? 0 : length);
 }
 
-static void unmap(void)
+static void release(void)
 {
-	result("unmap", mapped && munmap(base, mapped));
-	mapped = 0;
+	result("release", close(held[1]) || close(held[0]));
 }
 
-static void advise(const char *advice)
+static void pause_for_line(void)
 {
-	int number = strcmp(advice, "huge") ? MADV_NOHUGEPAGE : MADV_HUGEPAGE;
+	char byte = 0;
 
-	result("advise", mapped && madvise(base, mapped, number));
+	say("{\"op\": \"pause\"}");
+	while (read(STDIN_FILENO, &byte, 1) == 1 && byte != '\n')
+		;
+}
+
+/* A power of two that every sector size and page size divides. */
+#define CHUNK (64UL << 10)
+
+static void write_on(char *words)
+{
+	size_t length = number(&words), at = 0;
+	int file = open(words, O_WRONLY | O_DIRECT), error = 0, started = 0;
+	void *chunk;
+
+	if (file < 0)
+		die(words);
+	if (posix_memalign(&chunk, CHUNK, CHUNK))
+		die("posix_memalign");
+	memset(chunk, 1, CHUNK);
+	for (;; at = at + CHUNK < length ? at + CHUNK : 0) {
+		if (pwrite(file, chunk, CHUNK, at) != (ssize_t)CHUNK) {
+			error = errno;
+			break;
+		}
+		if (!started++)
+			say("{\"op\": \"pause\"}");
+	}
+	close(file);
+	say("{\"op\": \"write-on\", \"errno\": %d}", error);
 }
 
 static void shorten(char *words)
@@ -371,16 +304,20 @@ static void one(char *word)
 {
 	char *op = strsep(&word, ":");
 
-	if (!strcmp(op, "map"))
-		map(word, MAP_FIXED);
-	else if (!strcmp(op, "map-anywhere"))
-		map(word, 0);
-	else if (!strcmp(op, "advise"))
-		advise(word);
-	else if (!strcmp(op, "touch"))
+	if (did_mapping(op, word))
+		return;
+	if (!strcmp(op, "touch"))
 		touch(word);
-	else if (!strcmp(op, "unmap"))
-		unmap();
+	else if (!strcmp(op, "hold"))
+		hold(word);
+	else if (!strcmp(op, "release"))
+		release();
+	else if (!strcmp(op, "pause"))
+		pause_for_line();
+	else if (!strcmp(op, "write-on"))
+		write_on(word);
+	else if (!strcmp(op, "sync"))
+		result(op, mapped && msync(base, mapped, MS_SYNC));
 	else if (!strcmp(op, "truncate"))
 		shorten(word);
 	else if (!strcmp(op, "early"))

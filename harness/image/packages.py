@@ -39,7 +39,8 @@ class GuestContents(Record):
 
     ``packages`` and everything they depend on are fetched, but for those that a pattern
     of ``skip`` matches. ``programs`` and ``files`` are paths in the guest, with /usr
-    merged; ``busybox`` are the commands that get a link of their own.
+    merged; ``busybox`` are the commands that get a link of their own. ``libraries`` are packages
+    that programs of this project are linked with; nothing of those goes in as it is.
     """
 
     suite: str
@@ -48,6 +49,7 @@ class GuestContents(Record):
     programs: tuple[str, ...]
     files: tuple[str, ...]
     busybox: tuple[str, ...]
+    libraries: tuple[str, ...]
 
     def skips(self, package: str) -> bool:
         """Whether a package of the closure is left out."""

@@ -87,7 +87,8 @@ def provide_base_image(
     packages = provide_packages(target.debian, contents, store, progress, apt)
     debs = sorted(packages.glob("*.deb"))
     names = [deb.name for deb in debs]
-    key = digest(_FORMAT, contents.model_dump_json(), cpio.write_archive(fixed_entries()), *names)
+    listed = contents.model_dump_json(exclude={"libraries"})
+    key = digest(_FORMAT, listed, cpio.write_archive(fixed_entries()), *names)
 
     def build(work: Path) -> None:
         (work / IMAGE_NAME).write_bytes(base_archive(debs, contents))

@@ -23,6 +23,7 @@ _GATED_PREDICATE = re.compile(
 _RADIX = "arch/powerpc/mm/book3s64/radix_pgtable.c"
 _KERNEL_TABLE_COUNTED = re.compile(r"GFP_PGTABLE_KERNEL[^}]*pagetable_pte_ctor\(")
 _TOOL = "tools/testing/selftests/mm/gup_test.c"
+_RXE_PAGE_LIST = re.compile(r"\bk[cz]alloc\w*\([^;]*struct rxe_mr_page\b")
 _END_CUT_CHECKED = re.compile(r"offset >= \(?\s*size - end_trunc\b")
 
 
@@ -155,6 +156,16 @@ def radix_compounds_from_start(source: Path) -> bool | None:
     return None if text is None else "ALIGN_DOWN(addr_pfn, nr_pages)" not in text
 
 
+def unbind_waits_for_pages(source: Path) -> bool | None:
+    """Whether memunmap_pages waits until nobody holds a page (until 5.17; 27674ef6c73f).
+
+    Since then each page's reference to the pagemap is dropped there, whoever holds the page.
+    A mend would drop those where pages become free. Reads mm/memremap.c.
+    """
+    text = _function(source / "mm/memremap.c", "memunmap_pages")
+    return None if text is None else "percpu_ref_put_many(" not in text
+
+
 def sections_begin_compounds(source: Path) -> bool | None:
     """Whether a compound may begin within a section and still have a head of its own.
 
@@ -232,6 +243,33 @@ def gup_test_rounds_hugetlb(source: Path) -> bool | None:
     return None if text is None else "~(hp_size - 1)" in text
 
 
+def rdma_persistent_access(source: Path) -> bool | None:
+    """Whether RDMA's memory regions know the access flag of persistent flushes (6.2).
+
+    Reads include/rdma/ib_verbs.h.
+    """
+    text = _read(source / "include/rdma/ib_verbs.h")
+    return None if text is None else "IB_ACCESS_FLUSH_PERSISTENT" in text
+
+
+def rxe_page_list_fits(source: Path) -> bool | None:
+    """Whether soft RoCE keeps a region's pages in anything but one piece of kmalloc's.
+
+    Reads drivers/infiniband/sw/rxe/rxe_mr.c.
+    """
+    text = _read(source / "drivers/infiniband/sw/rxe/rxe_mr.c")
+    return None if text is None else _RXE_PAGE_LIST.search(text) is None
+
+
+def hmem_for_kmem(source: Path) -> bool | None:
+    """Whether devices of soft-reserved memory go to kmem by default (6.3).
+
+    Reads drivers/dax/hmem/hmem.c.
+    """
+    text = _read(source / "drivers/dax/hmem/hmem.c")
+    return None if text is None else "IORESOURCE_DAX_KMEM" in text
+
+
 def powerpc_block_of_nodes(source: Path) -> bool | None:
     """Whether powerpc makes hotplug blocks as large as its memory nodes allow (6.6).
 
@@ -261,12 +299,16 @@ PROBES: Mapping[str, Callable[[Path], bool | None]] = MappingProxyType(
             sections_begin_compounds,
             arm64_parts_from_ram,
             arm64_vmemmap_kept,
+            unbind_waits_for_pages,
             compound_head_after_tails,
             powerpc_block_of_nodes,
             vmemmap_shared,
             longterm_asks_dirty_tracking,
             gup_grabs_folios,
             gup_test_rounds_hugetlb,
+            rdma_persistent_access,
+            rxe_page_list_fits,
+            hmem_for_kmem,
         )
     }
 )

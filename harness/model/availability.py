@@ -6,7 +6,7 @@ from harness.model.machine import POWERPC, Machine
 from harness.model.rules import RULES
 from harness.model.state import GuestState
 from harness.records import Expected, Prediction
-from harness.scenario.steps import Features, Filesystem, GupTest, Mode
+from harness.scenario.steps import Features, Filesystem, GupTest, Memory, Mode
 
 _MODE_SYMBOLS: dict[str, tuple[str, ...]] = {
     "raw": (),
@@ -35,11 +35,16 @@ def why_no_gup(machine: Machine, step: GupTest) -> str | None:
     missing = why_not_built(machine, ("GUP_TEST",))
     if missing:
         return missing
-    if step.memory in ("devdax", "fsdax"):
-        return why_no_mode(machine, "devdax" if step.memory == "devdax" else "fsdax")
-    if step.memory == "hugetlb" and machine.default_huge_page is None:
+    return why_no_dax_device(machine) if step.device else why_no_memory(machine, step.memory)
+
+
+def why_no_memory(machine: Machine, memory: Memory) -> str | None:
+    """Why the guest has no memory of this kind."""
+    if memory in ("devdax", "fsdax"):
+        return why_no_mode(machine, "devdax" if memory == "devdax" else "fsdax")
+    if memory == "hugetlb" and machine.default_huge_page is None:
         return f"{machine.target.name}: the guest has no huge page size for hugetlb"
-    if step.memory == "thp" and not machine.has_huge_pages:
+    if memory == "thp" and not machine.has_huge_pages:
         return f"{machine.target.name}: the guest has no transparent huge pages"
     return None
 
@@ -68,6 +73,19 @@ def why_no_hmem(machine: Machine) -> str | None:
     if machine.mmu != "x86" and machine.mmu != "arm64":
         return f"{machine.target.name}: soft-reserved memory is EFI's"
     return why_not_built(machine, ("EFI_SOFT_RESERVE", "DEV_DAX_HMEM"))
+
+
+def why_no_soft_reserved(machine: Machine) -> str | None:
+    """Why the guest can have no region of soft-reserved memory."""
+    if machine.target.soft_reserved is not None:
+        return why_no_hmem(machine)
+    nothing = "neither firmware nor command line can set RAM aside"
+    return why_no_hmem(machine) or f"{machine.target.name}: {nothing}"
+
+
+def why_no_dax_device(machine: Machine) -> str | None:
+    """Why no device-dax can be made of soft-reserved memory."""
+    return why_no_soft_reserved(machine) or why_not_built(machine, ("DEV_DAX",))
 
 
 def predict_features(state: GuestState, step: Features) -> Prediction:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from harness.model.defects import (
     loses_heads,
     misses_heads,
+    outlives_pages,
+    overflows_page_list,
     overruns,
     shares_heads,
     shares_vmemmap_page,
@@ -17,7 +19,7 @@ from harness.model.defects import (
 )
 from harness.model.machine import Machine
 from harness.model.rules import RULES
-from harness.model.state import Namespace
+from harness.model.state import Devdax, Namespace
 from harness.model.vmemmap_ram import Taken
 from harness.records import KERNEL_REPORT, Expected, Rule
 
@@ -45,7 +47,7 @@ def of_destroying(machine: Machine, namespaces: Sequence[Namespace]) -> tuple[Ex
     return _complaint("vmemmap-leak in memunmap_pages", rule, f"namespaces at {starts}")
 
 
-def of_touching(machine: Machine, device: Namespace | None) -> tuple[Expected, ...]:
+def of_touching(machine: Machine, device: Devdax | None) -> tuple[Expected, ...]:
     """What it says when a mapping of a devdax is first accessed."""
     if device is None or not machine.dax_counts_folios:
         return ()
@@ -58,7 +60,7 @@ def of_touching(machine: Machine, device: Namespace | None) -> tuple[Expected, .
     return _complaint("warning in vmf_insert_folio_pud", rule, _off(device))
 
 
-def of_holding(machine: Machine, device: Namespace | None) -> tuple[Expected, ...]:
+def of_holding(machine: Machine, device: Devdax | None) -> tuple[Expected, ...]:
     """What it says when pages of a devdax are held, which they are touched for."""
     touched = of_touching(machine, device)
     if touched or device is None:
@@ -69,14 +71,31 @@ def of_holding(machine: Machine, device: Namespace | None) -> tuple[Expected, ..
     return _complaint(f"warning in {grab}", _rule_of_heads(machine), _off(device))
 
 
+def of_registering(machine: Machine, region_bytes: int) -> tuple[Expected, ...]:
+    """What it says when so much memory is registered with soft RoCE."""
+    if not overflows_page_list(machine, region_bytes):
+        return ()
+    why = f"{region_bytes // machine.page} pages of {machine.page:#x}"
+    return _complaint("warning in rxe_reg_user_mr", RULES["defect.rxe-page-list"], why)
+
+
 def _rule_of_heads(machine: Machine) -> Rule:
     return RULES["defect.radix-compounds" if machine.mmu == "radix" else "defect.section-compounds"]
+
+
+def of_unbinding(machine: Machine, device: Namespace, *, holds: bool) -> tuple[Expected, ...]:
+    """What it says when a page that was held of a devdax is given up after the device went."""
+    if not holds or not outlives_pages(machine):
+        return ()
+    rule = RULES["defect.pages-outlived"]
+    pages = f"struct pages of {device.size_bytes:#x} bytes are unmapped before one is given up"
+    return _complaint("paging-fault in page_cache_pipe_buf_release", rule, pages)
 
 
 def _complaint(said: str, rule: Rule, because: str) -> tuple[Expected, ...]:
     return (Expected(KERNEL_REPORT, said, rule, because=because),)
 
 
-def _off(namespace: Namespace) -> str:
-    off = namespace.start % namespace.align
-    return f"{namespace.start:#x} is {off:#x} off a multiple of {namespace.align:#x}"
+def _off(device: Devdax) -> str:
+    off = device.start % device.align
+    return f"{device.start:#x} is {off:#x} off a multiple of {device.align:#x}"

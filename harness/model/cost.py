@@ -29,7 +29,7 @@ OWN_BYTES = 128 * MIB
 _SECTION_BYTES = 128
 """At most for each section: struct mem_section and its usage map (mm/sparse.c)."""
 
-_MESSAGE_NEEDS = "DYNAMIC_DEBUG"
+MESSAGE_NEEDS = "DYNAMIC_DEBUG"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +87,17 @@ def cost_of(machine: Machine, namespace: Namespace, others: Sequence[Span]) -> C
 def expect_cost(machine: Machine, device: PmemDevice, cost: Cost) -> tuple[Expected, ...]:
     """How the cost of a new namespace shows."""
     expected = []
-    if machine.kernel.has(_MESSAGE_NEEDS):
+    if machine.kernel.has(MESSAGE_NEEDS):
         expected.append(expect_initialised(machine, cost.span, cost.altmap))
     taken = cost.taken
     low, high = taken.ram_bytes, taken.ram_bytes + cost.overhead_bytes(machine)
     if cost.span is None:
         high += raw_tables(machine, cost.raw_bytes)
-    expected += _between(machine, "ram_bytes", low, high, taken)
+    expected += expect_ram(machine, "ram_bytes", low, high, taken)
     nodes, node = machine.layout.nodes, node_of(machine, device)
     if len(nodes) > 1 and taken.ram_bytes <= nodes[node] - OWN_BYTES:
-        expected += _between(machine, f"node{node}.ram_bytes", low, high, taken)
-    return (*expected, *_expect_counted(machine, cost.counted_pages, cost.counted_because))
+        expected += expect_ram(machine, f"node{node}.ram_bytes", low, high, taken)
+    return (*expected, *expect_counted(machine, cost.counted_pages, cost.counted_because))
 
 
 def expect_returned(
@@ -110,8 +110,8 @@ def expect_returned(
     why = f"{ram_bytes:#x} bytes held nothing else; up to {tables:#x} to map what is wiped"
     returned = Taken((), RULES["vmemmap.returned"], why)
     return (
-        *_between(machine, "ram_bytes", -ram_bytes - overhead, tables - ram_bytes, returned),
-        *_expect_counted(machine, -counted, "all that was counted"),
+        *expect_ram(machine, "ram_bytes", -ram_bytes - overhead, tables - ram_bytes, returned),
+        *expect_counted(machine, -counted, "all that was counted"),
     )
 
 
@@ -119,16 +119,17 @@ def expect_nothing_kept(machine: Machine, times: int) -> tuple[Expected, ...]:
     """How memory shows that was taken and given back so often."""
     why = f"taken and given back {times} times"
     nothing = Taken((), RULES["ns.churn"], why)
-    expected = [*_between(machine, "ram_bytes", 0, 0, nothing)]
+    expected = [*expect_ram(machine, "ram_bytes", 0, 0, nothing)]
     if len(machine.layout.nodes) > 1 and machine.reads_nodes:
         for node in range(len(machine.layout.nodes)):
-            expected += _between(machine, f"node{node}.ram_bytes", 0, 0, nothing)
-    return (*expected, *_expect_counted(machine, 0, why))
+            expected += expect_ram(machine, f"node{node}.ram_bytes", 0, 0, nothing)
+    return (*expected, *expect_counted(machine, 0, why))
 
 
-def _between(
+def expect_ram(
     machine: Machine, name: str, low: int, high: int, taken: Taken
 ) -> tuple[Expected, Expected]:
+    """RAM that goes, between the two; negative where it comes back."""
     slack = SLACK_PAGES * machine.page
     why = f"{taken.because}; {low:#x}, and up to {slack:#x} for what else goes on"
     return (
@@ -146,7 +147,8 @@ def raw_tables(machine: Machine, raw_bytes: int) -> int:
     return raw_bytes // machine.page * 16 if machine.mmu == "hash" else 0
 
 
-def _expect_counted(machine: Machine, pages: int, why: str) -> tuple[Expected, ...]:
+def expect_counted(machine: Machine, pages: int, why: str) -> tuple[Expected, ...]:
+    """What the kernel's own counter of struct pages goes up by, where there is one."""
     if not machine.memmap_is_counted:
         return ()
     return (Expected("memmap_counted_pages", pages, RULES["vmemmap.counter"], because=why),)

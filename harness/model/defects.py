@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from harness.model.machine import NEVER, Machine
-from harness.model.state import Namespace
+from harness.model.state import Devdax, Namespace
 from harness.model.vmemmap import RESERVED_PAGES, why_not_optimised
 from harness.records import Rule
 
 # 2 << 30 and less fit into an unsigned int; a PUD is a power of two.
 _UNSIGNED_INT = 1 << 32
+# struct rxe_mr_page.
+_RXE_PAGE_BYTES = 16
 
 _RADIX = "Linux arch/powerpc/mm/book3s64/radix_pgtable.c vmemmap_populate_compound_pages"
 
@@ -113,6 +115,33 @@ DEFECTS: tuple[Defect, ...] = (
         probe="arm64_vmemmap_kept",
         kernels="6.1.192 on arm64-64k; the code is the same in 7.2.13",
     ),
+    Defect(
+        Rule(
+            "defect.pages-outlived",
+            "Disabling a device-dax does not wait for pages of it that are held, by DMA for"
+            " example: from 5.18 a page gives its reference to the pagemap up when the device"
+            " goes, not when the page is let go of. Who lets go of it then does so by a struct"
+            " page that is not there any more.",
+            "Linux mm/memremap.c memunmap_pages (percpu_ref_put_many), free_zone_device_page;"
+            " 27674ef6c73f",
+            defect=True,
+        ),
+        probe="unbind_waits_for_pages",
+        kernels="none yet: the code is the same in 6.1.192, 6.12.118 and 7.2.13",
+    ),
+    Defect(
+        Rule(
+            "defect.rxe-page-list",
+            "Soft RoCE keeps 16 bytes for each page of a memory region in one piece of kmalloc's,"
+            " which has 4M at most with base pages of 4K: a region above 1G is not registered, and"
+            " the page allocator warns. Nothing stays pinned.",
+            "Linux drivers/infiniband/sw/rxe/rxe_mr.c alloc_mr_page_info; mm/page_alloc.c"
+            " __alloc_pages (MAX_PAGE_ORDER)",
+            defect=True,
+        ),
+        probe="rxe_page_list_fits",
+        kernels="6.12.118 and 7.2.13 (6.1.192 keeps a table of tables)",
+    ),
 )
 
 DEFECT_RULES: tuple[Rule, ...] = tuple(defect.rule for defect in DEFECTS)
@@ -143,46 +172,59 @@ def shares_vmemmap_page(machine: Machine, namespaces: Sequence[Namespace]) -> bo
     )
 
 
-def shares_heads(machine: Machine, namespace: Namespace) -> bool:
+def overflows_page_list(machine: Machine, region_bytes: int) -> bool:
+    """Whether soft RoCE has no room for a region's pages (defect.rxe-page-list)."""
+    before = machine.kernel.version[:2] < (6, 12)
+    list_bytes = _RXE_PAGE_BYTES * (region_bytes // machine.page)
+    fits = machine.kernel.probes.get("rxe_page_list_fits", before)
+    return not fits and list_bytes > machine.kmalloc_limit
+
+
+def shares_heads(machine: Machine, device: Devdax) -> bool:
     """Whether radix shares what should be heads of this devdax (defect.radix-compounds)."""
     return (
         machine.mmu == "radix"
-        and namespace.mode == "devdax"
-        and namespace.map is not None
-        and namespace.start % namespace.align != 0
-        and why_not_optimised(machine, namespace.align, namespace.map) is None
+        and device.mode == "devdax"
+        and device.map is not None
+        and device.start % device.align != 0
+        and why_not_optimised(machine, device.align, device.map) is None
         and not machine.probe("radix_compounds_from_start", since=NEVER)
     )
 
 
-def loses_heads(machine: Machine, namespace: Namespace) -> bool:
+def loses_heads(machine: Machine, device: Devdax) -> bool:
     """Whether all heads but the first are taken for tails (defect.section-compounds)."""
     return (
         machine.mmu != "radix"
-        and namespace.mode == "devdax"
-        and namespace.map is not None
-        and namespace.align > machine.section
-        and namespace.start % machine.section != 0
-        and namespace.size_bytes > 0
-        and why_not_optimised(machine, namespace.align, namespace.map) is None
+        and device.mode == "devdax"
+        and device.map is not None
+        and device.align > machine.section
+        and device.start % machine.section != 0
+        and device.size_bytes > 0
+        and why_not_optimised(machine, device.align, device.map) is None
         and not machine.probe("sections_begin_compounds", since=NEVER)
     )
 
 
-def misses_heads(machine: Machine, namespace: Namespace) -> bool:
+def misses_heads(machine: Machine, device: Devdax) -> bool:
     """Whether the kernel does not find the heads of this devdax (defect.folio-head)."""
     return (
-        namespace.mode == "devdax"
-        and namespace.map == "mem"
-        and namespace.align > machine.page
-        and namespace.start % namespace.align != 0
+        device.mode == "devdax"
+        and device.map == "mem"
+        and device.align > machine.page
+        and device.start % device.align != 0
         and machine.dax_counts_folios
         and machine.kernel.has("HUGETLB_PAGE_OPTIMIZE_VMEMMAP")
         and not machine.probe("folio_heads_anywhere", since=NEVER)
     )
 
 
-def warns_of_shared_heads(machine: Machine, namespace: Namespace) -> bool:
+def outlives_pages(machine: Machine) -> bool:
+    """Whether a devdax goes while pages of it are held (defect.pages-outlived)."""
+    return not machine.probe("unbind_waits_for_pages", since=NEVER)
+
+
+def warns_of_shared_heads(machine: Machine, device: Devdax) -> bool:
     """Whether the kernel warns of it as soon as it initialises them.
 
     It does where a head is prepared after its tails, from 6.18, and has been overwritten by
@@ -190,21 +232,21 @@ def warns_of_shared_heads(machine: Machine, namespace: Namespace) -> bool:
     that is so but for the first and the last page of what it takes for a compound.
     """
     reach = _struct_page_reach(machine)
-    off = namespace.start % namespace.align
-    overwritten = loses_heads(machine, namespace) or (
-        shares_heads(machine, namespace) and reach <= off < namespace.align - reach
+    off = device.start % device.align
+    overwritten = loses_heads(machine, device) or (
+        shares_heads(machine, device) and reach <= off < device.align - reach
     )
     return overwritten and machine.probe("compound_head_after_tails", since=(6, 18))
 
 
-def overruns(machine: Machine, namespace: Namespace) -> bool:
+def overruns(machine: Machine, device: Devdax) -> bool:
     """Whether more struct pages are initialised than radix has, behind the namespace's end.
 
     Those of the two pages that a compound keeps are, however little of the last one is there.
     """
-    rest = namespace.align - namespace.start % namespace.align
+    rest = device.align - device.start % device.align
     kept = RESERVED_PAGES * _struct_page_reach(machine)
-    return shares_heads(machine, namespace) and rest < kept
+    return shares_heads(machine, device) and rest < kept
 
 
 def _struct_page_reach(machine: Machine) -> int:

@@ -1,14 +1,14 @@
-"""What making, mounting and using a file system or a plain block device must show."""
+"""What making and mounting a file system must show."""
 
 from __future__ import annotations
 
 from harness.errors import UserError
-from harness.model.availability import why_no_filesystem, why_no_mode
+from harness.model.availability import why_no_filesystem
 from harness.model.machine import MIB, Machine
 from harness.model.rules import RULES
-from harness.model.state import GuestState, Mounted, Namespace
+from harness.model.state import GuestState, Mounted, Namespace, RegionState
 from harness.records import Expected, Prediction, Rule
-from harness.scenario.steps import Filesystem, WriteRead
+from harness.scenario.steps import Filesystem
 from harness.units import format_size
 
 XFS_SMALLEST = 300 * MIB
@@ -20,21 +20,22 @@ def predict_filesystem(state: GuestState, step: Filesystem) -> Prediction:
     if lacking is not None:
         return Prediction(step.kind, (), lacking)
     region = state.region(step.region)
-    outcome = mount(region.block, step)
+    outcome = mount(region.block, step) if step.make else _found(region, step)
     region.files = outcome if isinstance(outcome, Mounted) else None
-    return Prediction(step.kind, expect_filesystem(state.machine, step, outcome))
+    region.unmounted = None
+    return Prediction(step.kind, expect_filesystem(state.machine, outcome))
 
 
-def predict_write_read(state: GuestState, step: WriteRead) -> Prediction:
-    """A ``write-read`` step. Raises UserError for more than the device holds."""
-    lacking = why_no_mode(state.machine, "raw")
-    if lacking is not None:
-        return Prediction(step.kind, (), lacking)
-    device = state.region(step.region).block
-    if device is None:
-        refused = Expected("outcome", "refused", RULES["fs.needs-block-device"])
-        return Prediction(step.kind, (refused,))
-    return Prediction(step.kind, expect_write_read(device, step))
+def _found(region: RegionState, step: Filesystem) -> Mounted:
+    """What an earlier step made there. Raises UserError where none did."""
+    found = region.unmounted
+    if found is None or found.type != step.type:
+        raise UserError(
+            f"filesystem: region {step.region} has no {step.type} that is not mounted",
+            field="make",
+            hint="a filesystem step that makes one, and a power-cycle after it",
+        )
+    return found
 
 
 def mount(device: Namespace | None, step: Filesystem) -> Mounted | tuple[Rule, str]:
@@ -55,11 +56,11 @@ def mount(device: Namespace | None, step: Filesystem) -> Mounted | tuple[Rule, s
             field="file_size",
             hint=f"less than {format_size(device.size_bytes)}",
         )
-    return Mounted(step.file_size, direct)
+    return Mounted(device, step.type, step.file_size, direct)
 
 
 def expect_filesystem(
-    machine: Machine, step: Filesystem, outcome: Mounted | tuple[Rule, str]
+    machine: Machine, outcome: Mounted | tuple[Rule, str]
 ) -> tuple[Expected, ...]:
     """Values that a ``filesystem`` step must show."""
     if not isinstance(outcome, Mounted):
@@ -70,17 +71,5 @@ def expect_filesystem(
         Expected("outcome", "mounted", rule),
         Expected("dax", outcome.dax, rule),
         Expected("block_bytes", machine.page, RULES["fs.block-size"]),
-        Expected("file_bytes", step.file_size, RULES["fs.file"]),
+        Expected("file_bytes", outcome.file_bytes, RULES["fs.file"]),
     )
-
-
-def expect_write_read(device: Namespace, step: WriteRead) -> tuple[Expected, ...]:
-    """Values of a ``write-read`` step. Raises UserError for more than the device holds."""
-    if step.size > device.size_bytes:
-        raise UserError(
-            f"write-read of {format_size(step.size)} does not fit on the device",
-            field="size",
-            hint=f"{format_size(device.size_bytes)} or less",
-        )
-    rule = RULES["block.write-read"]
-    return (Expected("outcome", "identical", rule), Expected("bytes", step.size, rule))

@@ -8,11 +8,11 @@ multiple of the alignment. Source: mm/mm_init.c, memmap_init_zone_device.
 from __future__ import annotations
 
 from harness.model.geometry import Span
-from harness.model.state import Namespace
+from harness.model.state import Devdax
 from harness.units import align_up
 
 
-def folio_at(device: Namespace, offset: int) -> Span:
+def folio_at(device: Devdax, offset: int) -> Span:
     """The folio that holds a byte of the device, as bytes from where its data starts.
 
     Negative where it begins before the data.
@@ -22,14 +22,14 @@ def folio_at(device: Namespace, offset: int) -> Span:
     return Span(start, start + device.align)
 
 
-def before_data(device: Namespace) -> int:
+def before_data(device: Devdax) -> int:
     """Bytes of the first folio with data that lie before it; 0 where entries are folios."""
-    if device.info is None or device.map == "dev":
+    if device.map == "dev":
         return 0
-    return device.info.data_offset % device.align
+    return (device.data[0].start - device.start) % device.align
 
 
-def entry_of_folio(device: Namespace, offset: int) -> int:
+def entry_of_folio(device: Devdax, offset: int) -> int:
     """Where the entry starts by which the kernel finds the folio of a byte, in the same bytes.
 
     A folio gets mapping and index by the fault that maps the first page of it that an entry

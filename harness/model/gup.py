@@ -14,7 +14,7 @@ from harness.model.availability import why_no_gup
 from harness.model.defects import fails_on_empty_pud
 from harness.model.machine import MIB, Machine
 from harness.model.rules import RULES
-from harness.model.state import GuestState, Mounted, Namespace
+from harness.model.state import Devdax, GuestState, Mounted
 from harness.records import Expected, Prediction, Relation, Rule
 from harness.scenario.steps import GupTest
 from harness.units import align_up, format_size
@@ -27,13 +27,13 @@ def predict_gup(state: GuestState, step: GupTest) -> Prediction:
         return Prediction(step.kind, (), lacking)
     devdax, files = None, None
     if step.memory in ("devdax", "fsdax"):
-        region = state.region(step.region)
-        devdax, files = region.devdax, region.files
+        devdax = state.devdax(step)
+        files = None if step.device else state.region(step.region).files
     return Prediction(step.kind, expect_gup(state.machine, step, devdax, files))
 
 
 def expect_gup(
-    machine: Machine, step: GupTest, devdax: Namespace | None, files: Mounted | None
+    machine: Machine, step: GupTest, devdax: Devdax | None, files: Mounted | None
 ) -> tuple[Expected, ...]:
     """Values of a ``gup-test`` step, with the device or file system it maps, if any.
 
@@ -63,9 +63,7 @@ def expect_gup(
     return _expect_untouched(machine, step, devdax, files)
 
 
-def _devdax_outcome(
-    machine: Machine, step: GupTest, device: Namespace | None
-) -> tuple[Expected, ...]:
+def _devdax_outcome(machine: Machine, step: GupTest, device: Devdax | None) -> tuple[Expected, ...]:
     """How a run on device-dax ends before any page is taken; nothing where it goes on."""
     if device is None or device.size_bytes == 0:
         return (Expected("outcome", "no-device", RULES["gup.no-device"]),)
@@ -77,6 +75,8 @@ def _devdax_outcome(
     if step.touch and not step.huge and device.align > machine.page:
         why = f"entries of {device.align:#x} only, and MADV_NOHUGEPAGE"
         return _killed(RULES["devdax.nohuge"], why)
+    if step.touch and (said := complaints.of_touching(machine, device)):
+        return said
     if step.touch and step.size > device.size_bytes:
         why = f"{step.size:#x} touched, {device.size_bytes:#x} there"
         return _killed(RULES["devdax.past-end"], why)
@@ -147,7 +147,7 @@ def run_gup_loop(*, total: int, per_call: int, there: int) -> Reached:
 
 
 def _expect_untouched(
-    machine: Machine, step: GupTest, devdax: Namespace | None, files: Mounted | None
+    machine: Machine, step: GupTest, devdax: Devdax | None, files: Mounted | None
 ) -> tuple[Expected, ...]:
     """A run on memory that GUP faults in itself, as far as there is any."""
     refusing = _longterm_refusal(machine, step, files)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from harness.errors import UserError
-from harness.model.availability import why_no_kmem, why_no_mode
+from harness.model.availability import why_no_dax_device, why_no_kmem, why_no_mode
+from harness.model.dax_region import DaxDevice
 from harness.model.geometry import Span
 from harness.model.identity import memory_block
 from harness.model.machine import Machine
 from harness.model.numa import node_of
 from harness.model.rules import RULES
-from harness.model.state import GuestState, Namespace, RegionState
-from harness.records import Expected, Prediction
+from harness.model.state import Devdax, GuestState, RegionState
+from harness.records import Expected, Prediction, Rule
 from harness.scenario.steps import ReconfigureDevice
 from harness.units import align_down, align_up
 
@@ -18,18 +19,32 @@ from harness.units import align_down, align_up
 def predict_reconfigure(state: GuestState, step: ReconfigureDevice) -> Prediction:
     """A ``reconfigure-device`` step; the device is in its new mode from then on.
 
-    Raises UserError where the region's device is in that mode already.
+    Raises UserError where the device is in that mode already.
     """
     machine = state.machine
-    lacking = why_no_mode(machine, "devdax") or why_no_kmem(machine)
+    lacking = why_no_dax_device(machine) if step.device else why_no_mode(machine, "devdax")
+    lacking = lacking or why_no_kmem(machine)
     if lacking is not None:
         return Prediction(step.kind, (), lacking)
-    region = state.region(step.region)
-    device = region.devdax
-    if region.system_ram is None and (device is None or device.size_bytes == 0):
-        return Prediction(step.kind, (Expected("outcome", "no-device", RULES["gup.no-device"]),))
+    if step.device:
+        expected = _dynamic(state, step, state.dax_device(step.device))
+    else:
+        expected = _static(machine, step, state.region(step.region))
+    return Prediction(step.kind, expected)
+
+
+def _static(machine: Machine, step: ReconfigureDevice, region: RegionState) -> tuple[Expected, ...]:
+    """The device of a pmem namespace."""
+    node, rule = node_of(machine, region.device), RULES["numa.region"]
+    last = region.devdax
+    if region.system_ram is None and (last is None or last.size_bytes == 0):
+        return (Expected("outcome", "no-device", RULES["gup.no-device"]),)
     if step.mode == "devdax":
-        return Prediction(step.kind, _returned(machine, region))
+        ram, region.system_ram = region.system_ram, None
+        if ram is None:
+            raise _not_so(step)
+        return _returned(machine, ram, Expected("target_node", node, rule))
+    device = region.devdax
     if device is None:
         raise UserError(
             f"reconfigure-device: the device of region {step.region} is RAM at this point",
@@ -37,26 +52,56 @@ def predict_reconfigure(state: GuestState, step: ReconfigureDevice) -> Predictio
             hint="reconfigure-device with mode: devdax before it",
         )
     region.system_ram = device
-    memory, why = online_span(machine, device)
-    expected = _added(machine, region, memory, why) if memory.size else _refused(why)
-    return Prediction(step.kind, expected)
+    return _added(machine, device, Expected("target_node", node, rule))
 
 
-def online_span(machine: Machine, device: Namespace) -> tuple[Span, str]:
-    """The part of a device that becomes RAM, and how it was cut; empty without a whole block.
+def _dynamic(state: GuestState, step: ReconfigureDevice, device: DaxDevice) -> tuple[Expected, ...]:
+    """A device of soft-reserved memory; daxctl leaves it without a driver where kmem refuses."""
+    machine, region = state.machine, state.dax_region(device.region)
+    node = Expected("target_node", region.node, RULES["dyn.node"])
+    if step.mode == "devdax":
+        if device.driver == "device_dax":
+            raise _not_so(step)
+        online, device.online = device.online, False
+        region.bind(device, "device_dax")
+        return _returned(machine, device, node, online=online)
+    if device.online or not device.ranges:
+        raise _not_so(step)
+    if region.node is None:
+        device.driver = None
+        return _refused(RULES["kmem.no-node"], "the region is on no node")
+    device.online = bool(online_spans(machine, device))
+    device.driver = "kmem" if device.online else None
+    return _added(machine, device, node)
+
+
+def _not_so(step: ReconfigureDevice) -> UserError:
+    other = "devdax" if step.mode == "system-ram" else "system-ram"
+    return UserError(
+        f"reconfigure-device: {step.device or 'the device'} is not {other} at this point",
+        field="mode",
+        hint=f"reconfigure-device with mode: {other} before it",
+    )
+
+
+def online_spans(machine: Machine, device: Devdax) -> tuple[Span, ...]:
+    """What of a device becomes RAM: the whole blocks of each range; none where there is none.
 
     Source: drivers/dax/kmem.c, dax_kmem_range.
     """
     block, _ = memory_block(machine)
-    start = device.start + (device.info.data_offset if device.info else 0)
-    end = start + device.size_bytes
-    first, last = align_up(start, block), align_down(end, block)
-    why = f"{start:#x} to {end:#x} in whole blocks of {block:#x}"
-    return Span(first, max(first, last)), why
+    cut = (Span(align_up(r.start, block), align_down(r.end, block)) for r in device.data)
+    return tuple(span for span in cut if span.start < span.end)
 
 
-def _refused(why: str) -> tuple[Expected, ...]:
-    rule = RULES["kmem.too-small"]
+def _online_bytes(machine: Machine, device: Devdax) -> tuple[int, str]:
+    """The size of all that, and how it was cut."""
+    ranges = ", ".join(f"{span.start:#x} to {span.end:#x}" for span in device.data)
+    why = f"{ranges} in whole blocks of {memory_block(machine)[0]:#x}"
+    return sum(span.size for span in online_spans(machine, device)), why
+
+
+def _refused(rule: Rule, why: str) -> tuple[Expected, ...]:
     return (
         Expected("outcome", "refused", rule, because=why),
         Expected("errno", "EINVAL", rule, because=why),
@@ -64,34 +109,31 @@ def _refused(why: str) -> tuple[Expected, ...]:
     )
 
 
-def _added(machine: Machine, region: RegionState, memory: Span, why: str) -> tuple[Expected, ...]:
-    blocks, rule = memory.size // memory_block(machine)[0], RULES["kmem.blocks"]
+def _added(machine: Machine, device: Devdax, node: Expected) -> tuple[Expected, ...]:
+    memory, why = _online_bytes(machine, device)
+    if not memory:
+        return _refused(RULES["kmem.too-small"], why)
+    blocks, rule = memory // memory_block(machine)[0], RULES["kmem.blocks"]
     online = RULES["kmem.online"]
     return (
         Expected("outcome", "reconfigured", online),
         Expected("mode", "system-ram", online),
-        Expected("target_node", node_of(machine, region.device), RULES["numa.region"]),
-        Expected("added_bytes", memory.size, rule, because=why),
+        node,
+        Expected("added_bytes", memory, rule, because=why),
         Expected("blocks", blocks, rule, because=why),
         Expected("online_blocks", blocks, online),
         Expected("movable", True, online),
     )
 
 
-def _returned(machine: Machine, region: RegionState) -> tuple[Expected, ...]:
-    device = region.system_ram
-    if device is None:
-        raise UserError(
-            "reconfigure-device: the region's device is no RAM at this point",
-            field="mode",
-            hint="reconfigure-device with mode: system-ram before it",
-        )
-    region.system_ram = None
-    memory, why = online_span(machine, device)
+def _returned(
+    machine: Machine, device: Devdax, node: Expected, *, online: bool = True
+) -> tuple[Expected, ...]:
+    memory, why = _online_bytes(machine, device) if online else (0, "nothing of it was online")
     rule = RULES["kmem.returned"]
     return (
         Expected("outcome", "reconfigured", rule),
         Expected("mode", "devdax", rule),
-        Expected("target_node", node_of(machine, region.device), RULES["numa.region"]),
-        Expected("added_bytes", -memory.size, rule, because=why),
+        node,
+        Expected("added_bytes", -memory, rule, because=why),
     )

@@ -180,6 +180,11 @@ class Machine:
         return self.probe("dax_refcount_rework", since=(6, 15))
 
     @cached_property
+    def gives_hmem_to_kmem(self) -> bool:
+        """Whether a device of soft-reserved memory is RAM again unless asked not to (6.3)."""
+        return self.probe("hmem_for_kmem", since=(6, 3))
+
+    @cached_property
     def reads_nodes(self) -> bool:
         """Whether the kernel asks the firmware for memory nodes: by ACPI, or the device tree."""
         return self.mmu in POWERPC or self.kernel.has("ACPI_NUMA")
@@ -214,6 +219,19 @@ class Machine:
     def longterm_asks_dirty_tracking(self) -> bool:
         """Whether longterm pins to write spare files whose dirty pages are tracked (6.5)."""
         return self.probe("longterm_asks_dirty_tracking", since=(6, 5))
+
+    @cached_property
+    def kmalloc_limit(self) -> int:
+        """The most that kmalloc gives in one piece: a block of MAX_PAGE_ORDER.
+
+        arm64 and powerpc have its order in their configuration (6.4), x86 and s390 have 10.
+        """
+        return self.page << int(self.kernel.config.get("ARCH_FORCE_MAX_ORDER", "10"))
+
+    @cached_property
+    def rdma_knows_persistence(self) -> bool:
+        """Whether memory can be registered for persistent flushes (from 6.2)."""
+        return self.probe("rdma_persistent_access", since=(6, 2))
 
     @cached_property
     def grabs_folios(self) -> bool:

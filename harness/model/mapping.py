@@ -40,10 +40,10 @@ def expect_fault(memory: Memory, step: Fault) -> tuple[Expected, ...]:
             field="length" if step.length is not None else "first",
             hint="first + length within size",
         )
-    early = _refused(memory, fixed=step.fixed) or _complaint(memory)
+    stop = _stopped(memory, step, length)
+    early = _refused(memory, fixed=step.fixed) or _complaint(memory, stop)
     if early:
         return early
-    stop = _stopped(memory, step, length)
     touched = length if stop is None else stop.touched
     rule = RULES["fault.touched"] if stop is None else stop.rule
     values = [
@@ -134,9 +134,11 @@ def _refused(memory: Memory, *, fixed: bool) -> tuple[Expected, ...]:
     return _no_mapping("EINVAL", RULES["devdax.unaligned"], why)
 
 
-def _complaint(memory: Memory) -> tuple[Expected, ...]:
-    device = memory.devdax if memory.step.memory == "devdax" else None
-    return complaints.of_touching(memory.machine, device)
+def _complaint(memory: Memory, stop: _Stop | None) -> tuple[Expected, ...]:
+    """What the kernel says when it maps the first entry, if it comes to that."""
+    if memory.step.memory != "devdax" or (stop is not None and stop.touched == 0):
+        return ()
+    return complaints.of_touching(memory.machine, memory.devdax)
 
 
 def _no_mapping(errno: str, rule: Rule, why: str) -> tuple[Expected, ...]:
@@ -152,10 +154,10 @@ def expect_mmap(memory: Memory, step: Mmap) -> tuple[Expected, ...]:
         raise UserError(
             f"{step.memory} memory has no file to truncate", field="end", hint="munmap or exit"
         )
-    early = _refused(memory, fixed=True) or _complaint(memory)
+    stop = _stopped(memory, step, step.size)
+    early = _refused(memory, fixed=True) or _complaint(memory, stop)
     if early:
         return early
-    stop = _stopped(memory, step, step.size)
     if stop is not None:
         values = (Expected("outcome", "signalled", stop.rule), *stop.expected(0)[:2])
         return (*values, *_expect_nothing_left(memory.machine, step))

@@ -123,7 +123,7 @@ MAPPING_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "page.frame",
-        "Page n of a device-dax is frame n from where its data starts.",
+        "Page n of a device-dax is frame n from where its data starts, range after range.",
         f"{_DEVDAX} dax_pgoff_to_phys",
     ),
     Rule(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeAlias
 
-from harness.model.availability import why_no_mode, why_not_built
+from harness.model.availability import why_no_dax_device, why_no_mode, why_not_built
 from harness.model.machine import Machine
 from harness.model.mapping import expect_fault, expect_mmap
 from harness.model.memory import Memory
@@ -25,8 +25,8 @@ def predict_mapping(state: GuestState, step: AnyMapping) -> Prediction:
     if lacking is not None:
         return Prediction(step.kind, (), lacking)
     anonymous = not isinstance(step, HwPoison) and step.memory == "anon"
-    place = None if anonymous else state.region(step.region)
-    devdax, files = (place.devdax, place.files) if place else (None, None)
+    place = None if anonymous or step.device else state.region(step.region)
+    devdax, files = None if anonymous else state.devdax(step), place.files if place else None
     match step:
         case HwPoison():
             expected = expect_poison(machine, step, devdax)
@@ -47,7 +47,10 @@ def why_no_mapping(machine: Machine, step: AnyMapping) -> str | None:
     memory = "devdax" if isinstance(step, HwPoison) else step.memory
     if memory == "anon":
         return None
-    lacking = why_no_mode(machine, "devdax" if memory == "devdax" else "fsdax")
+    if step.device:
+        lacking = why_no_dax_device(machine)
+    else:
+        lacking = why_no_mode(machine, "devdax" if memory == "devdax" else "fsdax")
     symbols: tuple[str, ...] = ("GUP_TEST",) if isinstance(step, PageMetadata) else ()
     if isinstance(step, HwPoison):
         injects = step.via == "corrupt-pfn"

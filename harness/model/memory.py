@@ -14,7 +14,7 @@ from harness.model.paging import (
     vm_pte_growth,
 )
 from harness.model.rules import RULES
-from harness.model.state import Mounted, Namespace
+from harness.model.state import Devdax, Mounted
 from harness.records import Expected, Rule
 from harness.scenario.mapping_steps import MappingStep
 from harness.units import align_up, format_size
@@ -29,7 +29,7 @@ class Memory:
 
     machine: Machine
     step: MappingStep
-    devdax: Namespace | None
+    devdax: Devdax | None
     files: Mounted | None
 
     @property

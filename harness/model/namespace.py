@@ -22,7 +22,7 @@ from harness.model.machine import Machine
 from harness.model.ndctl import Refusal, Request
 from harness.model.regions import expect_available
 from harness.model.rules import RULES
-from harness.model.state import GuestState, Namespace
+from harness.model.state import GuestState, Namespace, RegionState
 from harness.model.vmemmap import explain_sharing
 from harness.records import Expected, PmemDevice, Prediction
 from harness.scenario.steps import CreateNamespace, DestroyNamespaces, Map, Mode
@@ -36,6 +36,7 @@ def predict_create(state: GuestState, step: CreateNamespace) -> Prediction:
     if lacking is not None:
         return Prediction(step.kind, (), lacking)
     region = state.region(step.region)
+    _refuse_unlabelled(step.kind, region)
     outcome = place_namespace(machine, region.device, region.used_bytes, step)
     if isinstance(outcome, Refusal):
         return Prediction(step.kind, expect_refused(outcome))
@@ -66,10 +67,11 @@ def predict_destroy(state: GuestState, step: DestroyNamespaces) -> Prediction:
             field="region",
             hint="reconfigure-device with mode: devdax before it",
         )
+    _refuse_unlabelled(step.kind, region)
     if said := complaints.of_destroying(state.machine, region.namespaces):
         return Prediction(step.kind, said)
     gone, region.namespaces = region.namespaces, []
-    region.files = None
+    region.files = region.unmounted = None
     rule = RULES["ns.destroyed"]
     expected = (
         Expected("outcome", "destroyed", rule),
@@ -78,6 +80,12 @@ def predict_destroy(state: GuestState, step: DestroyNamespaces) -> Prediction:
         *expect_returned(state.machine, state.release(), gone),
     )
     return Prediction(step.kind, expected)
+
+
+def _refuse_unlabelled(kind: str, region: RegionState) -> None:
+    if region.unlabelled:
+        message = f"{kind}: the region's labels are lost, and ndctl makes none"
+        raise UserError(message, field="region", hint="nothing but looking at it after that")
 
 
 def place_namespace(

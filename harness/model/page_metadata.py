@@ -10,7 +10,7 @@ from harness.model.folios import folio_at
 from harness.model.geometry import Span
 from harness.model.machine import MIB, Machine
 from harness.model.rules import RULES
-from harness.model.state import Mounted, Namespace
+from harness.model.state import Devdax, Mounted
 from harness.records import Expected
 from harness.scenario.mapping_steps import PageMetadata
 from harness.units import format_size
@@ -40,7 +40,7 @@ def devdax_references(held: int, *, counts_folios: bool) -> int:
 
 
 def expect_page_metadata(
-    machine: Machine, step: PageMetadata, device: Namespace | None, files: Mounted | None
+    machine: Machine, step: PageMetadata, device: Devdax | None, files: Mounted | None
 ) -> tuple[Expected, ...]:
     """Values of a ``page-metadata`` step. Raises UserError for one that makes no sense."""
     place = device if step.memory == "devdax" else files
@@ -63,7 +63,7 @@ def expect_page_metadata(
 
 
 def _check(
-    machine: Machine, step: PageMetadata, device: Namespace | None, files: Mounted | None
+    machine: Machine, step: PageMetadata, device: Devdax | None, files: Mounted | None
 ) -> None:
     there = files.file_bytes if files else 0
     if step.memory == "devdax" and device is not None:
@@ -80,7 +80,7 @@ def _check(
 
 
 def _expect_devdax(
-    machine: Machine, step: PageMetadata, device: Namespace, index: int
+    machine: Machine, step: PageMetadata, device: Devdax, index: int
 ) -> Iterator[Expected]:
     name = f"page{index}"
     order = order_of(device.align, machine.page)
@@ -94,10 +94,18 @@ def _expect_devdax(
     yield Expected(f"{name}.order", order, RULES["page.order"])
     pins = None if order == 0 else pages * step.pin
     yield Expected(f"{name}.pincount", pins, RULES["page.pincount"], because=why)
-    if device.info is not None:
-        start = device.start + device.info.data_offset
-        frame = start // machine.page + index
-        yield Expected(f"{name}.pfn", frame, RULES["page.frame"], because=f"data at {start:#x}")
+    address = address_of(device, index * machine.page)
+    why = f"page {index} of the device is at {address:#x}"
+    yield Expected(f"{name}.pfn", address // machine.page, RULES["page.frame"], because=why)
+
+
+def address_of(device: Devdax, offset: int) -> int:
+    """The physical address of a byte of a device, which its ranges hold one after another."""
+    for span in device.data:
+        if offset < span.size:
+            return span.start + offset
+        offset -= span.size
+    raise ValueError(f"the device ends before its byte {offset:#x}")
 
 
 def _expect_fsdax(machine: Machine, step: PageMetadata, index: int) -> Iterator[Expected]:

@@ -14,7 +14,7 @@ from harness.model.defects import fails_on_empty_pud
 from harness.model.folios import entry_of_folio
 from harness.model.machine import Machine
 from harness.model.rules import RULES
-from harness.model.state import Namespace
+from harness.model.state import Devdax
 from harness.records import Expected
 from harness.scenario.mapping_steps import HwPoison
 from harness.units import format_size
@@ -25,9 +25,7 @@ def address_lsb(entry_bytes: int) -> int:
     return entry_bytes.bit_length() - 1
 
 
-def expect_poison(
-    machine: Machine, step: HwPoison, device: Namespace | None
-) -> tuple[Expected, ...]:
+def expect_poison(machine: Machine, step: HwPoison, device: Devdax | None) -> tuple[Expected, ...]:
     """Values of a ``hwpoison`` step. Raises UserError for one that makes no sense."""
     if device is None or device.size_bytes == 0:
         return (Expected("outcome", "no-device", RULES["gup.no-device"]),)
@@ -64,7 +62,7 @@ def expect_poison(
     )
 
 
-def _complaint(machine: Machine, step: HwPoison, device: Namespace) -> tuple[Expected, ...]:
+def _complaint(machine: Machine, step: HwPoison, device: Devdax) -> tuple[Expected, ...]:
     """What the kernel says of the mappings, or of madvise, which holds the page."""
     touched = complaints.of_touching(machine, device)
     held = touched or complaints.of_holding(machine, device)

@@ -12,20 +12,33 @@ from typing import Any, TypeAlias
 from harness.errors import UserError
 from harness.model.availability import predict_features
 from harness.model.churn import predict_churn
-from harness.model.filesystem import predict_filesystem, predict_write_read
+from harness.model.data import keeps_data, predict_read_back, predict_write_read
+from harness.model.dax import (
+    predict_create_device,
+    predict_dax_regions,
+    predict_destroy_device,
+    predict_resize_device,
+)
+from harness.model.filesystem import predict_filesystem
 from harness.model.gates import predict_kconfig
 from harness.model.gup import predict_gup
 from harness.model.identity import predict_guest, predict_memory_model
 from harness.model.kmem import predict_reconfigure
+from harness.model.life import predict_take_away
 from harness.model.machine import Machine
 from harness.model.mappings import predict_mapping
 from harness.model.namespace import predict_create, predict_destroy
+from harness.model.power import predict_power_cycle
+from harness.model.rdma import predict_rdma
 from harness.model.regions import predict_regions
 from harness.model.state import GuestState
 from harness.records import Prediction
 from harness.scenario.steps import (
     Churn,
+    CreateDevice,
     CreateNamespace,
+    DaxRegions,
+    DestroyDevice,
     DestroyNamespaces,
     Fault,
     Features,
@@ -36,9 +49,14 @@ from harness.scenario.steps import (
     MemoryModel,
     Mmap,
     PageMetadata,
+    PowerCycle,
+    RdmaRegister,
+    ReadBack,
     ReconfigureDevice,
     Regions,
+    ResizeDevice,
     Step,
+    TakeAway,
     WriteRead,
 )
 
@@ -56,8 +74,16 @@ PREDICTORS: Mapping[type[Step], Predictor] = MappingProxyType(
         GupTest: predict_gup,
         Filesystem: predict_filesystem,
         WriteRead: predict_write_read,
+        ReadBack: predict_read_back,
         ReconfigureDevice: predict_reconfigure,
+        RdmaRegister: predict_rdma,
         **dict.fromkeys((Fault, Mmap, PageMetadata, HwPoison), predict_mapping),
+        PowerCycle: predict_power_cycle,
+        TakeAway: predict_take_away,
+        DaxRegions: predict_dax_regions,
+        CreateDevice: predict_create_device,
+        ResizeDevice: predict_resize_device,
+        DestroyDevice: predict_destroy_device,
     }
 )
 
@@ -94,4 +120,6 @@ class Model:
         predictor = PREDICTORS.get(type(step))
         if predictor is None:
             raise UserError(f"the model knows no step {step.kind!r}")
+        if not keeps_data(step):
+            self._state.forget_data()
         return predictor(self._state, step)

@@ -6,9 +6,12 @@ of the tool that is named.
 
 from __future__ import annotations
 
+from harness.model.dax_rules import DAX_RULES
 from harness.model.defects import DEFECT_RULES
 from harness.model.kconfig_rules import KCONFIG_RULES
+from harness.model.life_rules import LIFE_RULES
 from harness.model.mapping_rules import MAPPING_RULES
+from harness.model.rdma_rules import RDMA_RULES
 from harness.model.rule_table_memory import MEMORY_TABLE
 from harness.records import Rule
 
@@ -323,6 +326,9 @@ TABLE: tuple[Rule, ...] = (
     ),
     *MEMORY_TABLE,
     *KCONFIG_RULES,
+    *DAX_RULES,
     *MAPPING_RULES,
+    *LIFE_RULES,
+    *RDMA_RULES,
     *DEFECT_RULES,
 )

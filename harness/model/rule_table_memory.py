@@ -115,8 +115,8 @@ MEMORY_TABLE: tuple[Rule, ...] = (
     ),
     Rule(
         "kmem.blocks",
-        "kmem adds the whole memory blocks within a device; what is cut off at its ends is not"
-        " used.",
+        "kmem adds the whole memory blocks within each range of a device; what is cut off at the"
+        " ends is not used.",
         "Linux drivers/dax/kmem.c dax_kmem_range",
     ),
     Rule(
@@ -124,6 +124,11 @@ MEMORY_TABLE: tuple[Rule, ...] = (
         "A device without a whole memory block is no RAM: EINVAL, and it is left disabled.",
         "Linux drivers/dax/kmem.c dev_dax_kmem_probe; ndctl daxctl/lib/libdaxctl.c"
         " daxctl_dev_enable",
+    ),
+    Rule(
+        "kmem.no-node",
+        "A device that is on no node is no RAM: EINVAL, and it is left disabled.",
+        "Linux drivers/dax/kmem.c dev_dax_kmem_probe",
     ),
     Rule(
         "kmem.online",

@@ -1,13 +1,39 @@
-"""What the steps so far left in the guest: namespaces, file systems, in whose order."""
+"""What the steps so far left in the guest: namespaces, devices, file systems, in whose order."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from harness.errors import UserError
+from harness.model.dax_region import DaxDevice, DaxRegion
 from harness.model.geometry import InfoBlock, Span
 from harness.model.machine import Machine
+from harness.model.soft_reserved import dax_regions
 from harness.records import PmemDevice
-from harness.scenario.steps import Map, Mode
+from harness.scenario.step import DaxName, DeviceStep
+from harness.scenario.steps import DataMemory, FilesystemType, Map, Mode
+from harness.units import count, format_size
+
+
+class Devdax(Protocol):
+    """What is mapped as a device-dax: a devdax namespace, or a device of soft-reserved memory.
+
+    ``start`` is where its first compound page begins, ``data`` what its offsets stand for.
+    """
+
+    @property
+    def mode(self) -> Mode: ...
+    @property
+    def map(self) -> Map | None: ...
+    @property
+    def start(self) -> int: ...
+    @property
+    def align(self) -> int: ...
+    @property
+    def size_bytes(self) -> int: ...
+    @property
+    def data(self) -> tuple[Span, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +62,12 @@ class Namespace:
         return self.align if self.mode == "devdax" else 0
 
     @property
+    def data(self) -> tuple[Span, ...]:
+        """What the device offers: all behind the info block and its struct pages."""
+        start = self.start + (self.info.data_offset if self.info else 0)
+        return (Span(start, start + self.size_bytes),)
+
+    @property
     def mapped(self) -> Span | None:
         """The physical addresses that have struct pages: all but the cut end.
 
@@ -61,9 +93,12 @@ class Block:
 class Mounted:
     """A file system with one file; ``dax`` tells whether the file is mapped directly.
 
-    ``sparse`` is a file that was truncated, and may be full of holes since.
+    ``device`` is what it was made on. ``sparse`` is a file that was truncated, and may be
+    full of holes since.
     """
 
+    device: Namespace
+    type: FilesystemType
     file_bytes: int
     dax: bool
     sparse: bool = False
@@ -73,17 +108,24 @@ class Mounted:
 class RegionState:
     """What the steps so far left in one region; namespaces lie from its start on.
 
-    ``system_ram`` is the devdax namespace that the kmem driver was given.
+    ``system_ram`` is the devdax namespace that the kmem driver was given. ``unmounted`` is
+    what a file system holds that no longer is mounted. ``written`` is how many bytes of a
+    kind of memory hold the pattern of ``write-read``. ``unlabelled`` is a region whose labels
+    are lost, and one namespace is all of it.
     """
 
     device: PmemDevice
     namespaces: list[Namespace] = field(default_factory=list)
     files: Mounted | None = None
     system_ram: Namespace | None = None
+    unmounted: Mounted | None = None
+    written: dict[DataMemory, int] = field(default_factory=dict)
+    unlabelled: bool = False
 
     @property
     def used_bytes(self) -> int:
-        return sum(namespace.raw_bytes for namespace in self.namespaces)
+        """What labels give to namespaces."""
+        return 0 if self.unlabelled else sum(namespace.raw_bytes for namespace in self.namespaces)
 
     @property
     def devdax(self) -> Namespace | None:
@@ -104,16 +146,60 @@ class GuestState:
         self.machine = machine
         self.regions = tuple(RegionState(device) for device in machine.regions)
         self.blocks: list[Block] = []
+        self.dax_regions = dax_regions(machine)
 
     def region(self, index: int) -> RegionState:
         """One region. Raises UserError where the layout has no such device."""
         self.machine.region(index)
         return self.regions[index]
 
+    def dax_region(self, index: int) -> DaxRegion:
+        """One region of soft-reserved memory. Raises UserError where the layout has none."""
+        if index < len(self.dax_regions):
+            return self.dax_regions[index]
+        ranges = count(len(self.dax_regions), "range")
+        raise UserError(
+            f"dax region {index}: the layout has {ranges} of soft-reserved memory",
+            field="device",
+            hint="soft_reserved in the layout",
+        )
+
+    def dax_device(self, name: DaxName) -> DaxDevice:
+        """A device by its name. Raises UserError where there is none at this point."""
+        region = self.dax_region(name.region)
+        if name.id in region.devices:
+            return region.devices[name.id]
+        there = ", ".join(f"dax{name.region}.{id_}" for id_ in sorted(region.devices))
+        raise UserError(f"no {name} at this point", field="device", hint=there)
+
+    def devdax(self, step: DeviceStep) -> Devdax | None:
+        """What a step maps as a device-dax; None where no driver offers it.
+
+        Raises UserError for a device whose blocks are none of its alignment.
+        """
+        if step.device is None:
+            return self.region(step.region).devdax
+        device = self.dax_region(step.device.region).devices.get(step.device.id)
+        if device is None or device.driver != "device_dax":
+            return None
+        if any(span.start % device.align or span.size % device.align for span in device.ranges):
+            raise UserError(
+                f"the kernel maps {step.device} in blocks of {format_size(device.align)}, which"
+                " its ranges do not start or end with",
+                field="device",
+                hint="an alignment that all of its ranges keep",
+            )
+        return device
+
     def spans(self) -> tuple[Span, ...]:
         """What of the physical memory has struct pages, RAM apart."""
         found = (n.mapped for region in self.regions for n in region.namespaces)
         return tuple(span for span in found if span is not None)
+
+    def forget_data(self) -> None:
+        """Nobody knows any more what the memory of namespaces holds."""
+        for region in self.regions:
+            region.written.clear()
 
     def release(self) -> int:
         """Give back the blocks that stand for nothing any more; their bytes."""

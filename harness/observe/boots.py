@@ -1,9 +1,18 @@
-"""Kernels that begin on one console: one after another means that the guest was reset."""
+"""Kernels that begin on one console: one after another means that the guest was reset.
+
+Unless it was switched off and on: the line ``POWER_CUT`` in a console, which is written
+there by whoever did it, says so.
+"""
 
 from __future__ import annotations
 
+from typing import Final
+
 from harness.observe.classes.panics import REBOOT
 from harness.observe.lines import Line
+
+POWER_CUT: Final = "daxhound: power cut"
+"""A line by itself: what comes behind it is the next boot's."""
 
 _NOT_YET = "0.000000"  # before the clock ticks, every boot says the same
 _BEGINNING_LINES = 8  # with what they say and when, a boot is told from a dump of the log
@@ -46,8 +55,8 @@ class BootCounter:
         return banner
 
     def _is_banner(self, line: Line) -> bool:
-        """Whether it is a kernel's first line, printed the way the first one was."""
-        if REBOOT.marker.match(line.text) is None:
+        """Whether it is a kernel's first line on a console, printed as the first one was."""
+        if line.archived or REBOOT.marker.match(line.text) is None:
             return False
         return self._first is None or self._first.timed == line.timed
 

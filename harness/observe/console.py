@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import re
 
-from harness.observe.boots import BootCounter
+from harness.observe.boots import POWER_CUT, BootCounter
 from harness.observe.classes import find_marker
-from harness.observe.classes.panics import CONSEQUENCE, PANIC, REBOOT
+from harness.observe.classes.panics import CONSEQUENCE, PANIC, REBOOT, WATCHDOGS
 from harness.observe.event import Event
 from harness.observe.lines import Line, LineCutter
 from harness.observe.report_class import RANK, ReportClass
 from harness.records import KernelReport
 
 _REPORTS_KEPT = 64  # a guest that complains without end; its first reports tell
+_MARKERS_KEPT = 1000  # of what may come again
 _CUT_HERE = "[ cut here ]"
 _CUT_LINES = 4  # the complaint comes within so many lines of "cut here"
 _PANIC_LINES = 60  # a panic this close to a report may be its consequence
@@ -31,17 +32,19 @@ class ConsoleReader:
     Where the kernel prints who speaks (CONFIG_PRINTK_CALLER), every speaker has an open
     report of its own, and their lines do not mix. What programs print may talk of
     reports: where printk times its lines, an untimed report must bring a stack or
-    registers. ``quoted`` asks that of every report: the text is a mail, no console.
+    registers. ``quoted`` asks that of every untimed report: the text is a mail, no console.
     """
 
     def __init__(self, *, quoted: bool = False) -> None:
         self._quoted = quoted
         self._timed_lines = 0
         self._boots = BootCounter()
+        self._boot_line = 0
         self._cutter = LineCutter()
         self._events: list[Event] = []
         self._open: dict[str | None, Event] = {}
         self._cut_here: dict[str | None, int] = {}
+        self._told: set[tuple[str, str]] = set()
 
     @property
     def reports(self) -> tuple[KernelReport, ...]:
@@ -69,27 +72,44 @@ class ConsoleReader:
         """The console ended: so do its last line and open reports. May be called again."""
         for line in self._cutter.close():
             self._take(line)
-        self._note_reboot(self._boots.close())
-        for event in tuple(self._open.values()):
-            self._end(event)
+        self._end_boot()
 
     def _take(self, line: Line) -> None:
+        if line.text == POWER_CUT and not line.timed:
+            self._begin_anew(line)
+            return
         self._timed_lines += line.timed
         self._note_reboot(self._boots.take(line))
         event = self._speaking(line)
         if event is not None and event.is_end(line):
+            self._was_told(line)  # some ends are markers as well
             event.add(line)
             self._end(event)
             return
         self._note_cut_here(line, event)
         found = find_marker(line.text, timed=line.timed)
         if found is not None and self._is_spoken(line, found[1]):
-            self._take_marker(line, *found)
+            if not self._was_told(line):
+                self._take_marker(line, *found)
         elif event is not None and event in self._open.values():
             event.add(line)
         for other in tuple(self._open.values()):
             if other.exhausted(line):
                 self._end(other)
+
+    def _begin_anew(self, line: Line) -> None:
+        """What was said before the power was cut says nothing of what comes."""
+        self._end_boot()
+        self._boots = BootCounter()
+        self._boot_line = line.number
+        self._timed_lines = 0
+        self._cut_here = {}
+        self._told.clear()
+
+    def _end_boot(self) -> None:
+        self._note_reboot(self._boots.close())
+        for event in tuple(self._open.values()):
+            self._end(event)
 
     def _speaking(self, line: Line) -> Event | None:
         """The open report that a line may belong to."""
@@ -125,14 +145,21 @@ class ConsoleReader:
         speaking = self._speaking(line)
         if speaking is not None:
             return speaking
-        own = [event for event in self._events if line.caller in (None, event.caller)]
+        own = [
+            event
+            for event in self._events
+            if line.caller in (None, event.caller) and event.marker_line > self._boot_line
+        ]
         if not own:
             return None
         last = own[-1]
         if last.kind in (PANIC.kind, REBOOT.kind):
             return None
         near = line.number - last.last_line <= _PANIC_LINES
-        follows = CONSEQUENCE.match(match["what"]) is not None
+        what = match["what"]
+        if any(what.startswith(word) and last.kind == kind for word, kind in WATCHDOGS):
+            return last
+        follows = CONSEQUENCE.match(what) is not None
         return last if follows and (near or last.severity == "fatal") else None
 
     def _start(self, report_class: ReportClass, line: Line, match: re.Match[str] | None) -> None:
@@ -158,6 +185,16 @@ class ConsoleReader:
         if len(self._events) < _REPORTS_KEPT and not doubtful:
             self._events.append(event)
 
+    def _was_told(self, line: Line) -> bool:
+        """Whether it was there before: a dump of the log, or a console that printed it anew."""
+        if not line.time:
+            return False
+        words = (line.time, line.text)
+        told = words in self._told
+        if len(self._told) < _MARKERS_KEPT:
+            self._told.add(words)
+        return told
+
     def _is_spoken(self, line: Line, match: re.Match[str]) -> bool:
         """Whether a marker begins what is said, rather than being talked of."""
         before = line.text[: match.start()]
@@ -165,7 +202,9 @@ class ConsoleReader:
 
     def _needs_proof(self, line: Line) -> bool:
         """Whether a program or a person, rather than the kernel, may have said it."""
-        return self._quoted or (not line.timed and self._timed_lines > _TIMED_LINES)
+        if self._quoted:
+            return not line.time
+        return not line.timed and self._timed_lines > _TIMED_LINES
 
     def _lend_stack(self, event: Event, line: Line) -> None:
         """A report cut off by another of the same speaker was in the same place."""
@@ -177,6 +216,10 @@ class ConsoleReader:
         event.settle()
         if event.doubtful and not event.proved:
             self._events = [other for other in self._events if other is not event]
+        if event.replaces and event.proved:
+            self._events = [
+                other for other in self._events if other.proved or other.kind != event.kind
+            ]
         self._open = {caller: other for caller, other in self._open.items() if other is not event}
 
     def _note_cut_here(self, line: Line, event: Event | None) -> None:
@@ -190,4 +233,5 @@ class ConsoleReader:
         if banner is not None:
             for event in tuple(self._open.values()):
                 self._end(event)
+            self._told.clear()
             self._start(REBOOT, banner, None)

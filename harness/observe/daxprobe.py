@@ -1,14 +1,14 @@
-"""What daxprobe prints: one JSON object for each operation, in the order they were done."""
+"""What daxprobe and its like print: a JSON object for each operation, in their order."""
 
 from __future__ import annotations
 
-import errno
 import json
 import signal
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
 from harness.errors import InfrastructureError
+from harness.observe.errno_names import errno_name as name_of
 
 Reply: TypeAlias = Mapping[str, int | str | bool]
 
@@ -41,14 +41,14 @@ class ProbeReplies:
         try:
             return found[index]
         except IndexError:
-            message = f"daxprobe gave {len(found)} replies of {op}, none at {index}"
+            message = f"the probe gave {len(found)} replies of {op}, none at {index}"
             raise InfrastructureError(message) from None
 
     def count(self, name: str, index: int = -1) -> Reply:
         """The counters taken under a name, by default for the last time."""
         found = [reply for reply in self.of("count") if reply["name"] == name]
         if not found:
-            raise InfrastructureError(f"daxprobe counted no {name!r}")
+            raise InfrastructureError(f"the probe counted no {name!r}")
         return found[index]
 
     def growth(self, name: str, before: Reply, after: Reply) -> int:
@@ -68,9 +68,9 @@ def _replies(text: str) -> Iterator[Reply]:
         try:
             reply = json.loads(line)
         except ValueError as exc:
-            raise InfrastructureError(f"daxprobe printed {line[:80]!r}") from exc
+            raise InfrastructureError(f"the probe printed {line[:80]!r}") from exc
         if not isinstance(reply, dict) or "op" not in reply:
-            raise InfrastructureError(f"daxprobe printed {line[:80]!r}")
+            raise InfrastructureError(f"the probe printed {line[:80]!r}")
         yield reply
 
 
@@ -78,14 +78,14 @@ def integer(reply: Reply, name: str) -> int:
     """A number that every reply of this kind has. Raises InfrastructureError."""
     value = reply.get(name)
     if not isinstance(value, int):
-        raise InfrastructureError(f"daxprobe's {reply.get('op')} tells no {name}")
+        raise InfrastructureError(f"the probe's {reply.get('op')} tells no {name}")
     return value
 
 
 def errno_name(reply: Reply) -> str | None:
     """The errno of a refused call by name; None for one that succeeded."""
     number = integer(reply, "errno")
-    return errno.errorcode.get(number, str(number)) if number else None
+    return (name_of(number) or str(number)) if number else None
 
 
 def signal_name(number: int) -> str | None:

@@ -25,7 +25,7 @@ _DISPATCHERS = re.compile(
             r"call_mmap|_*mmap_region|do_mmap\w*|_*do_fault|(?:exc_|do_|handle_)?page_fault|do_user_addr_fault",
             # net/socket.c, net/core: calls into proto_ops and packet handlers.
             r"_*sock_(?:sendmsg|recvmsg|release|mmap|do_ioctl|ioctl|common_setsockopt)\w*|compat_sock_ioctl|sk_common_release",
-            r"(?:do_sock_|kernel_)?setsockopt|(?:kernel_)?(?:listen|accept)|(?:sys_)?(?:socketpair|connect)",
+            r"(?:do_sock_|kernel_)?setsockopt|(?:kernel_)?(?:listen|accept)|(?:sys_)?(?:socketpair|connect(?:_file)?)",
             r"nfnetlink_rcv_msg|rtnetlink_rcv_msg|netlink_dump|_*netif_receive_skb\w*",
             # kernel/workqueue.c, task_work.c, softirq.c, time/, smp.c, kthread.c, the idle loop.
             r"process_one_work|task_work_run|exit_to_user\w*|_*do_softirq\w*|handle_softirqs|run_ksoftirqd|tasklet_(?:hi_)?action\w*",

@@ -23,6 +23,10 @@ _CALLERS = 3  # frames that tell one failure from another, the function at fault
 _ANY_END = re.compile(r"---\[ end (?:trace|Kernel panic)")
 # Other CPUs now show where they are, each in an interrupt of its own.
 _ALL_CPUS = re.compile(r"Sending NMI from CPU")
+# dump_stack_print_info() in lib/dump_stack.c, and the last lines of panic().
+_MACHINE = re.compile(
+    r"\bCPU: \d+ .{0,20}PID: \d+ Comm: |---\[ end Kernel panic|^Rebooting in \d+ seconds"
+)
 # Lines that belong to a report of any kind.
 _BODY = re.compile(
     r"""(?x) ^\s* (?: \(?\[<?[0-9a-f]{8,}>?\] | (?:\?\ )?[\w.$]+\+0x[0-9a-f]+/0x
@@ -65,6 +69,7 @@ class Event:
         self._groups = match.groupdict() if match else {}
         self._stack = Stack()
         self._all_cpus = False
+        self._machine = False
         self._idle = 0
         self._patience = report_class.patience
         self._head: list[str] = [line.text]
@@ -76,10 +81,14 @@ class Event:
     def exhausted(self, line: Line) -> bool:
         """Whether so much was said that is nothing of it that the report must have ended."""
         return (
-            self._idle >= self._patience * (1 if self.proved else _STACK_PATIENCE)
+            (self._idle >= self._patience and self._needs_no_more())
             or self.last_line - self.first_line > _LINES
             or line.number - self.last_line > _SILENT_LINES
         )
+
+    def _needs_no_more(self) -> bool:
+        """Whether its stack has come, or others spoke too long for it to come."""
+        return self._stack.shows_a_place() or self._idle >= self._patience * _STACK_PATIENCE
 
     @property
     def kind(self) -> str:
@@ -87,13 +96,18 @@ class Event:
         return self._class.kind
 
     @property
+    def replaces(self) -> bool:
+        """Its class's."""
+        return self._class.replaces
+
+    @property
     def proved(self) -> bool:
-        """Whether anything but its own words shows that it happened: a stack, registers."""
-        return self._stack.shows_a_place()
+        """Whether more than its own words shows that it happened: a stack, registers, a CPU."""
+        return self._machine or self._stack.shows_a_place()
 
     def borrow_stack(self, other: Event) -> None:
         """Take another's stack for its own, where it has come to none."""
-        if not self.proved and self._patience:
+        if not self._stack.shows_a_place() and self._patience:
             self._stack = other._stack
 
     def hears(self, line: Line) -> bool:
@@ -169,6 +183,7 @@ class Event:
         self._pending.clear()
 
     def _read(self, text: str) -> None:
+        self._machine = self._machine or _MACHINE.search(text) is not None
         self._all_cpus = self._all_cpus or _ALL_CPUS.search(text) is not None
         self._stack.take(text)
         if self._class.detail and (detail := self._class.detail.search(text)):

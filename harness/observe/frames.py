@@ -12,7 +12,7 @@ import re
 # replaces the offsets with the places in the source.
 _NAME = (
     r"(?::\w+:|\.)?(?P<name>[A-Za-z_$][\w$.]*)"
-    r"(?:\+0x[0-9a-f]+/0x[0-9a-f]+| \([\w./+-]{1,200}\.(?:[chS]|rs):\d+)"
+    r"(?:[+-]0x[0-9a-f]+/0x[0-9a-f]+| \([\w./+-]{1,200}\.(?:[chS]|rs):\d+)"
 )
 _ADDRESS = r"(?:<?\[?<?(?:0x)?[0-9a-f]{8,16}>?\]?>?\s+){0,2}"
 _CLONE = re.compile(

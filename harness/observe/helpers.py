@@ -17,7 +17,7 @@ _REPORTING = (
     r"check_panic_on_warn|is_valid_bugaddr|get_taint|print_(?:unlock|usage|circular|lock)\w*",
     r"trigger_\w*backtrace\w*|_*nmi_\w+|sched_show\w+|debug_show\w+|bad_page\w*|__schedule_bug",
     r"print_trailer|oom_kill_process|out_of_memory|mem_cgroup_o(?:ut_of_memory|om)",
-    r"_*(?:v|dev_v?|netdev_|pr_)?printk\w*|_*dev_(?:info|notice|warn|err|alert|crit|emerg|dbg)",
+    r"\w*printk\w*|_*dev_(?:info|notice|warn|err|alert|crit|emerg|dbg)",
     r"assfail|\w*assertfail|__fortify_\w+|fortify_panic|__stack_chk_fail\w*|__check_stack\w*",
     r"check_preemption_disabled|debug_smp_processor_id|__this_cpu_preempt_check|preempt_\w+",
     r"_*might_(?:sleep|fault|resched|alloc)\w*|__cant_\w+|trace_\w+|perf_trace\w*|rust_helper_BUG",
@@ -58,9 +58,9 @@ _MEMORY = (
     r"truncate_inode_pages_range|_*phys_addr\w*|kasprintf|kvasprintf\w*|kstr(?:n?dup|dup_const)\w*",
     r"_*mem(?:cpy|set|move|cmp|chr|scan|dup|chr_inv)(?:16|32|64)?(?:_(?:orig|erms|power\d|mc|toio|fromio|io|vmx|std|head))?|_*strn?l?s?(?:len|cmp|cpy|cat|chr|str|dup|casecmp|copy)\w*",
     r"str(?:rchr|nchr|nlen|nstr|scpy|lcpy|ncpy|sep|pbrk|spn)\w*|_*(?:copy_(?:mc|page|folio)?_?)?(?:to|from)_(?:user|iter)\w*",
-    r"_*arch_\w*copy_\w+|\w*copy_\w*(?:user|iter)\w*|copy(?:in|out)|_*(?:put|get)_user\w*|copy_page\w*",
+    r"_*arch_\w*copy_\w+|\w*copy_\w*(?:user|iter)\w*|copy(?:in|out)|\w*(?:put|get)_user(?:_(?:\d|asm|nocheck|nofault|size|bad))*|copy_page\w*",
     r"_*(?:raw_)?(?:read|write)[bwlq]|logic_(?:in|out)\w*|crc\d\w*|crc_itu_t|rep_(?:movs|stos)\w*|fault_in_\w+",
-    r"extract_(?:user|iter)_to_sg|hex_dump_to_buffer|print_hex_dump\w*",
+    r"\w+_(?:strn?(?:case)?cmp|memcmp|memcpy)|nla_(?:mem|str)\w+|extract_(?:user|iter)_to_sg|hex_dump_to_buffer|print_hex_dump\w*",
 )
 # kernel/locking, include/linux/spinlock.h and friends, kernel/sched/wait.c.
 _LOCKING = (
@@ -73,18 +73,18 @@ _LOCKING = (
     r"_*local_bh_\w+|_*wake_up(?!_new_task)\w*|_*complete(?:_all)?|swake_up\w*|_*wait_for_\w*completion\w*|finish_wait|prepare_to_wait\w*",
     r"_*(?:un)?lock_page\w*|(?:un)?lock_(?:task|process)_\w*|(?:trace|lockdep)_(?:hard|soft)irq\w*|trace_hardirqs\w*",
     r"_*(?:set|clear|change|test)_(?:and_\w+_)?bit\w*|_*(?:arch_|raw_)?atomic(?:64|_long)?_\w+|debug_check_no_locks\w*",
-    r"imbalance_bug|seqcount_\w+|hlock_class|print_\w*deadlock\w*|debug_locks_off|debug_(?:spin|mutex)\w*",
+    r"imbalance_bug|seqcount_\w+|rcu_lock_(?:acquire|release)|hlock_class|print_\w*deadlock\w*|debug_locks_off|debug_(?:spin|mutex)\w*",
 )
 # lib/list_debug.c, rbtree.c, xarray.c, klist.c, kobject.c, vsprintf.c, refcount users,
 # kernel/workqueue.c, kernel/time/timer.c, drivers/base, fs/inode.c and dcache.c.
 _OBJECTS = (
     r"_*h?list_(?:add|del|replace|move|splice|empty|lru_add|head|entry)\w*|_*rb_\w+|xas_\w+|_*xa_(?:load|store|find)\w*",
-    r"rhashtable_lookup\w*|_*rhashtable_(?:lookup|insert)\w*|klist_\w+|_*kobject_\w+|kset_\w+|add_uevent_var|ida_(?:free|alloc)\w*|idr_get\w*",
+    r"rhashtable_lookup\w*|_*rhashtable_(?:lookup|insert)\w*|klist_\w+|plist_\w+|_*kobject_\w+|kset_\w+|add_uevent_var|ida_(?:free|alloc)\w*|idr_get_(?:empty_slot|free)\w*",
     r"vs?c?n?printf|_*s[nc]?n?printf|va_format|pointer|\w*string(?:_nocheck)?|format_decode|number",
     r"flush_work(?:queue)?\w*|_*flush_work\w*|drain_workqueue|destroy_workqueue|_*cancel_work\w*|_*cancel_delayed_work\w*",
     r"try_to_grab_pending|_*queue_(?:delayed_)?work\w*|insert_work|work_grab_pending|start_flush_work|kthread_stop",
     r"_*(?:del|mod|add)_timer\w*|_*timer_delete\w*|_*try_to_del_timer\w*|timer_(?:shutdown|reduce|wait)\w*|sk_stop_timer\w*",
-    r"device_(?:add|del|unregister|destroy|release|remove_file|for_each_child|initialize)|get_device_parent|put_device",
+    r"device_(?:add|add_disk|del|unregister|destroy|release|remove_file|for_each_child|initialize)|get_device_parent|put_device",
     r"devres_release_all|\w*sysfs_remove\w*|hwrng_unregister|i2c_del_adapter|__unregister_client|tty_unregister_device",
     r"rollback_registered\w*|unregister_netdev\w*|usb_(?:control_msg|kill_urb|kill_anchored_urbs|hcd_submit_urb|submit_urb)",
     r"dummy_urb_enqueue|iput(?:_final|\.\w+)?|ihold|drop_nlink|\w*atomic_dec_and_lock\w*|(?:fast_)?dput|mark_buffer_dirty|kfree_skb\w*|cleanup_srcu_struct",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.observe.stamps import skip_stamp, skip_tag
+from harness.observe.stamps import Stamp, read_stamp, skip_tag
 
 # A longer line is cut; a printk record is no longer than 1024 (PRINTKRB_RECORD_MAX). Patterns
 # may take the square of a line's length, so that this is what keeps a log's cost linear.
@@ -28,13 +28,14 @@ class Line:
     ``text`` has no time, level, caller or escape sequences. ``time`` is printk's, in
     seconds as printed, or "" where only its end came through; None where there was none.
     ``caller`` is printk's, as in ``T123`` (a task) or ``C1`` (an interrupt on a CPU), where
-    the kernel prints it.
+    the kernel prints it. ``archived`` is a line of a system's log rather than a console's.
     """
 
     number: int
     text: str
     caller: str | None
     time: str | None
+    archived: bool = False
 
     @property
     def timed(self) -> bool:
@@ -88,24 +89,25 @@ def _messages(raw: bytearray, number: int) -> Iterator[Line]:
 
     Empty ones are left out.
     """
-    for part in raw.decode(errors="replace").split("\r"):
+    for part in filter(None, raw.decode(errors="replace").split("\r")):
         text = _CONTROL.sub("", part)
-        begin, kernel, speaker = skip_stamp(text)
-        printed = "" if kernel else None
+        stamp = read_stamp(text)
+        begin = stamp.end
+        printed = "" if stamp.kernel else None
         for time in _TIME.finditer(text, begin):
             if time.start() > begin:
-                yield _message(text[begin : time.start()], number, printed, speaker)
+                yield _message(text[begin : time.start()], number, printed, stamp)
             begin, printed = skip_tag(text, time.end()), time["time"]
         if begin < len(text):
-            yield _message(text[begin:], number, printed, speaker)
+            yield _message(text[begin:], number, printed, stamp)
 
 
-def _message(text: str, number: int, time: str | None, speaker: str | None) -> Line:
+def _message(text: str, number: int, time: str | None, stamp: Stamp) -> Line:
     if time is None:
         text = _LEVEL.sub("", text)
         if cut := _CUT_TIME.match(text):
             text, time = text[cut.end() :], ""
     caller = _CALLER.match(text)
     if caller is None:
-        return Line(number, text, speaker, time)
-    return Line(number, text[caller.end() :], caller["caller"], time)
+        return Line(number, text, stamp.caller, time, stamp.archived)
+    return Line(number, text[caller.end() :], caller["caller"], time, stamp.archived)

@@ -29,7 +29,8 @@ class ReportClass:
     line. ``joins_within`` is how many lines after an earlier marker this one is still the
     same report. ``end`` ends it at once. A ``timed`` row needs a line with printk's time:
     its words are a program's as well. One that ``explains`` is the message of a WARNING,
-    before its line (to 6.18) or behind it, and says better what it is.
+    before its line (to 6.18) or behind it, and says better what it is. One that ``replaces``
+    lists what earlier reports of its kind only counted.
     """
 
     kind: str
@@ -46,6 +47,7 @@ class ReportClass:
     detail: re.Pattern[str] | None = None
     timed: bool = False
     explains: bool = False
+    replaces: bool = False
 
     def render(self, groups: Mapping[str, str | None], function: str | None) -> str:
         """The title, without any address; ``function`` is the one at fault, if known."""

@@ -5,6 +5,7 @@ whose conftest.py takes :func:`collect_scenarios`. Under pytest-xdist the worker
 cells and the controller alone writes run.json.
 """
 
+from harness.plugin.cluster_hooks import pytest_runtest_makereport, pytest_runtestloop
 from harness.plugin.hooks import (
     pytest_addoption,
     pytest_cmdline_main,
@@ -24,5 +25,7 @@ __all__ = [
     "pytest_configure",
     "pytest_configure_node",
     "pytest_report_header",
+    "pytest_runtest_makereport",
+    "pytest_runtestloop",
     "pytest_sessionstart",
 ]

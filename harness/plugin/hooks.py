@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from harness.errors import InfrastructureError, UserError
 from harness.machine.process import orderly_termination
 from harness.plugin.crashed import CRASHED, crashed_cell
 from harness.plugin.items import CELL_PROPERTY, SETTINGS, USER_ERROR_PROPERTY, CellItem, SeriesItem
+from harness.plugin.live import LIVE_LINES, LiveLines, wants_live_lines
 from harness.plugin.settings import RUN_DIRECTORY_INPUT, Settings, add_options
 from harness.report.run_file import RunFile
 from harness.report.series_text import render_series_summary
@@ -124,6 +126,10 @@ class Recorder:
             if name == CELL_PROPERTY:
                 self._record(json.loads(str(value)))
 
+    def directory(self) -> Path | None:
+        """The run's folder, once a cell has begun."""
+        return None if self.run_file is None else self.run_file.path.parent
+
     def _record(self, cell: dict[str, Any]) -> None:
         if self.run_file is None:
             self.run_file = RunFile(self.settings.run_directory, self.settings.describe())
@@ -184,5 +190,9 @@ def _is_cell(nodeid: str) -> bool:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     if not hasattr(session.config, "workerinput"):
-        recorder = Recorder(session.config.stash[SETTINGS])
-        session.config.pluginmanager.register(recorder, "daxhound-recorder")
+        config = session.config
+        recorder = Recorder(config.stash[SETTINGS])
+        config.pluginmanager.register(recorder, "daxhound-recorder")
+        if wants_live_lines(config):
+            reporter = config.pluginmanager.getplugin("terminalreporter")
+            config.pluginmanager.register(LiveLines(recorder.directory, reporter), LIVE_LINES)

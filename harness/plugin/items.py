@@ -72,13 +72,19 @@ class CellItem(pytest.Item):
     def __init__(self, *, cell: Cell, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.cell = cell
+        self.seconds = 0.0
 
     @property
     def settings(self) -> Settings:
         return self.config.stash[SETTINGS]
 
+    def orders(self) -> tuple[Order, ...]:
+        """What the item will have run."""
+        return (Order(self.cell),)
+
     def runtest(self) -> None:
-        result = self.settings.runner.run(Order(self.cell))
+        (order,) = self.orders()
+        result = self.settings.runner.run(order)
         self.record(result)
         if result.verdict is Verdict.UNSUPPORTED:
             pytest.skip(f"unsupported: {result.reason}")
@@ -87,6 +93,7 @@ class CellItem(pytest.Item):
 
     def record(self, result: CellResult) -> None:
         """Have the controller write the result down."""
+        self.seconds += result.seconds
         where = {"file": self.file, "line": self.cell.line}
         entry = {**cell_to_json(result), **where, "reproduce": self.reproduce}
         self.user_properties.append((CELL_PROPERTY, json.dumps(entry)))
@@ -134,6 +141,10 @@ class SeriesItem(CellItem):
         super().__init__(**kwargs)
         self.before = before
         self.after = after
+
+    def orders(self) -> tuple[Order, ...]:
+        runner = self.settings.series_runner
+        return tuple(runner.order(self.cell, p) for p in (self.before, self.after))
 
     def runtest(self) -> None:
         both = self.settings.series_runner.run(self.cell, self.before, self.after)

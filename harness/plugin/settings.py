@@ -14,6 +14,11 @@ from harness.ignore import NOTHING_IGNORED, IgnoreList, load_ignore_list
 from harness.kernel.fragments import select_fragments
 from harness.kernel.spec import parse_kernel_spec
 from harness.pairs import FEWEST_PAIRS
+from harness.plugin.cluster_options import (
+    add_cluster_options,
+    check_cluster_options,
+    open_cluster,
+)
 from harness.plugin.progress import UncapturedProgress
 from harness.records import Intention
 from harness.report.results import open_run_directory
@@ -25,9 +30,13 @@ from harness.target import Target, load_targets, select_targets
 
 # Whatever runs guests is imported once one is to be run: collecting must not wait for it.
 if TYPE_CHECKING:
+    from harness.campaign.attempt import RunOptions
     from harness.campaign.cell import CellRunner
+    from harness.campaign.order import Runner
     from harness.campaign.pool import GuestPool
+    from harness.campaign.provide import Provider
     from harness.campaign.series import SeriesRunner
+    from harness.cluster.runner import ClusterRunner
 
 # How the controller of pytest-xdist tells its workers where results go.
 RUN_DIRECTORY_INPUT = "daxhound_run_directory"
@@ -114,6 +123,7 @@ def add_options(parser: pytest.Parser) -> None:
         type=Path,
         help="YAML list of known kernel reports, each with a reason (default: none)",
     )
+    add_cluster_options(group.addoption)
 
 
 @dataclass
@@ -137,6 +147,7 @@ class Settings:
     def read(cls, config: pytest.Config) -> Settings:
         """Raises UserError for options that cannot be meant."""
         parse_kernel_spec(config.getoption("--kernel"))
+        check_cluster_options(config)
         known = load_targets()
         selected = select_targets(config.getoption("--arch") or ["all"], known)
         series = _series(config)
@@ -168,28 +179,54 @@ class Settings:
         results = self.config.invocation_params.dir / "results"
         return open_run_directory(self.config.getoption("--results"), results)
 
+    @property
+    def runner(self) -> Runner:
+        """Runs cells, here or on a cluster."""
+        return self.cluster if self.config.getoption("--cluster") else self.local_runner
+
     @cached_property
-    def runner(self) -> CellRunner:
-        """Runs cells, each in a guest of its own."""
-        from harness.campaign.attempt import RunOptions
+    def local_runner(self) -> CellRunner:
+        """Runs cells, those that one guest can run in one guest."""
         from harness.campaign.cell import CellRunner
+
+        return CellRunner(self.provider, self.run_options, self.run_directory, self.pool)
+
+    @cached_property
+    def provider(self) -> Provider:
+        """Has kernels and images."""
         from harness.campaign.provide import Provider
 
-        provider = Provider(Store.default(), self.kernel, UncapturedProgress(self.config))
-        options = RunOptions(
+        return Provider(Store.default(), self.kernel, UncapturedProgress(self.config))
+
+    @property
+    def run_options(self) -> RunOptions:
+        from harness.campaign.attempt import RunOptions
+
+        return RunOptions(
             transport=self.config.getoption("--transport"),
             patience=self.config.getoption("--patience"),
             ignore=self.ignore,
         )
-        return CellRunner(provider, options, self.run_directory, self.pool)
+
+    @cached_property
+    def cluster(self) -> ClusterRunner:
+        """Runs cells on a cluster. Needs ``--cluster``; raises what ``open_cluster`` raises."""
+        return open_cluster(
+            self.config, self.provider, self.run_options, self.run_directory, self.guests
+        )
+
+    @property
+    def guests(self) -> int:
+        """How many guests are kept between two cells. A series takes turns on two."""
+        fresh: bool = self.config.getoption("--fresh")
+        return 0 if fresh else 1 if self.series is None else 2
 
     @cached_property
     def pool(self) -> GuestPool:
-        """Guests between two cells; closed by :meth:`close`. A series takes turns on two."""
+        """Guests between two cells; closed by :meth:`close`."""
         from harness.campaign.pool import GuestPool
 
-        fresh: bool = self.config.getoption("--fresh")
-        return GuestPool(0 if fresh else 1 if self.series is None else 2)
+        return GuestPool(self.guests)
 
     @cached_property
     def series_runner(self) -> SeriesRunner:
@@ -199,12 +236,16 @@ class Settings:
         from harness.campaign.kept import KeptRunner
         from harness.campaign.series import SeriesRunner
 
-        kept = KeptRunner(self.runner, fresh=self.config.getoption("--fresh"))
         timings: int = self.config.getoption("--timings")
-        return SeriesRunner(kept, self.series, timings, self.intentions)
+        runner = self.runner
+        if not self.config.getoption("--cluster"):  # what is kept is this host's QEMU's
+            runner = KeptRunner(self.local_runner, fresh=self.config.getoption("--fresh"))
+        return SeriesRunner(runner, self.series, timings, self.intentions)
 
     def close(self) -> None:
-        """End what still waits for a cell."""
+        """End what still waits for a cell, and what runs elsewhere."""
+        if "cluster" in self.__dict__:
+            self.cluster.close()
         if "pool" in self.__dict__:
             self.pool.close()
 

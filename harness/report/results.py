@@ -28,6 +28,7 @@ from harness.records import (
     Rule,
     StepResult,
 )
+from harness.report.running import RunningNote
 
 SCHEMA: Final = 1
 RUN_FILE = "run.json"
@@ -81,11 +82,13 @@ def host_errors(path: Path) -> Iterator[None]:
 class CellFolder:
     """One cell's files: console.log, steps.jsonl, qemu.json, dmesg.txt, config.
 
-    Every method raises InfrastructureError where the disk takes nothing more.
+    ``running`` says what happens, for whoever watches. Every method raises
+    InfrastructureError where the disk takes nothing more.
     """
 
     def __init__(self, run_directory: Path, cell_id: str) -> None:
         self.path = run_directory / folder_name(cell_id)
+        self.running = RunningNote(run_directory, cell_id.partition("::")[2], self.path.name)
         with host_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         self.attempt(1)

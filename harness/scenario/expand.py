@@ -1,8 +1,8 @@
 """Scenarios times parameters times targets: the cells of a run.
 
 ``page``, ``pmd`` and ``pud`` stand for the target's own sizes wherever a size may stand,
-and ``$name`` for a parameter. A target that cannot have pmem gives one cell a scenario,
-whatever the parameters: its absence is what is checked.
+and ``$name`` for a parameter. A target that cannot have the layout's pmem or soft-reserved
+memory gives one cell a scenario, whatever the parameters: its absence is what is checked.
 """
 
 from __future__ import annotations
@@ -62,7 +62,12 @@ class Cell:
     @property
     def guest(self) -> tuple[object, ...]:
         """Equal for cells that one guest can run."""
-        return self.target.name, self.config, self.layout
+        return self.target.name, self.config, self.layout, self.programs
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """Programs that the guest must have beside those of every guest, sorted."""
+        return tuple(sorted({name for step in self.steps for name in step.programs}))
 
 
 def expand(
@@ -102,11 +107,18 @@ def _named_targets(scenario: Scenario) -> tuple[str, ...] | None:
 
 def _combinations(scenario: Scenario, target: Target) -> Iterator[dict[str, Template]]:
     parameters = scenario.body.parameters
-    if target.pmem is None and scenario.body.layout.pmem:
+    if _lacks_memory(target, scenario):
         yield {name: values[0] for name, values in parameters.items()}
         return
     for values in itertools.product(*parameters.values()):
         yield dict(zip(parameters, values, strict=True))
+
+
+def _lacks_memory(target: Target, scenario: Scenario) -> bool:
+    """Whether the target cannot have a kind of memory that the layout wants."""
+    layout = scenario.body.layout
+    no_pmem = target.pmem is None and bool(layout.pmem)
+    return no_pmem or (target.soft_reserved is None and bool(layout.soft_reserved))
 
 
 def _cell(
@@ -135,7 +147,7 @@ def name_config(config: Iterable[str]) -> str:
 
 
 def _label(scenario: Scenario, target: Target, reader: _Substitution) -> str:
-    if target.pmem is None and scenario.body.layout.pmem:
+    if _lacks_memory(target, scenario):
         return target.name
     words = [_word(reader.size_word(value)) for value in reader.parameters.values()]
     return "-".join([target.name, *words])

@@ -9,14 +9,13 @@ all. Sources: QEMU hw/ppc/spapr_nvdimm.c (size, label, uuid), hw/mem/memory-devi
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeAlias
 
 from harness.records import Layout, PmemDevice
+from harness.scenario.layout_reader import LayoutReader, Resolve
 from harness.scenario.schema import LayoutTemplate, PmemTemplate, Template
+from harness.scenario.soft_reserved import resolve_soft_reserved
 from harness.target import PmemMachine, Target
-from harness.units import align_down, align_up, format_size, parse_size
+from harness.units import align_up, format_size
 from harness.yaml_document import Document, Location
 
 GIB = 1 << 30
@@ -26,50 +25,35 @@ MOST_NODES = 8
 
 _NAMESPACE = uuid.UUID("9b2d9e0c-8d0e-4c1e-9f57-0c6a51a0d2f1")
 
-Resolve: TypeAlias = Callable[[Template, Location], Template]
-
-
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """The document that fields come from, so that every refusal can point at its line."""
-
-    document: Document
-    resolve: Resolve
-
-    def size(self, value: Template, at: Location) -> int:
-        resolved = self.resolve(value, at)
-        try:
-            return parse_size(resolved)
-        except ValueError as exc:
-            raise self.document.error(at, str(exc)) from exc
-
-    def multiple(self, value: Template, granule: int, why: str, at: Location) -> int:
-        size = self.size(value, at)
-        if size > 0 and size % granule == 0:
-            return size
-        near = max(granule, align_down(size, granule))
-        above = align_up(size, granule)
-        hint = (
-            format_size(near) if near == above else f"{format_size(near)} or {format_size(above)}"
-        )
-        given = format_size(size)
-        raise self.document.error(at, f"{given} is not a multiple of {why}", hint or None)
-
 
 def resolve_layout(
     template: LayoutTemplate, target: Target, document: Document, resolve: Resolve
 ) -> Layout:
     """The layout with every size and address filled in. Raises UserError with line and field.
 
-    ``resolve`` puts parameters in. A target without pmem gets none: the model then says
-    what is missing and why.
+    ``resolve`` puts parameters in. A target without pmem, or without soft-reserved memory,
+    gets none: the model then says what is missing and why.
     """
-    reader = _Reader(document, resolve)
+    reader = LayoutReader(document, resolve)
     nodes = _nodes(reader, template, target)
     ram = sum(nodes) if nodes else _ram(reader, template.ram or PLAIN_RAM, target)
-    if target.pmem is None:
-        return Layout(ram, template.cpus, nodes=nodes)
-    machine = target.pmem
+    set_aside = resolve_soft_reserved(reader, template, target, ram)
+    devices = _pmem(reader, template, target, ram, nodes)
+    idle = template.region_idle and bool(set_aside)
+    return Layout(ram, template.cpus, devices, nodes, set_aside, idle)
+
+
+def _pmem(
+    reader: LayoutReader,
+    template: LayoutTemplate,
+    target: Target,
+    ram: int,
+    nodes: tuple[int, ...],
+) -> tuple[PmemDevice, ...]:
+    """Every device, moved up where the machine does so with all of them."""
+    machine, document = target.pmem, reader.document
+    if machine is None:
+        return ()
     if len(template.pmem) > machine.max_devices:
         message = f"{len(template.pmem)} devices; {target.name} takes {machine.max_devices}"
         raise document.error(("layout", "pmem", machine.max_devices), message)
@@ -79,11 +63,11 @@ def resolve_layout(
     moved = machine.moved
     if moved and any(device.start + device.size_bytes > moved.above for device in devices):
         devices = _place(reader, template, target, machine, moved.to)
-    return Layout(ram, template.cpus, tuple(devices), nodes)
+    return tuple(devices)
 
 
 def _place(
-    reader: _Reader, template: LayoutTemplate, target: Target, machine: PmemMachine, first: int
+    reader: LayoutReader, template: LayoutTemplate, target: Target, machine: PmemMachine, first: int
 ) -> list[PmemDevice]:
     """Every device, from ``first`` on where it names no address of its own."""
     devices: list[PmemDevice] = []
@@ -95,13 +79,13 @@ def _place(
     return devices
 
 
-def _ram(reader: _Reader, value: Template, target: Target) -> int:
+def _ram(reader: LayoutReader, value: Template, target: Target) -> int:
     granule = target.qemu.ram_granule
     why = f"{format_size(granule)}, which {target.name} wants of RAM"
     return reader.multiple(value, granule, why, ("layout", "ram"))
 
 
-def _nodes(reader: _Reader, template: LayoutTemplate, target: Target) -> tuple[int, ...]:
+def _nodes(reader: LayoutReader, template: LayoutTemplate, target: Target) -> tuple[int, ...]:
     """RAM of each node. QEMU adds it up itself, and s390x machines know no nodes at all."""
     if not template.nodes:
         return ()
@@ -146,7 +130,7 @@ def first_address(target: Target, machine: PmemMachine, ram_bytes: int) -> int:
 
 
 def _device(
-    reader: _Reader,
+    reader: LayoutReader,
     target: Target,
     machine: PmemMachine,
     template: PmemTemplate,

@@ -9,18 +9,18 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 import pydantic
 
-from harness.scenario.step import Index, PositiveSize, Step
+from harness.scenario.step import DeviceStep, Index, PositiveSize, Step
 from harness.target import Size
 
 Sharing: TypeAlias = Literal["shared", "private", "sync"]
 DaxMemory: TypeAlias = Literal["devdax", "fsdax"]
 
 
-class MappingStep(Step):
+class MappingStep(DeviceStep):
     """What steps that map memory have in common.
 
     ``size`` and ``offset`` are bytes, of the mapping and of its start in the device or
-    file; ``region`` is where that lives. ``sharing`` sync is MAP_SHARED_VALIDATE with
+    file; ``region`` or ``device`` is where that lives. ``sharing`` sync is MAP_SHARED_VALIDATE with
     MAP_SYNC; ``anon`` memory is private, whatever it says. ``advice`` is madvise's.
     """
 
@@ -30,7 +30,6 @@ class MappingStep(Step):
     sharing: Sharing = "shared"
     access: Literal["read", "write"] = "read"
     advice: Literal["none", "huge", "nohuge"] = "none"
-    region: Index = 0
 
 
 class Fault(MappingStep):
@@ -76,7 +75,7 @@ class Mmap(MappingStep):
     repeats: Annotated[int, pydantic.Field(ge=1, le=64)] = 1
 
 
-class PageMetadata(Step):
+class PageMetadata(DeviceStep):
     """``gup_test -c``: what dump_page() says of pages while the whole mapping is held.
 
     ``pages`` are numbers of base pages in the mapping of ``size`` bytes, which is shared
@@ -94,10 +93,9 @@ class PageMetadata(Step):
     size: PositiveSize = 64 << 20
     pages: Annotated[tuple[Index, ...], pydantic.Field(min_length=1, max_length=8)] = (0,)
     pin: bool = False
-    region: Index = 0
 
 
-class HwPoison(Step):
+class HwPoison(DeviceStep):
     """Poison one page of a device-dax that two processes have mapped and touched.
 
     ``offset`` is the page's, in bytes. Through ``madvise`` a child of the first process
@@ -118,7 +116,6 @@ class HwPoison(Step):
     size: PositiveSize = 64 << 20
     offset: Annotated[Size, pydantic.Field(ge=0)] = 0
     early: bool = False
-    region: Index = 0
 
 
 MAPPING_STEPS: tuple[type[Step], ...] = (Fault, Mmap, PageMetadata, HwPoison)

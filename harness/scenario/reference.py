@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from harness.scenario.find import SCENARIOS_DIR
 from harness.scenario.schema import Scenario, load_scenarios
-from harness.scenario.step import Step
+from harness.scenario.step import DaxName, Step
 from harness.scenario.steps import STEPS
 from harness.units import format_size
 
@@ -78,6 +78,8 @@ def _type(annotation: Any, metadata: tuple[Any, ...]) -> str:
         return _type(inner, metadata)
     if origin is tuple:
         return f"a list: {_type(get_args(annotation)[0], ())}"
+    if annotation is DaxName:
+        return "a device such as `dax0.1`"
     if any(isinstance(item, pydantic.BeforeValidator) for item in metadata):
         return "a size"
     return {bool: "`true`, `false`", int: "a number", str: "text"}[annotation]

@@ -26,13 +26,26 @@ class PmemTemplate(Record):
     node: int | None = pydantic.Field(default=None, ge=0)
 
 
+class SoftReservedTemplate(Record):
+    """A part of ``ram`` that the kernel is told to set aside: ``size``, and ``at`` its start."""
+
+    size: Template
+    at: Template | None = None
+
+
 class LayoutTemplate(Record):
-    """The guest's memory: ``ram``, or the RAM of each of its ``nodes``; pmem devices; CPUs."""
+    """The guest's memory: ``ram``, or the RAM of each of its ``nodes``; pmem devices; CPUs.
+
+    Of that RAM ``soft_reserved`` is set aside. ``region_idle`` asks the kernel to leave its
+    regions without a device.
+    """
 
     ram: Template | None = None
     nodes: tuple[Template, ...] = ()
     cpus: int = pydantic.Field(default=2, ge=1, le=8)
     pmem: tuple[PmemTemplate, ...] = ()
+    soft_reserved: tuple[SoftReservedTemplate, ...] = ()
+    region_idle: bool = False
 
 
 class ScenarioDocument(Record):

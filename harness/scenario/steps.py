@@ -3,7 +3,8 @@
 A step is data. The guest side does it (``harness/guest/steps``), the model predicts it
 (``harness/model``), and neither knows the other: the names of the values that a step
 shows, listed under "Shows" in its docstring, are all that they share. Regions are counted
-by ascending physical address, from 0. Steps about mappings are in ``mapping_steps.py``.
+by ascending physical address, from 0. Steps on one subject have a file of their own beside
+this one: mappings, devices of soft-reserved memory, RDMA, the order of life.
 """
 
 from __future__ import annotations
@@ -12,17 +13,32 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 import pydantic
 
+from harness.scenario.dax_steps import (
+    DAX_STEPS,
+    CreateDevice,
+    DaxRegions,
+    DestroyDevice,
+    ResizeDevice,
+)
 from harness.scenario.kconfig_step import Kconfig
+from harness.scenario.life_steps import LIFE_STEPS, PowerCycle, TakeAway
 from harness.scenario.mapping_steps import MAPPING_STEPS, Fault, HwPoison, Mmap, PageMetadata
-from harness.scenario.step import Index, PositiveSize, Step
+from harness.scenario.rdma_steps import RDMA_STEPS, RdmaRegister
+from harness.scenario.step import DeviceStep, Index, PositiveSize, Step
 
 __all__ = [
+    "ABSENCE",
     "STEPS",
     "Churn",
+    "CreateDevice",
     "CreateNamespace",
+    "DataMemory",
+    "DaxRegions",
+    "DestroyDevice",
     "DestroyNamespaces",
     "Fault",
     "Filesystem",
+    "FilesystemType",
     "GupCommand",
     "GupTest",
     "HwPoison",
@@ -32,9 +48,14 @@ __all__ = [
     "Mmap",
     "Mode",
     "PageMetadata",
+    "PowerCycle",
+    "RdmaRegister",
+    "ReadBack",
     "ReconfigureDevice",
     "Regions",
+    "ResizeDevice",
     "Step",
+    "TakeAway",
     "WriteRead",
 ]
 
@@ -42,6 +63,8 @@ Mode: TypeAlias = Literal["raw", "sector", "fsdax", "devdax"]
 Map: TypeAlias = Literal["mem", "dev"]
 GupCommand: TypeAlias = Literal["get-fast", "get", "pin-fast", "pin", "longterm"]
 Memory: TypeAlias = Literal["anon", "thp", "hugetlb", "shmem", "devdax", "fsdax"]
+FilesystemType: TypeAlias = Literal["ext4", "xfs"]
+DataMemory: TypeAlias = Literal["block", "fsdax", "devdax"]
 
 
 class Features(Step):
@@ -132,11 +155,12 @@ class DestroyNamespaces(Step):
     region: Index = 0
 
 
-class ReconfigureDevice(Step):
-    """``daxctl reconfigure-device`` on the region's devdax device: RAM, or a device again.
+class ReconfigureDevice(DeviceStep):
+    """``daxctl reconfigure-device`` on a devdax device: RAM, or a device again.
 
-    As ``system-ram`` its memory is hotplugged by the kmem driver, and nothing else can be
-    done with the region until it is ``devdax`` again.
+    It is the pmem ``region``'s, or the ``device`` that is named. As ``system-ram`` its memory
+    is hotplugged by the kmem driver, and nothing else can be done with it until it is
+    ``devdax`` again.
 
     Shows ``outcome`` (``reconfigured``, ``refused`` with ``errno`` and ``message``, or
     ``no-device``), ``mode``, ``target_node`` (the memory node), ``added_bytes`` (by which
@@ -146,15 +170,14 @@ class ReconfigureDevice(Step):
 
     kind: ClassVar[str] = "reconfigure-device"
     mode: Literal["system-ram", "devdax"]
-    region: Index = 0
 
 
-class GupTest(Step):
+class GupTest(DeviceStep):
     """The kernel's ``gup_test`` on one kind of memory.
 
     ``size`` is bytes (whole MiB); ``pages_per_call`` is gup_test's -n. ``shared`` maps
-    with MAP_SHARED; ``huge`` false asks for MADV_NOHUGEPAGE. ``region`` is where the
-    devdax or fsdax memory lives. ``anon`` and ``thp`` are private, whatever ``shared``.
+    with MAP_SHARED; ``huge`` false asks for MADV_NOHUGEPAGE. ``region`` or ``device`` is
+    where the devdax or fsdax memory lives. ``anon`` and ``thp`` are private, whatever ``shared``.
     gup_test touches all that it maps, and dies of what is not there; with ``touch`` false
     (devdax and fsdax alone) daxprobe makes its ioctl on memory that GUP is left to fault in.
 
@@ -177,36 +200,50 @@ class GupTest(Step):
     huge: bool = True
     repeats: Annotated[int, pydantic.Field(ge=1, le=100)] = 1
     touch: bool = True
-    region: Index = 0
 
 
 class Filesystem(Step):
     """Make a file system on the region's block device and mount it with ``-o dax``.
 
     A file of ``file_size`` bytes is written there for later steps to map. The block size
-    is the guest's page size, which DAX needs.
+    is the guest's page size, which DAX needs. ``make`` false mounts what an earlier step made.
 
     Shows ``outcome`` (``mounted`` or ``refused``), ``dax`` (whether the file is mapped
     directly: the mount's option), ``block_bytes`` and ``file_bytes``.
     """
 
     kind: ClassVar[str] = "filesystem"
-    type: Literal["ext4", "xfs"]
+    type: FilesystemType
     region: Index = 0
     file_size: PositiveSize = 64 << 20
+    make: bool = True
 
 
 class WriteRead(Step):
-    """Write a pattern to the region's block device, drop caches, and read it back.
+    """Write a pattern to the region's memory, drop caches, and read it back.
 
-    ``size`` is bytes, from the start of the device.
+    ``size`` is bytes, from the start of the memory: the ``block`` device, which is written to
+    as such, or the DAX file or device-dax, which are mapped.
 
-    Shows ``outcome`` (``identical``, ``differs`` or ``refused``) and ``bytes``.
+    Shows ``outcome`` (``identical``, ``differs``, ``refused``, or ``no-device`` where there is
+    nothing to map) and ``bytes``.
     """
 
     kind: ClassVar[str] = "write-read"
+    memory: DataMemory = "block"
     region: Index = 0
     size: PositiveSize = 8 << 20
+
+
+class ReadBack(WriteRead):
+    """Read what the last ``write-read`` with the same fields wrote, and write nothing.
+
+    Between the two no step may write to the memory itself, or take it away.
+
+    Shows what ``write-read`` does.
+    """
+
+    kind: ClassVar[str] = "read-back"
 
 
 _KINDS: tuple[type[Step], ...] = (
@@ -221,6 +258,13 @@ _KINDS: tuple[type[Step], ...] = (
     GupTest,
     Filesystem,
     WriteRead,
+    ReadBack,
     *MAPPING_STEPS,
+    *LIFE_STEPS,
+    *RDMA_STEPS,
+    *DAX_STEPS,
 )
 STEPS: dict[str, type[Step]] = {step.kind: step for step in _KINDS}
+
+ABSENCE: tuple[Step, ...] = (Regions(), DaxRegions())
+"""What a guest is asked instead, where it cannot have what some step needs."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from harness.observe.console import ConsoleReader
 from harness.records import KernelReport
 from harness.triage.mail import console_of_mail, is_mail
+from harness.triage.wrapped import unwrap
 
 # arch/*/kernel: how each prints its registers.
 _ARCHES = (
@@ -51,7 +52,7 @@ class Finding:
 def find_reports(data: bytes) -> tuple[Finding, ...]:
     """Every report of a console or of a mail that quotes one, in order."""
     quoted = is_mail(data)
-    text = console_of_mail(data) if quoted else data
+    text = console_of_mail(data) if quoted else unwrap(data)
     reader = ConsoleReader(quoted=quoted)
     reader.feed(text)
     reader.close()

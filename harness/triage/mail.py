@@ -28,6 +28,9 @@ _BROKEN = re.compile(
 _REST = re.compile(r"^\s*(?:\w[\w.$]*\+0x[0-9a-f]+/0x|(?:0x)?[0-9a-f]{8,16}\b|\w+=|MMU)")
 _TIME = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d{6}\]")
 
+# Mailers break lines at 72 to 80 characters, and a word that fits no more goes to the next.
+_WRAPPED = 56
+
 # RFC 5322, 2.1.1: what is longer had its lines taken away on the way.
 _LONGEST_LINE = 998
 _LINE_STARTS = re.compile(
@@ -86,11 +89,26 @@ def _join(lines: list[str]) -> list[str]:
     """Broken lines made whole; an empty line stands where the rest of one was."""
     joined: list[str] = []
     whole = 0
-    for line in lines:
-        if joined and _BROKEN.search(joined[whole]) and _REST.match(line) and not _TIME.match(line):
+    timed = [_TIME.match(line) is not None for line in lines]
+    for number, line in enumerate(lines):
+        if (
+            joined
+            and not timed[number]
+            and _is_rest(joined[whole], line, timed[whole : number + 4])
+        ):
             joined[whole] = f"{joined[whole].rstrip()} {line.strip()}"
             joined.append("")
         else:
             whole = len(joined)
             joined.append(line)
     return joined
+
+
+def _is_rest(begun: str, line: str, timed: list[bool]) -> bool:
+    """Whether a line without a time ends the one before, by its words or as all others have one.
+
+    ``timed`` tells of the lines from the begun one to some after this one.
+    """
+    if _BROKEN.search(begun) and _REST.match(line):
+        return True
+    return timed[0] and any(timed[1:]) and len(begun) >= _WRAPPED and line.strip() != ""

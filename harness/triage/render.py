@@ -81,7 +81,11 @@ def _layout(suggestion: Suggestion) -> str:
     devices = [
         f"pmem of {format_size(device.size_bytes)} at {device.start:#x}" for device in layout.pmem
     ]
-    return ", ".join([f"{format_size(layout.ram_bytes)} of RAM", *devices])
+    set_aside = [
+        f"{format_size(part.size_bytes)} of it set aside at {part.start:#x}"
+        for part in layout.soft_reserved
+    ]
+    return ", ".join([f"{format_size(layout.ram_bytes)} of RAM", *set_aside, *devices])
 
 
 def _command(suggestion: Suggestion) -> str:

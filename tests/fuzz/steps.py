@@ -47,10 +47,10 @@ def _namespace(rng: random.Random, target: Target, region_bytes: int) -> Words:
         fields["map"] = rng.choice(("mem", "mem", "mem", "dev") if few else ("mem", "dev"))
         if rng.random() < 0.8:
             fields["align"] = _align(rng, target)
-    elif mode == "sector":
+    if mode == "sector":
         fields["sector_size"] = rng.choice(_SECTORS)
-    elif rng.random() < 0.3:
-        fields["sector_size"] = rng.choice((512, 4096))
+    elif rng.random() < 0.1:
+        fields["sector_size"] = rng.choice((512, 4096, 4096, 4160))
     if rng.random() < 0.75:
         fields["size"] = _size(rng, region_bytes, fields.get("align", UNIT))
     return fields

@@ -35,9 +35,13 @@ class Believing(Provider):
     probes: Mapping[str, Scalar]
 
     def provide(
-        self, target: Target, config: tuple[str, ...] = (), patches: Sequence[Patch] = ()
+        self,
+        target: Target,
+        config: tuple[str, ...] = (),
+        patches: Sequence[Patch] = (),
+        programs: Sequence[str] = (),
     ) -> Provisions:
-        found = super().provide(target, config, patches)
+        found = super().provide(target, config, patches, programs)
         facts = replace(found.kernel.facts, probes={**found.kernel.facts.probes, **self.probes})
         return replace(found, kernel=replace(found.kernel, facts=facts))
 

@@ -101,3 +101,18 @@ def test_a_failure_of_the_used_guest_alone_is_no_finding(
     assert result.verdict is Verdict.OK
     assert "after 1 other cell in one guest it was a mismatch" in result.note
     assert (tmp_path / folder_name(result.id) / "steps-attempt1.jsonl").exists()
+
+
+def test_a_guest_that_was_switched_off_is_not_handed_on(
+    provider: Provider, pool: GuestPool, tmp_path: Path
+) -> None:
+    (cell,) = cells_of("step-power-cycle", 1)
+    for name in ("first", "second"):
+        folder = tmp_path / name
+        folder.mkdir()
+        result = CellRunner(provider, RunOptions(), folder, pool).run(Order(cell))
+        assert result.verdict is Verdict.OK
+        assert told(folder, result) == []
+        log = (folder / folder_name(result.id) / "console.log").read_bytes()
+        assert log.count(b"Linux version") == 2
+        assert log.index(b"Linux version") < log.index(b"daxhound: power cut")

@@ -21,7 +21,8 @@ from harness.report.results import new_run_directory
 from harness.store import Store
 from tests.teeth.replay import SCENARIOS, Difference, Recording, load_recordings
 from tests.teeth.values import MISTAKES, Said
-from tests.teeth.variants import BEYOND_GUESTS, VARIANTS, Variant
+from tests.teeth.variants import BEYOND_GUESTS, VARIANTS
+from tests.teeth.wrong import Variant
 
 
 def main() -> int:

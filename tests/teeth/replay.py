@@ -16,7 +16,7 @@ from harness.model import Machine, Model
 from harness.records import KernelFacts, Observation, Prediction
 from harness.scenario.expand import Cell, expand
 from harness.scenario.schema import load_scenarios
-from harness.scenario.steps import Regions, Step
+from harness.scenario.steps import ABSENCE, Step
 from harness.target import load_targets
 
 _SHOWN = ("ok", "unsupported", "mismatch")
@@ -105,7 +105,7 @@ def load_recordings(results: Path, provider: Provider) -> list[Recording]:
         absent = entry["verdict"] == "unsupported" and [o.step for o in observations[1:]] != [
             step.kind for step in cell.steps
         ]
-        steps = (Regions(),) if absent else cell.steps
+        steps = ABSENCE if absent else cell.steps
         recordings.append(Recording.of(cell, _facts(cell, provider), steps, observations))
     return recordings
 

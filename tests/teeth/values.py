@@ -153,4 +153,12 @@ MISTAKES = (
     Said("a poisoned page is lost", "poison.retouch", opposite),
     Said("nothing is recovered", "poison.recovered", instead("dax page: Recovered", "Failed")),
     Said("kmem keeps a block", "kmem.returned", plus(MIB)),
+    Said("no memory is registered", "rdma.registered", instead("registered", "refused")),
+    Said("half of the pages are pinned", "rdma.pins", halved),
+    Said("nobody is charged for pins", "rdma.accounted", always(0)),
+    Said("RDMA ends in an error", "rdma.data", instead("success", "local protection error")),
+    Said("a page stays pinned", "rdma.nothing-left", plus(1)),
+    Said("registering nothing is EINVAL", "rdma.not-there", instead("EFAULT", "EINVAL")),
+    Said("a device on no node is ENODEV", "kmem.no-node", instead("EINVAL", "ENODEV")),
+    Said("what a region has not is ENOMEM", "dyn.no-space", instead("ENOSPC", "ENOMEM")),
 )

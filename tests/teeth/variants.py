@@ -5,16 +5,16 @@ A rule that no variant and no guest can tell from another is listed with the rea
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 from unittest import mock
 
 from harness.gates import Gate
-from harness.model import geometry, identity, kmem, memmap, namespace, ndctl, vmemmap_ram
+from harness.model import geometry, identity, kmem, memmap, namespace, ndctl, rdma, vmemmap_ram
 from harness.model.machine import Machine
+from tests.teeth.dax_variants import DAX_VARIANTS
+from tests.teeth.life import LIFE_VARIANTS
 from tests.teeth.wrong import (
+    Variant,
     around,
     as_fsdax,
     attribute,
@@ -33,15 +33,6 @@ from tests.teeth.wrong import (
 )
 
 MIB = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Variant:
-    """One mistake: what is wrong, the rules whose values it breaks, and how to make it."""
-
-    mistake: str
-    rules: tuple[str, ...]
-    apply: Callable[[], AbstractContextManager[Any]]
 
 
 VARIANTS = (
@@ -289,6 +280,25 @@ VARIANTS = (
         ("defect.folio-head", "defect.radix-compounds", "defect.section-compounds"),
         lambda: mock.patch("harness.model.complaints.of_holding", return_value=()),
     ),
+    *LIFE_VARIANTS,
+    Variant(
+        "a memory region may have any size",
+        ("defect.rxe-page-list",),
+        lambda: mock.patch("harness.model.complaints.of_registering", return_value=()),
+    ),
+    Variant(
+        "the other kernels know of persistent flushes",
+        ("rdma.persistent", "rdma.persistent-unknown"),
+        attribute(
+            "rdma_knows_persistence", lambda m: not m.probe("rdma_persistent_access", since=(6, 2))
+        ),
+    ),
+    Variant(
+        "papr_scm marks its memory as persistent, NFIT's driver does not",
+        ("rdma.persistent",),
+        instead(rdma, "POWERPC", frozenset({"x86", "arm64"})),
+    ),
+    *DAX_VARIANTS,
 )
 
 # What no guest of ours can show to be wrong.

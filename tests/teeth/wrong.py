@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
 
@@ -17,6 +17,15 @@ from harness.model.state import Namespace
 from harness.model.vmemmap_ram import Taken
 from harness.records import Expected, PmemDevice
 from harness.scenario.steps import CreateNamespace
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One mistake: what is wrong, the rules whose values it breaks, and how to make it."""
+
+    mistake: str
+    rules: tuple[str, ...]
+    apply: Callable[[], AbstractContextManager[Any]]
 
 
 def attribute(name: str, wrong: Callable[[Machine], Any]) -> Callable[[], Any]:

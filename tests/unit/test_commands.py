@@ -86,8 +86,14 @@ class Kernels:
 
     broken: str
 
-    def provide(self, target: Any, config: tuple[str, ...], patches: tuple[Any, ...]) -> Any:
-        assert config == ()
+    def provide(
+        self,
+        target: Any,
+        config: tuple[str, ...],
+        patches: tuple[Any, ...],
+        programs: tuple[str, ...],
+    ) -> Any:
+        assert (config, programs) == ((), ())
         if target.name == self.broken:
             raise KernelFailure("mm/memremap.c:1: error")
         release = f"6.1-{target.name}-{len(patches)}"

@@ -10,8 +10,15 @@ from pathlib import Path
 import pytest
 
 from harness.errors import InfrastructureError
-from harness.image.daxprobe import SOURCE, provide_daxprobe
-from harness.observe.daxprobe import ProbeReplies, code_name, integer, parse_replies, signal_name
+from harness.image.programs import SOURCES, provide_daxprobe
+from harness.observe.daxprobe import (
+    ProbeReplies,
+    code_name,
+    errno_name,
+    integer,
+    parse_replies,
+    signal_name,
+)
 from harness.store import Store
 from harness.target import load_targets
 
@@ -22,8 +29,8 @@ PAGE = mmap.PAGESIZE
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("daxprobe") / "daxprobe"
-    command = [COMPILER, "-O2", "-Wall", "-Wextra", "-Werror", "-o", str(path), str(SOURCE)]
-    subprocess.run(command, check=True)
+    command = [COMPILER, "-O2", "-Wall", "-Wextra", "-Werror", "-o", str(path)]
+    subprocess.run([*command, str(SOURCES / "daxprobe.c")], check=True)
     return path
 
 
@@ -113,6 +120,13 @@ def test_nonsense_is_said_to_be(program: Path, operations: list[str]) -> None:
     ran = subprocess.run([program, *operations], capture_output=True, text=True, check=False)
     assert ran.returncode == 2
     assert ran.stderr.startswith("daxprobe: ")
+
+
+@pytest.mark.parametrize(
+    ("number", "name"), [(0, None), (95, "EOPNOTSUPP"), (14, "EFAULT"), (4095, "4095")]
+)
+def test_a_refusal_has_its_name_in_linux(number: int, name: str | None) -> None:
+    assert errno_name({"op": "map", "errno": number}) == name
 
 
 @pytest.mark.parametrize("text", ["Segmentation fault\n", "{}\n", "[1]\n", '{"op": "map", "er'])

@@ -35,7 +35,12 @@ TARGETS = load_targets()
 RECORDINGS = Path(__file__).parent.parent / "data" / "steps"
 RECORDED: list[dict[str, Any]] = [
     answer
-    for name in ("ppc64-hash-6.1.json", "ppc64-hash-6.1-memory.json", "ppc64-hash-6.1-kmem.json")
+    for name in (
+        "ppc64-hash-6.1.json",
+        "ppc64-hash-6.1-memory.json",
+        "ppc64-hash-6.1-kmem.json",
+        "ppc64-hash-6.1-life.json",
+    )
     for answer in json.loads((RECORDINGS / name).read_text())
 ]
 SH = shutil.which("dash") or "/bin/sh"
@@ -111,6 +116,9 @@ def test_recordings_show_every_outcome() -> None:
         ("filesystem", "refused"),
         ("write-read", "identical"),
         ("write-read", "refused"),
+        ("read-back", "identical"),
+        ("take-away", "taken"),
+        ("take-away", "refused"),
     }
 
 

@@ -51,8 +51,8 @@ def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarIn
 
 
 def contents_of(**changes: object) -> GuestContents:
-    fields = {"suite": "s", "packages": (), "skip": (), "programs": (), "files": ()}
-    return GuestContents.model_validate({**fields, "busybox": (), **changes})
+    lists = ("packages", "skip", "programs", "files", "busybox", "libraries")
+    return GuestContents.model_validate({"suite": "s", **dict.fromkeys(lists, ()), **changes})
 
 
 def tree_of(*members: tarfile.TarInfo | tuple[str, bytes]) -> dict[str, cpio.Entry]:

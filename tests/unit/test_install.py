@@ -71,6 +71,11 @@ def test_every_file_of_the_package_is_there(installed: Path) -> None:
     assert kept == {path for path in _files(packages) if path.parts[0] != "data"}
 
 
+def test_the_manual_page_is_where_man_looks(installed: Path) -> None:
+    page = installed.parent / "share/man/man1/daxhound.1"
+    assert page.read_bytes() == (shipped("qemu").parent / "docs/daxhound.1").read_bytes()
+
+
 def test_commands_work_outside_of_a_checkout(installed: Path, tmp_path: Path) -> None:
     assert "ppc64-hash" in run(installed, tmp_path, "daxhound", "targets")
     words = ("predict", "devdax-map-mem", "--arch", "ppc64-hash", "--json")

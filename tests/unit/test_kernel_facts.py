@@ -182,6 +182,18 @@ def test_kernels_before_the_predicate_ask_nobody_or_have_no_optimisation(tmp_pat
             "size = (size + hp_size - 1) & ~(hp_size - 1);",
         ),
         (
+            "rdma_persistent_access",
+            "include/rdma/ib_verbs.h",
+            "IB_ACCESS_HUGETLB = IB_UVERBS_ACCESS_HUGETLB,",
+            "IB_ACCESS_FLUSH_PERSISTENT = IB_UVERBS_ACCESS_FLUSH_PERSISTENT,",
+        ),
+        (
+            "rxe_page_list_fits",
+            "drivers/infiniband/sw/rxe/rxe_mr.c",
+            "mr->page_info = kcalloc(num_pages, sizeof(struct rxe_mr_page),",
+            "mr->page_info = kvcalloc(num_pages, sizeof(struct rxe_mr_page),",
+        ),
+        (
             "powerpc_block_of_nodes",
             "arch/powerpc/mm/init_64.c",
             "unsigned long memory_block_size_bytes(void)",
@@ -338,3 +350,11 @@ def test_a_saved_command_is_the_compiler_and_its_flags() -> None:
     assert parse_saved_command(saved) == (
         *("ccache", "gcc", "-I./include", '-DTEXT="a b"', "-DHASH=#", "-DCASH=$", "-c"),
     )
+
+
+@pytest.mark.parametrize("later", [True, False])
+def test_who_gets_soft_reserved_memory(tmp_path: Path, later: bool) -> None:
+    flags = "IORESOURCE_DAX_KMEM" if later else "0"
+    probe = f"alloc_dax_region(dev, pdev->id, &range, node, PMD_SIZE, {flags});"
+    tree = source(tmp_path, {"drivers/dax/hmem/hmem.c": probe})
+    assert probe_source(tree)["hmem_for_kmem"] is later

@@ -212,6 +212,23 @@ def test_heads_are_where_they_belong(target: str, fixed: bool, steps: tuple[Step
     assert not defects(predict(guest, *steps, pinned))
 
 
+@pytest.mark.parametrize(
+    ("step", "outcome"),
+    [
+        (Fault(memory="devdax", size=GIB, advice="nohuge"), "signalled"),
+        (Fault(memory="devdax", size=GIB, access="write", writable=False), "signalled"),
+        (Fault(memory="devdax", size=2 * GIB, first=GIB), "signalled"),
+        (Fault(memory="devdax", size=2 * GIB), None),
+        (GupTest(command="pin", memory="devdax", size=GIB, huge=False), "killed"),
+        (GupTest(command="pin", memory="devdax", size=2 * GIB), None),
+    ],
+)
+def test_nothing_is_said_of_an_entry_that_is_not_made(step: Step, outcome: str | None) -> None:
+    """What ends before the first entry does so in silence, what ends behind it does not."""
+    seen = predict(machine("x86_64", "7.2"), *HALF_OFF, step)
+    assert values(seen).get("outcome") == outcome
+
+
 @pytest.mark.parametrize("kernel", ["6.1", "6.12", "7.2"])
 def test_arm64_runs_out_of_altmap_for_a_part_of_a_section(kernel: str) -> None:
     part = devdax(2 * MIB, 208 * MIB, "dev")

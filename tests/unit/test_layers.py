@@ -64,9 +64,11 @@ ALLOWED: dict[str, set[str]] = {
     "guest": READERS | {"store", "machine", "image", "observe"},
     "doctor": READERS | {"apt_host", "machine"},
     "campaign": EDGES | {"model", "compare", "contrast", "pairs", "report"},
-    "plugin": EDGES | {"campaign", "report", "pairs", "model"},
+    "cluster": EDGES | {"campaign", "report"},
+    "plugin": EDGES | {"campaign", "cluster", "report", "pairs", "model"},
     "commands": EDGES | {"campaign", "report", "triage", "doctor", "prune", "pack", "plan"},
     "cli": LEAVES | {"commands"},
+    "manpage": {"cli", "commands"},
 }
 
 
@@ -102,6 +104,26 @@ def test_model_and_observe_are_strangers() -> None:
     assert "observe" not in ALLOWED["model"]
     assert "model" not in ALLOWED["observe"]
     assert "model" not in ALLOWED["guest"]
+
+
+def test_dask_is_imported_where_a_cluster_is_asked_for_alone() -> None:
+    files = {
+        path.relative_to(ROOT / "harness").as_posix()
+        for path in MODULES
+        if {"dask", "distributed", "psutil"} & _outside(path)
+    }
+    wanted = {f"cluster/{name}.py" for name in ("agent", "link", "runner", "worker")}
+    assert files == wanted
+
+
+def _outside(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.partition(".")[0])
+    return found
 
 
 def test_qemu_folder_is_no_package() -> None:

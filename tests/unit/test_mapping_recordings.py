@@ -1,8 +1,8 @@
 """Recorded guests: what steps make of the answers, and that the model says the same.
 
-Each recording is one guest with two nvdimms of 1G, at 4G and at 8G, that did the steps of
-one cell after another, its namespaces destroyed between them. Of one target ``stdout`` is
-kept as well, cut down to what is read.
+Each recording is of one target, with up to two nvdimms of 1G: one guest that did the steps of
+one cell after another, its namespaces destroyed between them, or guests of a run. Of one target
+``stdout`` is kept as well, cut down to what is read.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from harness.scenario.steps import (
     HwPoison,
     Mmap,
     PageMetadata,
+    RdmaRegister,
     Step,
 )
 from harness.target import load_targets
@@ -109,24 +110,29 @@ def test_recordings_show_every_outcome() -> None:
         ("mmap", "touched"),
         ("page-metadata", "dumped"),
         ("hwpoison", "poisoned"),
+        ("rdma-register", "registered"),
+        ("rdma-register", "refused"),
+        ("rdma-register", "mmap-refused"),
     }
 
 
-STEPS_OF_DAXPROBE: list[Step] = [
+STEPS_OF_PROBES: list[Step] = [
     Fault(memory="devdax"),
     Mmap(memory="anon"),
     HwPoison(),
+    RdmaRegister(memory="devdax"),
 ]
 
 
-@pytest.mark.parametrize("step", STEPS_OF_DAXPROBE, ids=lambda step: step.kind)
-def test_a_guest_without_daxprobe_is_the_harness_failing(step: Step) -> None:
-    shell = OneAnswer(127, "\n@@daxhound probe\n", "sh: daxprobe: not found\n")
-    with pytest.raises(InfrastructureError, match="tool missing in the guest's image: daxprobe"):
+@pytest.mark.parametrize("step", STEPS_OF_PROBES, ids=lambda step: step.kind)
+def test_a_guest_without_the_probe_is_the_harness_failing(step: Step) -> None:
+    (program,) = step.programs or ("daxprobe",)
+    shell = OneAnswer(127, "\n@@daxhound probe\n", f"sh: {program}: not found\n")
+    with pytest.raises(InfrastructureError, match=f"missing in the guest's image: {program}"):
         run_step(step, shell, context("x86_64"))
 
 
-@pytest.mark.parametrize("step", STEPS_OF_DAXPROBE, ids=lambda step: step.kind)
+@pytest.mark.parametrize("step", STEPS_OF_PROBES, ids=lambda step: step.kind)
 @pytest.mark.parametrize(
     "stdout",
     [
@@ -143,7 +149,7 @@ def test_a_run_that_shows_nothing_is_no_observation(step: Step, stdout: str) -> 
         run_step(step, OneAnswer(0, stdout), context("x86_64"))
 
 
-@pytest.mark.parametrize("step", STEPS_OF_DAXPROBE, ids=lambda step: step.kind)
+@pytest.mark.parametrize("step", STEPS_OF_PROBES, ids=lambda step: step.kind)
 def test_a_probe_that_the_kernel_kills_is_observed(step: Step) -> None:
     stdout = '@@daxhound probe\n{"op": "map", "errno": 0}\n@@daxhound end\nstatus=137\n'
     values = run_step(step, OneAnswer(0, stdout), context("x86_64")).values

@@ -267,6 +267,11 @@ def test_write_read() -> None:
     with pytest.raises(UserError, match="does not fit"):
         last(machine(), [CreateNamespace(mode="sector"), WriteRead(size=2 * GIB)])
     assert last(machine(), [DEVDAX, WriteRead()]) == {"outcome": "refused"}
+    with pytest.raises(UserError, match="is mounted"):
+        last(machine(), [FSDAX, EXT4, WriteRead()])
+    another = CreateNamespace(mode="raw", size=16 * MIB)
+    some = CreateNamespace(mode="fsdax", size=512 * MIB)
+    assert last(machine(), [some, EXT4, another, WriteRead()])["outcome"] == "identical"
 
 
 @pytest.mark.parametrize(

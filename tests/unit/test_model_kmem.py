@@ -14,7 +14,7 @@ from harness.kernel.assumed import assumed_facts
 from harness.kernel.spec import parse_kernel_spec
 from harness.model import Machine
 from harness.model.identity import memory_block
-from harness.model.kmem import online_span
+from harness.model.kmem import online_spans
 from harness.model.namespace import place_namespace
 from harness.model.predict import Model
 from harness.model.state import Namespace
@@ -52,25 +52,26 @@ def test_whole_blocks_within_the_device_and_no_more(target: str, size: int) -> N
     device = place_namespace(guest, guest.region(0), 0, devdax(size))
     assert isinstance(device, Namespace)
     assert device.info is not None
-    memory, _ = online_span(guest, device)
+    spans = online_spans(guest, device)
     block, _ = memory_block(guest)
     usable = device.start + device.info.data_offset
-    assert memory.start % block == memory.end % block == 0
-    assert device.size_bytes - memory.size < 2 * block
-    if memory.size:
+    whole = sum(span.size for span in spans)
+    assert device.size_bytes - whole < 2 * block
+    for memory in spans:
+        assert memory.start % block == memory.end % block == 0
         assert usable <= memory.start
         assert memory.end <= usable + device.size_bytes
     model = Model(guest)
     model.predict(devdax(size))
     added = values(model, AS_RAM).get("added_bytes", 0)
-    assert (added, values(model, AS_DEVICE)["added_bytes"]) == (memory.size, -memory.size)
+    assert (added, values(model, AS_DEVICE)["added_bytes"]) == (whole, -whole)
 
 
 def test_a_device_that_is_ram_is_nothing_else_meanwhile() -> None:
     model = Model(machine("ppc64-radix"))
     assert values(model, AS_RAM) == values(model, AS_DEVICE) == {"outcome": "no-device"}
     model.predict(devdax(GIB))
-    with pytest.raises(UserError, match="is no RAM"):
+    with pytest.raises(UserError, match="is not system-ram"):
         model.predict(AS_DEVICE)
     assert values(model, AS_RAM)["outcome"] == "reconfigured"
     with pytest.raises(UserError, match="region 0 is RAM"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 
 from harness.errors import UserError
 from harness.model import Machine, Model
+from harness.model.folios import folio_at
+from harness.model.geometry import place_info_block
 from harness.model.page_metadata import held_references, order_of
 from harness.model.poison import address_lsb
+from harness.model.state import Namespace
 from harness.records import KernelFacts, Layout, PmemDevice, Scalar
 from harness.scenario.steps import CreateNamespace, Filesystem, HwPoison, PageMetadata, Step
 from harness.target import load_targets
@@ -200,3 +203,25 @@ def test_poison_is_told_by_the_entry_that_the_folio_is_known_by() -> None:
     assert (first["address_offset"], second["address_offset"]) == (0, GIB)
     with pytest.raises(UserError, match="known by the entry at 1G"):
         last(large(), *OFF, HwPoison(size=GIB, offset=512 * MIB))
+
+
+@given(
+    units=st.integers(0, 63),
+    size=st.integers(2, 3),
+    map_=st.sampled_from(["mem", "dev"]),
+    offset=st.integers(0, 262143),
+)
+def test_a_folio_holds_the_page_that_it_is_asked_for(
+    units: int, size: int, map_: Literal["mem", "dev"], offset: int
+) -> None:
+    """It has the alignment's size, and starts with the namespace or with its data."""
+    start, raw = 4 * GIB + units * 16 * MIB, size * GIB
+    info = place_info_block(
+        start=start, raw_bytes=raw, align=GIB, compat=2 * MIB, page=4096, map_=map_
+    )
+    device = Namespace("devdax", map_, start, raw, info.size_bytes, GIB, info)
+    folio = folio_at(device, offset * 4096)
+    assert folio.start <= offset * 4096 < folio.end
+    assert folio.size == GIB
+    origin = info.data_offset if map_ == "dev" else 0
+    assert (info.data_offset + folio.start - origin) % GIB == 0

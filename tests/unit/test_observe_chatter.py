@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -70,6 +72,12 @@ def test_hypervisor_that_has_times_as_well_is_no_kernel_before() -> None:
     assert read(b"(XEN) [   12.345678] Xen is relinquishing VGA console.\n" + BOOT) == ()
 
 
+def test_boots_in_a_systems_log_are_no_resets() -> None:
+    logged = re.sub(rb"(?m)^\[", b"Nov  1 12:34:56 dax-7 kernel: [", BOOT)
+    again = re.sub(rb"0\.001", b"0.002", logged)
+    assert read(logged + again) == ()
+
+
 def test_panic_of_the_next_boot_is_not_the_last_ones() -> None:
     panic = b"[    1.000001] Kernel panic - not syncing: Attempted to kill init!\n"
     again = re.sub(rb"0\.001", b"0.002", BOOT)
@@ -90,6 +98,16 @@ def test_clean_console_dumped_again_is_clean() -> None:
         kernel = re.search(rb"(?m)^\[ *0\.0", log)
         if kernel is not None:  # else it is a firmware's alone
             assert read(log + b"# dmesg\n" + log[kernel.start() :]) == ()
+
+
+@pytest.mark.parametrize("path", sorted(DIRECTORY.glob("*.txt")), ids=lambda path: path.stem)
+def test_reports_are_told_once_though_the_log_is_printed_again(path: Path) -> None:
+    log = split_golden(path)[1]
+    once = read(log)
+    again = log[log.find(b"[    0.000000]") :] if b"[    0.000000]" in log else log
+    assert [report.title for report in read(log + b"\n# dmesg\n" + again)] == [
+        report.title for report in once
+    ]
 
 
 HOSTILE = [
@@ -117,6 +135,46 @@ def test_work_grows_with_length_only(hostile: bytes, monkeypatch: pytest.MonkeyP
     reader.close()
     assert sum(seen) <= len(hostile)
     assert max(seen, default=0) <= 1200
+
+
+REPEATED = [
+    b"[   12.345678] a line like any other\n",
+    b"x",
+    b"\x1b[31m\r",
+    b"[    0.000000] Linux version 6.1\n[    1.000000] x\n",
+    b"BUG: workqueue lockup - pool\n" + b"x\n" * 9,
+    b"BUG: KASAN: bad in f+0x1/0x2\n f+0x1/0x2\nKernel panic - not syncing: x\n",
+    b"BUG: KASAN: bad in f drivers/x.c:1 [inline]\n",
+    b"Nov  1 12:34:56 dax-7 kernel: ",
+    b"WARNING: CPU: 0 PID: 1 at mm/x.c:1 f+0x1/0x2\n---[ end trace 0 ]---\n",
+    b"[    1.000001][T1] Oops: a [#1]\n[    1.000001][T2] Oops: a [#1]\n",
+]
+
+
+def calls_to_read(data: bytes) -> int:
+    """How many functions are called meanwhile, those of the interpreter's own included."""
+    count = 0
+
+    def counted(_frame: object, event: str, _arg: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    reader = ConsoleReader()
+    before = sys.getprofile()
+    sys.setprofile(counted)
+    try:
+        reader.feed(data)
+        reader.close()
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+@pytest.mark.parametrize("piece", REPEATED, ids=lambda data: repr(data[:16]))
+def test_twice_as_much_is_twice_the_work(piece: bytes) -> None:
+    """Beyond what a report may have at most, after which nothing more is kept."""
+    data = piece * (50_000 // len(piece))
+    assert calls_to_read(data + data) <= 2.1 * calls_to_read(data)
 
 
 def test_a_line_is_never_held_longer_than_its_limit() -> None:

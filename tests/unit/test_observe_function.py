@@ -111,6 +111,22 @@ Call Trace:
 foo_send (drivers/foo/send.c:77 (discriminator 3)) foo
 foo_work (drivers/foo/work.c:7) foo
 """
+# As syzbot decodes one: the functions that were inlined come first, without an offset.
+INLINED = """
+BUG: KASAN: slab-use-after-free in foo_peek drivers/foo/send.c:7 [inline]
+BUG: KASAN: slab-use-after-free in foo_send+0x1a/0x2b0 drivers/foo/send.c:77
+Read of size 8 at addr ffff888100000000 by task foo/77
+Call Trace:
+ __dump_stack lib/dump_stack.c:88 [inline]
+ dump_stack_lvl+0x1e7/0x2d0 lib/dump_stack.c:106
+ foo_peek drivers/foo/send.c:7 [inline]
+ foo_send+0x1a/0x2b0 drivers/foo/send.c:77
+"""
+FOUND_LEAK = f"""
+kmemleak: 6 new suspected memory leaks (see /sys/kernel/debug/kmemleak)
+usb 1-1: new device
+{LEAK}
+"""
 LOCKUP = f"""
 watchdog: BUG: soft lockup - CPU#0 stuck for 23s! [swapper:1]
 RIP: 0010:foo_insert+0x34/0x8e
@@ -157,6 +173,8 @@ page_owner free stack trace missing
         (OLD_ARM, "BUG: unable to handle kernel paging request in foo_send"),
         (ELF_V1, "BUG: unable to handle kernel paging request in foo_check"),
         (DECODED, "BUG: unable to handle kernel NULL pointer dereference in foo_send"),
+        (INLINED, "KASAN: slab-use-after-free Read in foo_send"),
+        (FOUND_LEAK, "memory leak in foo_create"),
         (LOCKUP, "BUG: soft lockup in foo_init"),
         (POISON, "slab: Poison overwritten (kmalloc-64) in foo_new"),
         (PAGE, "BUG: Bad page state in foo_fill"),
@@ -225,6 +243,33 @@ def test_what_breaks_into_a_trace_is_a_report_and_ends_none() -> None:
     assert reports[0].function == "foo_commit"
 
 
+def test_panic_that_names_the_exception_belongs_to_its_oops() -> None:
+    """arch/arm64/kernel/traps.c: die()"""
+    oops = "Internal error: synchronous external abort: 96000050 [#1] SMP\npc : foo+0x1/0x2"
+    panic = "Kernel panic - not syncing: synchronous external abort: Fatal exception"
+    (report,) = read(log_of(f"{oops}\n{END}\n{panic}"))
+    assert report.title == "Internal error: synchronous external abort in foo"
+
+
+def test_panic_of_a_watchdog_belongs_to_its_report_however_much_it_shows() -> None:
+    others = "".join(f"task:foo{number} state:S stack:0\n" for number in range(300))
+    locks = "".join(f"{number} lock held by foo{number}/7:\n\n" for number in range(100))
+    panic = "Kernel panic - not syncing: hung_task: blocked tasks"
+    log = HANG + "usb 1-1: new device\n" * 40 + others + locks + panic
+    (report,) = read(log_of(log))
+    assert report.title == "INFO: task hung in foo_commit"
+    assert report.severity == "fatal"
+
+
+def test_leaks_that_were_counted_are_told_when_they_are_listed() -> None:
+    count = "kmemleak: 6 new suspected memory leaks (see /sys/kernel/debug/kmemleak)\n"
+    chatter = "usb 1-1: new device\n" * 600
+    assert [report.function for report in read(log_of(count + chatter))] == [None]
+    assert [report.function for report in read(log_of(count + chatter + LEAK))] == ["foo_create"]
+    said = b"BUG: memory leak\n"
+    assert [report.function for report in read(log_of(count + chatter) + said)] == [None]
+
+
 def test_stack_may_come_late_on_a_busy_console() -> None:
     begin, rest = DECODED.split("RIP", 1)
     chatter = "".join(f"usb 1-{port}: new device\n" for port in range(60))
@@ -235,6 +280,7 @@ def test_stack_may_come_late_on_a_busy_console() -> None:
 def test_report_that_another_cuts_off_was_in_the_same_place() -> None:
     warning = "WARNING: CPU: 1 PID: 77 at kernel/x.c:1 helper_of_stalls+0x1/0x2"
     stall, _, rest = STALL.strip().partition("Call Trace:")
+    stall += "CPU: 1 PID: 77 Comm: foo Not tainted 6.1.192 #2\n"
     log = f"{stall}------------[ cut here ]------------\n{warning}\nCall Trace:{rest}\n{END}"
     first, second = read(log_of(log))
     assert first.title == "INFO: rcu detected stall in foo_ioctl"

@@ -13,6 +13,8 @@ from tests.golden.console_file import read
         "Kernel command line: console=ttyS0 panic=-1 oops=panic panic_on_warn",
         "ALSA sound/core/pcm_lib.c:181: BUG: pcmC0D0p:0, pos = 0x4000, buffer size = 0x4000",
         "Speculative Return Stack Overflow: WARNING: See https://kernel.org/doc for options.",
+        "EXT4-fs error (device loop0): ext4_lookup:1851: inode #2: comm foo: bad extra_isize",
+        "XFS (loop3): Metadata corruption detected at xfs_agf_verify+0x77/0x90",
         "BUG kmalloc-64 (Not tainted): kasan: bad access detected",
         "WARNING: nvram corruption detected: 0-length partition",
         "[Firmware Bug]: TSC not synchronous to P0",
@@ -153,6 +155,18 @@ def test_harmless_line_is_no_report(line: str) -> None:
             "paging-fault",
             "kernel attempt to write user page",
             None,
+        ),
+        (
+            "BUG: assuming atomic context at drivers/dax/bus.c:77",
+            "atomic-sleep",
+            "BUG: assuming atomic context",
+            None,
+        ),
+        (
+            "WARNING: stack going in the wrong direction? at dax_probe.isra.0+0x2b0/0xc80",
+            "warning",
+            "WARNING: unwinder: stack going in the wrong direction in dax_probe",
+            "dax_probe",
         ),
         (
             "CFI failure at dax_read+0x1c/0x90 (target: foo+0x0/0x4; expected type: 0xd9421881)",

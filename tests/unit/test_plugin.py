@@ -61,6 +61,7 @@ def test_keywords_select_cells(folder: pytest.Pytester) -> None:
         (["--arch", "ppc46-hash"], ["no such target: 'ppc46-hash'", "ppc64-hash", "s390x"]),
         (["--kernel", "debain:6.1"], ["debain:6.1", "debian:6.1"]),
         (["--config", "no-tph"], ["no such configuration fragment: 'no-tph'", "no-thp"]),
+        (["--cluster", "tcp://127.0.0.1:1", "-n", "2"], ["-n runs cells here"]),
     ],
 )
 def test_bad_options_are_usage_errors(
@@ -71,6 +72,20 @@ def test_bad_options_are_usage_errors(
     said = result.stdout.str() + result.stderr.str()
     assert all(word in said for word in words)
     assert "Traceback" not in said
+
+
+def test_a_cluster_that_does_not_answer_is_the_hosts_trouble(folder: pytest.Pytester) -> None:
+    result = folder.runpytest_subprocess("--arch", "s390x", "--cluster", "tcp://127.0.0.1:1")
+    said = result.stdout.str() + result.stderr.str()
+    assert result.ret == 3
+    assert "no Dask scheduler answers at tcp://127.0.0.1:1" in said
+    assert "Traceback" not in said
+
+
+def test_an_address_that_is_none_is_bad_input(folder: pytest.Pytester) -> None:
+    result = folder.runpytest_subprocess("--arch", "s390x", "--cluster", "scheduler")
+    assert result.ret == 4
+    assert "tcp://scheduler:8786" in result.stdout.str() + result.stderr.str()
 
 
 def test_a_bad_scenario_names_its_line_and_exits_with_4(folder: pytest.Pytester) -> None:

@@ -6,6 +6,7 @@ import base64
 import json
 import quopri
 import re
+import textwrap
 from collections.abc import Callable
 
 import pytest
@@ -15,6 +16,7 @@ from harness.scenario.find import all_scenarios
 from harness.target import load_targets
 from harness.triage import find_reports, load_hints, render_text, suggest
 from harness.triage.finding import Finding
+from harness.triage.wrapped import unwrap
 from tests.golden.console_file import DIRECTORY, split_golden
 
 CRASH = split_golden(DIRECTORY / "ppc64-hash-devdax-crash.txt")[1]
@@ -107,6 +109,39 @@ def test_lines_are_those_of_the_mail(mailed: Callable[[bytes], bytes]) -> None:
 
 def test_mail_and_console_have_one_fingerprint() -> None:
     assert only(quoted(OOPS)).report.fingerprint == only(CRASH).report.fingerprint
+
+
+@pytest.mark.parametrize("width", [80, 132])
+@pytest.mark.parametrize("name", ["arm64-write-ro", "ppc64-slab-poison", "s390x-null-write"])
+def test_console_that_a_terminal_wrapped_is_whole_again(name: str, width: int) -> None:
+    log = split_golden(DIRECTORY / f"{name}.txt")[1].replace(b"\r", b"")
+    lines = [
+        line[start : start + width]
+        for line in log.split(b"\n")
+        for start in range(0, max(1, len(line)), width)
+    ]
+    wrapped = b"\r\n".join(lines)
+    titles = [finding.report.title for finding in find_reports(wrapped)]
+    assert titles == [finding.report.title for finding in find_reports(log)]
+
+
+def test_lines_of_one_length_are_not_put_together() -> None:
+    code = "[    1.000000] Code: " + "ff " * 25
+    log = (CRASH.decode() + f"\n{code}\n[    1.000001] x" * 9).encode()
+    assert unwrap(log) == log
+
+
+def test_panic_without_a_stack_is_believed_for_its_times() -> None:
+    log = split_golden(DIRECTORY / "x86_64-sysrq-c.txt")[1]
+    end = log[log.rindex(b"\n", 0, log.index(b"Kernel panic")) + 1 :]
+    assert only(PROSE + re.sub(rb"(?m)^", b"> ", end)).report.kind == "panic"
+
+
+def test_timed_lines_that_a_mailer_wrapped_are_whole_again() -> None:
+    log = split_golden(DIRECTORY / "arm64-write-ro.txt")[1]
+    lines = [textwrap.fill(line, 76) for line in log.decode().splitlines()]
+    wrapped = PROSE + "\n".join(lines).encode()
+    assert only(wrapped).report.title == only(log).report.title
 
 
 @pytest.mark.parametrize(

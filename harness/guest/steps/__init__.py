@@ -10,24 +10,37 @@ from typing import Any
 
 from harness.errors import InfrastructureError
 from harness.guest.protocols import Shell
-from harness.guest.steps.block import make_filesystem, write_and_read
 from harness.guest.steps.churn import churn
 from harness.guest.steps.context import StepContext
+from harness.guest.steps.data import read_back, write_and_read
+from harness.guest.steps.dax import (
+    create_device,
+    destroy_device,
+    resize_device,
+    show_dax_regions,
+)
 from harness.guest.steps.features import show_features
+from harness.guest.steps.filesystem import make_filesystem
 from harness.guest.steps.gup import run_gup_test
 from harness.guest.steps.identity import identify_guest
 from harness.guest.steps.kmem import reconfigure_device
+from harness.guest.steps.life import take_away
 from harness.guest.steps.mapping import fault, live
 from harness.guest.steps.memory import show_memory_model
 from harness.guest.steps.namespaces import create_namespace
 from harness.guest.steps.page_metadata import dump_pages
 from harness.guest.steps.poison import poison
+from harness.guest.steps.power import BOOT_ARGUMENTS, power_cycle
+from harness.guest.steps.rdma import register
 from harness.guest.steps.regions import destroy_namespaces, prepare_regions, show_regions
 from harness.guest.steps.tidy import Housekeeping
 from harness.records import Observation
 from harness.scenario.steps import (
     Churn,
+    CreateDevice,
     CreateNamespace,
+    DaxRegions,
+    DestroyDevice,
     DestroyNamespaces,
     Fault,
     Features,
@@ -37,13 +50,19 @@ from harness.scenario.steps import (
     MemoryModel,
     Mmap,
     PageMetadata,
+    PowerCycle,
+    RdmaRegister,
+    ReadBack,
     ReconfigureDevice,
     Regions,
+    ResizeDevice,
     Step,
+    TakeAway,
     WriteRead,
 )
 
 __all__ = [
+    "BOOT_ARGUMENTS",
     "RUNNERS",
     "Housekeeping",
     "StepContext",
@@ -62,11 +81,19 @@ RUNNERS: dict[type[Step], Callable[[Any, Shell, StepContext], Observation]] = {
     GupTest: run_gup_test,
     Filesystem: make_filesystem,
     WriteRead: write_and_read,
+    ReadBack: read_back,
     ReconfigureDevice: reconfigure_device,
     Fault: fault,
     Mmap: live,
     PageMetadata: dump_pages,
     HwPoison: poison,
+    PowerCycle: power_cycle,
+    TakeAway: take_away,
+    RdmaRegister: register,
+    DaxRegions: show_dax_regions,
+    CreateDevice: create_device,
+    ResizeDevice: resize_device,
+    DestroyDevice: destroy_device,
 }
 
 

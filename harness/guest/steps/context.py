@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.deadline import Deadline
+from harness.guest.protocols import Power
 from harness.target import Target
 
 
 @dataclass(frozen=True, slots=True)
 class StepContext:
-    """The guest's target, its base page in bytes, and how long one step may take."""
+    """The guest's target, its base page in bytes, how long one step may take, its switch."""
 
     target: Target
     page_size: int
     step_deadline_seconds: float
+    power: Power | None = None
 
     def deadline(self, rounds: int = 1) -> Deadline:
         """The moment at which a step of so many rounds that starts now has hung."""

@@ -6,6 +6,7 @@ from harness.errors import InfrastructureError
 from harness.guest.protocols import Shell
 from harness.guest.steps.context import StepContext
 from harness.guest.steps.gup_untouched import run_gup_untouched
+from harness.guest.steps.huge_pages import RELEASE, reserve_huge_pages
 from harness.guest.steps.places import locate
 from harness.guest.steps.script import ScriptOutput, run_script
 from harness.observe.gup_test import GupRun, parse_gup_test
@@ -23,25 +24,6 @@ _FLAGS: dict[GupCommand, str] = {
     "longterm": "-L",
 }
 
-# Reserved by hand: before 7.x gup_test takes what is there, and huge pages may be missing
-# only because memory is in pieces.
-_RESERVE = """\
-huge=; while read -r name value rest; do
-    [ "$name" != Hugepagesize: ] || huge=$value
-done </proc/meminfo
-if [ -n "$huge" ]; then
-    mark hugetlb
-    echo huge_page_bytes=$((huge * 1024))
-    pool=/sys/kernel/mm/hugepages/hugepages-${{huge}}kB/nr_hugepages
-    want=$((({size} + huge * 1024 - 1) / (huge * 1024)))
-    echo $want >$pool; read -r got <$pool
-    [ $got -ge $want ] || {{
-        [ ! -w /proc/sys/vm/compact_memory ] || echo 1 >/proc/sys/vm/compact_memory
-        echo $want >$pool; read -r got <$pool
-    }}
-    [ $got -ge $want ] || lack "$want huge pages of $huge kB, only $got could be had"
-fi
-"""
 _RUN = """\
 counters() {{
     echo 1 2>/dev/null >/proc/sys/vm/stat_refresh || lack 'vm.stat_refresh (CONFIG_PROC_SYSCTL)'
@@ -56,7 +38,7 @@ for time in {times}; do
     [ $status -eq 0 ] || break
 done
 counters after
-[ -z "$pool" ] || echo 0 >$pool
+{release}
 mark end
 echo status=$status
 [ $status -ne 127 ] || {{ echo 'gup_test: not found' >&2; exit 127; }}
@@ -89,14 +71,15 @@ def _script(step: GupTest) -> str:
     # -b and -U run once whatever -r says.
     single = step.command in ("get", "pin")
     times = " ".join("x" * step.repeats) if single else "x"
-    run = _RUN.format(times=times, options=" ".join(_options(step)))
+    release = RELEASE if step.memory == "hugetlb" else ""
+    run = _RUN.format(times=times, options=" ".join(_options(step)), release=release)
     match step.memory:
         case "devdax" | "fsdax":
-            return locate(step.memory, step.region) + "pool=\n" + run
+            return locate(step.memory, step.place) + run
         case "hugetlb":
-            return "pool=\n" + _RESERVE.format(size=step.size) + run
+            return reserve_huge_pages(step.size) + run
         case _:
-            return "pool=\n" + run
+            return run
 
 
 def _options(step: GupTest) -> list[str]:

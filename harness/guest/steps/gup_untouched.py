@@ -28,7 +28,7 @@ def run_gup_untouched(step: GupTest, shell: Shell, context: StepContext) -> Obse
     """The ioctl's own word of how far it came, and the pin counters around it."""
     if step.memory not in ("devdax", "fsdax"):
         raise UserError(f"touch: false is for devdax and fsdax, not {step.memory}", field="touch")
-    run = run_probe(step.kind, step.memory, step.region, _operations(step), shell, context)
+    run = run_probe(step.kind, step.memory, step.place, _operations(step), shell, context)
     values = {"outcome": "no-device"} if run.missing else _values(step, run.replies)
     return Observation(step.kind, values, (run.record,))
 

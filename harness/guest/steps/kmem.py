@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.errors import InfrastructureError
 from harness.guest.protocols import Shell
 from harness.guest.steps.context import StepContext
+from harness.guest.steps.places import name_device
 from harness.guest.steps.script import run_script
 from harness.observe.daxctl import parse_device
 from harness.observe.ndctl import parse_refusal
@@ -14,8 +15,6 @@ from harness.scenario.steps import ReconfigureDevice
 
 # With --force daxctl takes the memory offline first.
 _RECONFIGURE = """\
-region {index} || lack 'no region {index}'
-device chardev {index} || {{ mark no-device; exit 0; }}
 mark before
 grep MemTotal /proc/meminfo
 mark daxctl
@@ -29,7 +28,7 @@ exit $status
 
 def reconfigure_device(step: ReconfigureDevice, shell: Shell, context: StepContext) -> Observation:
     """The device in its new mode and the memory that came or went, or why there is neither."""
-    script = _RECONFIGURE.format(index=step.region, mode=step.mode)
+    script = name_device(step.place, may_lack=True) + _RECONFIGURE.format(mode=step.mode)
     output = run_script(shell, script, context.deadline())
     record = output.record
     if "no-device" in output.sections:

@@ -32,8 +32,8 @@ def fault(step: Fault, shell: Shell, context: StepContext) -> Observation:
         "unmap",
         "count:after",
     ]
-    run = run_probe(step.kind, step.memory, step.region, operations, shell, context)
-    values = _early(run) or _fault_values(run.replies)
+    run = run_probe(step.kind, step.memory, step.place, operations, shell, context)
+    values = early(run) or _fault_values(run.replies)
     return Observation(step.kind, values, (run.record,))
 
 
@@ -58,8 +58,8 @@ def _fault_values(replies: ProbeReplies) -> dict[str, Scalar]:
 def live(step: Mmap, shell: Shell, context: StepContext) -> Observation:
     """A mapping's life again and again, with the counters before, during and after it."""
     operations = _life(step, context.page_size)
-    run = run_probe(step.kind, step.memory, step.region, operations, shell, context)
-    values = _early(run) or _life_values(step, run.replies)
+    run = run_probe(step.kind, step.memory, step.place, operations, shell, context)
+    values = early(run) or _life_values(step, run.replies)
     return Observation(step.kind, values, (run.record,))
 
 
@@ -120,7 +120,7 @@ def _life_values(step: Mmap, replies: ProbeReplies) -> dict[str, Scalar]:
     return values
 
 
-def _early(run: ProbeRun) -> dict[str, Scalar]:
+def early(run: ProbeRun) -> dict[str, Scalar]:
     """What there is to see where nothing was mapped, or a process did not live to its end."""
     if run.missing:
         return {"outcome": "no-device"}

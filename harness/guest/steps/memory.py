@@ -25,11 +25,11 @@ measure() {
 follow_memmap() {
     echo 'func memmap_init_zone_device +p' >/proc/dynamic_debug/control
     mark memmap-seen
-    echo seen=$(dmesg | grep -c memmap_init_zone_device)
+    echo seen=$(dmesg | grep -c 'memmap_init_zone_device init')
 } 2>/dev/null
 show_memmap() {
     mark memmap
-    dmesg | grep memmap_init_zone_device
+    dmesg | grep 'memmap_init_zone_device init'
 } 2>/dev/null
 """
 

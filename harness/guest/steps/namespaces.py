@@ -85,10 +85,17 @@ def _created(output: ScriptOutput) -> dict[str, Scalar]:
     namespaces = parse_namespaces(output.section("ndctl"))
     if len(namespaces) != 1:
         raise InfrastructureError(f"ndctl succeeded with {len(namespaces)} namespaces")
-    info = namespaces[0]
     sysfs = parse_attributes(output.section("sysfs"))
+    return {"outcome": "created", **namespace_values(namespaces[0], sysfs)}
+
+
+def namespace_values(info: NamespaceInfo, sysfs: dict[str, str]) -> dict[str, Scalar]:
+    """What there is to see of a namespace that ndctl prints.
+
+    ``sysfs`` has its ``start``, the ``resource`` of what holds it, and its device's
+    ``chardev_bytes`` or ``blockdev_sectors``.
+    """
     values: dict[str, Scalar] = {
-        "outcome": "created",
         "mode": info.mode,
         "size_bytes": info.size_bytes,
         **_device(info, sysfs),

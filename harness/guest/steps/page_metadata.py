@@ -33,7 +33,7 @@ def dump_pages(step: PageMetadata, shell: Shell, context: StepContext) -> Observ
     """What dump_page() says of each page; raises InfrastructureError where it says nothing."""
     options = ["-c", *(["-p"] if step.pin else []), "-S", f"-m {step.size // _MIB}"]
     options.append(f"-n {_PAGES_PER_CALL}")
-    script = locate(step.memory, step.region) + _DUMP.format(
+    script = locate(step.memory, step.place) + _DUMP.format(
         kind=step.kind, options=" ".join(options), pages=" ".join(map(str, step.pages))
     )
     output = run_script(shell, script, context.deadline())

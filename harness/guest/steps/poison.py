@@ -12,10 +12,18 @@ from harness.scenario.mapping_steps import HwPoison
 
 _KIB = 1 << 10
 
-# The page's frame, of the device's own address: pagemap would unmap what PUDs map.
+# The page's frame, of the device's own addresses: pagemap would unmap what PUDs map. A device
+# of several ranges has it in the last one that begins before the page.
 _FRAME = """\
-read -r start </sys/bus/dax/devices/$device/resource || lack "$device's resource"
-frame=$(((start + {offset}) / {page}))
+range=/sys/bus/dax/devices/$device/mapping
+number=0 first=
+while [ -r $range$number/start ]; do
+    read -r begin <$range$number/page_offset
+    [ $((begin)) -gt {page} ] || {{ first=$((begin)); read -r start <$range$number/start; }}
+    number=$((number + 1))
+done
+[ -n "$first" ] || lack "the ranges of $device"
+frame=$((start / {page_size} + {page} - first))
 """
 
 
@@ -23,12 +31,12 @@ def poison(step: HwPoison, shell: Shell, context: StepContext) -> Observation:
     """Poison a page; both processes had touched everything before."""
     page = context.page_size
     offset = step.offset - step.offset % page
-    prepare = _FRAME.format(offset=offset, page=page)
+    prepare = _FRAME.format(page=offset // page, page_size=page)
     operations = _operations(step, offset, page)
     run = run_probe(
         step.kind,
         "devdax",
-        step.region,
+        step.place,
         operations,
         shell,
         context,

@@ -1,4 +1,4 @@
-"""One run of daxprobe in the guest, and its replies."""
+"""One run of daxprobe, or another program of its kind, in the guest, and its replies."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from harness.errors import InfrastructureError
 from harness.guest.protocols import Shell
 from harness.guest.steps.context import StepContext
 from harness.guest.steps.places import locate
-from harness.guest.steps.script import run_script
+from harness.guest.steps.script import ScriptOutput, run_script
 from harness.observe.daxprobe import ProbeReplies, Reply, code_name, integer, parse_replies
 from harness.observe.daxprobe import signal_name as name_of
 from harness.observe.sections import parse_attributes, read_integer
 from harness.records import CommandRecord, Scalar
 from harness.scenario.mapping_steps import MappingStep
+from harness.scenario.step import DaxName
 
 FORK, END = "fork '{'", "'}'"
 
@@ -23,13 +24,14 @@ _RUN = """\
 echo 'daxhound: {kind}' >/dev/kmsg
 {prepare}
 mark probe
-daxprobe {operations}
+{program} {operations}
 status=$?
+{cleanup}
 mark dmesg
 {after}
 mark end
 echo status=$status
-[ $status -ne 127 ] || {{ echo 'daxprobe: not found' >&2; exit 127; }}
+[ $status -ne 127 ] || {{ echo '{program}: not found' >&2; exit 127; }}
 """
 _DMESG = "dmesg | sed -n 'H;/daxhound: {kind}$/h;${{x;p}}'"
 _SIGNAL_BASE = 128
@@ -40,53 +42,63 @@ class ProbeRun:
     """Replies, and what came with them.
 
     ``missing`` says that there was nothing to map. ``killed`` is the signal that ended
-    daxprobe or a child of it. ``messages`` is what the kernel said meanwhile, where that
-    was asked for.
+    the program or a child of it.
     """
 
     replies: ProbeReplies
-    record: CommandRecord
+    output: ScriptOutput
     missing: bool = False
     killed: str | None = None
-    messages: str = ""
+
+    @property
+    def record(self) -> CommandRecord:
+        return self.output.record
+
+    @property
+    def messages(self) -> str:
+        """What the kernel said meanwhile, where that was asked for."""
+        return self.output.section("dmesg")
 
 
 def run_probe(
     kind: str,
     memory: Literal["anon", "devdax", "fsdax"],
-    region: int,
+    place: int | DaxName,
     operations: Iterable[str],
     shell: Shell,
     context: StepContext,
     *,
+    program: str = "daxprobe",
     prepare: str = "",
+    cleanup: str = "",
     messages: bool = False,
 ) -> ProbeRun:
-    """Run daxprobe's operations on a region's memory, whose path is in $file.
+    """Run a program's operations on the memory of a place, whose path is in $file.
 
-    ``kind`` is the step's, ``prepare`` shell text before. Raises InfrastructureError where
-    the guest has no daxprobe, where that lacks something, or where it was garbled.
+    ``kind`` is the step's, ``prepare`` and ``cleanup`` shell text around. Raises
+    InfrastructureError where the guest has no such program, where that lacks something, or
+    where it was garbled.
     """
-    script = "" if memory == "anon" else locate(memory, region)
+    script = "" if memory == "anon" else locate(memory, place)
     script += _RUN.format(
         kind=kind,
+        program=program,
         prepare=prepare,
+        cleanup=cleanup,
         operations=" ".join(operations),
         after=_DMESG.format(kind=kind) if messages else "",
     )
     output = run_script(shell, script, context.deadline())
     if "no-device" in output.sections:
-        return ProbeRun(ProbeReplies(()), output.record, missing=True)
+        return ProbeRun(ProbeReplies(()), output, missing=True)
     status = read_integer(parse_attributes(output.section("end")).get("status"))
     said = output.record.stderr.strip()
     if status is None or 0 < status < _SIGNAL_BASE:
-        raise InfrastructureError(f"daxprobe broke off: {said[-300:] or f'status {status}'}")
+        raise InfrastructureError(f"{program} broke off: {said[-300:] or f'status {status}'}")
     replies = parse_replies(output.section("probe"))
     ends = [integer(join, "signal") for join in replies.of("join")]
     killed = next((end for end in [status & ~_SIGNAL_BASE, *ends] if end), 0)
-    return ProbeRun(
-        replies, output.record, killed=name_of(killed), messages=output.section("dmesg")
-    )
+    return ProbeRun(replies, output, killed=name_of(killed))
 
 
 def map_operation(step: MappingStep, *, writable: bool = True, fixed: bool = True) -> str:

@@ -28,6 +28,12 @@ for path in $nd/region*; do
         [ "$size" = 0 ] || { ndctl destroy-namespace --force --region=${path##*/} all >&2; break; }
     done
 done
+idle=N; read -r idle 2>/dev/null </sys/module/dax_hmem/parameters/region_idle
+for path in /sys/bus/platform/devices/hmem.*/dax_region; do
+    [ $idle = Y ] && [ -d $path ] || continue
+    read -r number <$path/id
+    daxctl destroy-device --force --region=$number all
+done >&2
 """
 _LOOK = """\
 echo 3 >/proc/sys/vm/drop_caches
@@ -38,6 +44,12 @@ for path in $nd/region*; do
     [ -r $path/resource ] || continue
     read -r size <$path/size; read -r free <$path/available_size
     echo ${path##*/}=$((size - free))
+done
+for path in /sys/bus/dax/devices/*; do
+    [ -d $path ] || continue
+    read -r size <$path/size; read -r align <$path/align
+    echo ${path##*/}.size=$size; echo ${path##*/}.align=$align
+    [ -e $path/driver ] && echo ${path##*/}.driver=1 || echo ${path##*/}.driver=0
 done
 mark vmstat; cat /proc/vmstat
 mark meminfo; cat /proc/meminfo

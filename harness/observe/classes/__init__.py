@@ -44,9 +44,14 @@ _ANY = re.compile(
 )
 
 
+# What a decoder of stack traces puts before a line, one for each function that was inlined
+# there. They have no code of their own to be at fault; the line itself follows.
+_INLINED = re.compile(r"\.(?:[chS]|rs):-?\d+ \[inline\]$")
+
+
 def find_marker(line: str, *, timed: bool) -> tuple[ReportClass, re.Match[str]] | None:
     """The first row that a line matches, if any; ``timed`` tells of printk's time on it."""
-    if _ANY.search(line) is None:
+    if _ANY.search(line) is None or _INLINED.search(line) is not None:
         return None
     for report_class in CLASSES:
         if report_class.timed and not timed:

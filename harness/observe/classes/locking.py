@@ -111,6 +111,12 @@ LOCKING = (
     ),
     error(
         "atomic-sleep",
+        "BUG: assuming {what} context",
+        r"BUG: assuming (?P<what>atomic|non migratable) context at ",
+        where=in_trace,
+    ),
+    error(
+        "atomic-sleep",
         "BUG: scheduling while atomic",
         r"BUG: scheduling while atomic: ",
         where=in_trace,

@@ -64,8 +64,6 @@ MEMORY = (
         end=_OOM_END,
     ),
     lone("oom", "out of memory: process killed", r"ut of memory: Kill(?:ed)? process \d+"),
-    # mm/kmemleak.c, when it found some.
-    lone("kernel-leak", "memory leak", r"kmemleak: \d+ new suspected memory leaks"),
     # drivers/base/dd.c; the second form is 6.10's.
     lone(
         "probe-failure",
@@ -77,12 +75,14 @@ MEMORY = (
         "probe with driver {what} failed with ENOMEM",
         r"probe with driver (?P<what>\S+) failed with error -12$",
     ),
-    # fs/ext4/super.c, fs/xfs/xfs_message.c, fs/dcache.c, fs/super.c, fs/open.c
-    lone("filesystem", "ext4 error", r"EXT4-fs error \(device "),
+    # fs/ext4/super.c, fs/xfs/xfs_message.c, fs/dcache.c, fs/super.c, fs/open.c. A loop device
+    # holds an image that somebody made; that it is corrupt is no kernel's fault.
+    lone("filesystem", "ext4 error", r"EXT4-fs error \(device (?!loop)"),
     lone(
         "filesystem",
         "xfs {what}",
-        r"XFS \(\S+\): (?P<what>Internal error|Metadata corruption|Corruption of|Assertion failed)",
+        r"XFS \((?!loop)\S+\): "
+        r"(?P<what>Internal error|Metadata corruption|Corruption of|Assertion failed)",
     ),
     error(
         "filesystem",

@@ -18,6 +18,19 @@ def _warning(title: str, file: str, skip: str) -> ReportClass:
     )
 
 
+def _leak(marker: str, *, joins_within: int, replaces: bool) -> ReportClass:
+    return error(
+        "kernel-leak",
+        "memory leak",
+        marker,
+        where=in_trace,
+        skip=r"\w*(?:alloc|kmemleak|kmem|slab|mmap)\w*|create_object|sget_userns|\w*list_lru_init\w*"
+        r"|idr_get\w*|k\w*printf\w*|pcpu_create\w*|\w*(?:str|mem)n?dup\w*",
+        joins_within=joins_within,
+        replaces=replaces,
+    )
+
+
 OBJECTS = (
     error(
         "refcount",
@@ -52,12 +65,7 @@ OBJECTS = (
         skip=r"\w*usercopy\w*|__check\w*",
         severity="fatal",
     ),
-    error(
-        "kernel-leak",
-        "memory leak",
-        r"BUG: memory leak\b",
-        where=in_trace,
-        skip=r"\w*(?:alloc|kmemleak|kmem|slab|mmap)\w*|create_object|sget_userns|\w*list_lru_init\w*|idr_get\w*"
-        r"|k\w*printf\w*|pcpu_create\w*|\w*(?:str|mem)n?dup\w*",
-    ),
+    # mm/kmemleak.c: how many it found, and each of them as its file shows it
+    _leak(r"kmemleak: \d+ new suspected memory leaks", joins_within=400, replaces=False),
+    _leak(r"BUG: memory leak\b", joins_within=3, replaces=True),
 )

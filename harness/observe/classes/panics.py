@@ -48,9 +48,17 @@ PANICS = (
 )
 # Panics that only follow: the report before them tells more.
 CONSEQUENCE = re.compile(
-    r"Fatal exception|panic_on_warn|hung_task|softlockup|Hard LOCKUP|RCU Stall|Aiee, killing"
-    r"|Attempted to kill|System is deadlocked|Out of memory|(?:kernel|KASAN|UBSAN|KFENCE): panic"
-    r"|Unrecovered|panic on sysctl|Oops|stack overflow|corrupted stack end"
+    r"(?:.{1,60}: )?Fatal exception|panic_on_warn|hung_task|softlockup|Hard LOCKUP|RCU Stall"
+    r"|Aiee, killing|Attempted to kill|System is deadlocked|Out of memory"
+    r"|(?:kernel|KASAN|UBSAN|KFENCE): panic|k[a-z]+\.panic set|Unrecovered"
+    r"|panic on sysctl|Oops|stack overflow|corrupted stack end"
+)
+# Those of the watchdogs, which show every CPU or task between their report and the panic.
+WATCHDOGS = (
+    ("hung_task", "hung-task"),
+    ("softlockup", "soft-lockup"),
+    ("Hard LOCKUP", "hard-lockup"),
+    ("RCU Stall", "rcu-stall"),
 )
 REBOOT = ReportClass(
     "reboot",

@@ -29,6 +29,7 @@ def error(
     severity: Severity = "error",
     timed: bool = False,
     joins_within: int = 0,
+    replaces: bool = False,
 ) -> ReportClass:
     """The kernel goes on, and something in it is wrong."""
     return ReportClass(
@@ -43,6 +44,7 @@ def error(
         detail=re.compile(detail) if detail else None,
         timed=timed,
         joins_within=joins_within,
+        replaces=replaces,
     )
 
 

@@ -5,7 +5,7 @@ Its line ends in ``[#1]`` on all of them.
 
 from __future__ import annotations
 
-from harness.observe.classes.rows import error, fatal
+from harness.observe.classes.rows import FUNCTION, error, fatal
 from harness.observe.dispatch import stalled_function
 from harness.observe.locate import in_trace
 from harness.observe.report_class import ReportClass
@@ -59,6 +59,15 @@ UNSORTED = (
         "WARNING: kernel stack has a bad {what} value",
         r"WARNING: kernel stack (?:regs|frame pointer) .*has bad '?(?P<what>\w*)'? ?value",
         patience=0,
+    ),
+    # arch/x86/kernel/unwind_orc.c
+    error(
+        "warning",
+        "WARNING: unwinder: {what}",
+        r"WARNING: (?P<what>stack going in the wrong direction|can't (?:access|dereference)"
+        rf" (?:iret )?registers)\S* at {FUNCTION}",
+        patience=0,
+        severity="warning",
     ),
     error(
         "bug",

@@ -74,8 +74,7 @@ def shared_cache(rng: random.Random, here: Surroundings) -> Trial:
     moment, doomed = rng.uniform(0.0, 3.0), rng.random() < 0.5
 
     def prepare(workspace: Workspace) -> Mapping[str, str]:
-        made = _provisions(here)
-        cold = [path.parent for path in (made.base, made.overlay, made.daxprobe)]
+        cold = [path.parent for path in _provisions(here).archives]
         for copy in [_private_cache(workspace, entry) for entry in cold]:
             shutil.rmtree(copy)
         return _environment(workspace)

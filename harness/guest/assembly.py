@@ -1,0 +1,210 @@
+"""What one guest is made of, and how it is switched on: kernel, files, command line, keys.
+
+The order is what makes it sound: QEMU starts frozen, the console and QMP are connected,
+and only then does the first instruction run, so that no byte and no event is missed. The
+files stay when it is switched off, and it boots again from what they then hold.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from harness.command_line import Accelerator, GuestFiles, render
+from harness.deadline import Deadline
+from harness.errors import BootFailure, InfrastructureError
+from harness.guest.console import Console
+from harness.guest.serial import SerialShell, open_serial
+from harness.guest.ssh import GuestKeys, SshShell, open_ssh
+from harness.guest.watch import GuestWatch
+from harness.ignore import NOTHING_IGNORED, IgnoreList
+from harness.image.initrd import compose_initrd, run_archive
+from harness.machine.files import fix_image, make_device_files, needs_fixup
+from harness.machine.opcodes import Fixup
+from harness.machine.process import QemuProcess, guest_directory
+from harness.machine.versions import Emulator
+from harness.records import Layout
+from harness.target import Target
+
+READY = b"daxhound: ready"
+
+Transport: TypeAlias = Literal["ssh", "serial"]
+
+_BANNER = rb"Linux version [^\r\n]*"
+_STDERR_LOG = "qemu.stderr"
+
+
+class State(StrEnum):
+    """How far a guest has come."""
+
+    OFF = "off"
+    STARTING = "starting"  # firmware, or a kernel that has not spoken yet
+    KERNEL = "kernel"
+    READY = "ready"
+    SHELL = "shell"
+
+
+@dataclass(frozen=True, slots=True)
+class BootRequest:
+    """What to start. ``kernel`` is the built image; ``initrd`` cpio archives, the
+    uncompressed ones first; ``console_log`` is appended to; ``store_root`` remembers what was
+    found out about the host; reports that ``ignore`` covers are none. ``boot_seconds`` times
+    ``scale`` is the deadline for a shell.
+    """
+
+    target: Target
+    layout: Layout
+    kernel: Path
+    initrd: tuple[Path, ...]
+    console_log: Path
+    store_root: Path
+    transport: Transport = "ssh"
+    accelerator: Accelerator | None = None  # None: KVM where it is proved, TCG elsewhere
+    boot_seconds: float = 60.0
+    scale: float = 1.0
+    extra_arguments: tuple[str, ...] = ()
+    ignore: IgnoreList = NOTHING_IGNORED
+
+
+@dataclass(slots=True)
+class Starting:
+    """One guest on its way up; ``reached_seconds`` tells when each state was seen."""
+
+    watch: GuestWatch
+    files: GuestFiles
+    keys: GuestKeys
+    transport: Transport
+    state: State = State.OFF
+    started: float = 0.0
+    reached_seconds: dict[State, float] = field(default_factory=dict)
+
+    def run_to_ready(self, deadline: Deadline) -> None:
+        """Let the guest run until its init says that it is ready."""
+        self.started = time.monotonic()
+        self.state = State.STARTING
+        self.watch.process.qmp.cont()
+        said = self._wait_for(_BANNER + rb"|" + READY, deadline)
+        self._reach(State.KERNEL)
+        if said != READY:
+            self._wait_for(READY, deadline)
+        self._reach(State.READY)
+
+    @contextlib.contextmanager
+    def open_shell(self, deadline: Deadline) -> Iterator[SshShell | SerialShell]:
+        """The first connection of its shell."""
+        with self._open_shell(deadline) as shell:
+            self._reach(State.SHELL)
+            yield shell
+
+    def _open_shell(
+        self, deadline: Deadline
+    ) -> contextlib.AbstractContextManager[SshShell | SerialShell]:
+        if self.transport == "serial":
+            return open_serial(self.files.shell_socket, self.watch)
+        port = self.watch.process.qmp.ssh_port()
+        return open_ssh(self.watch, port, self.keys, deadline)
+
+    def _reach(self, state: State) -> None:
+        self.state = state
+        self.reached_seconds[state] = time.monotonic() - self.started
+
+    def _wait_for(self, pattern: bytes, deadline: Deadline) -> bytes:
+        found = self.watch.console.wait_for(pattern, deadline)
+        if found is not None:
+            return found
+        where = f"boot stopped in state {self.state!s}"
+        if self.watch.console.ended:
+            raise self.watch.explain_end(where, BootFailure)
+        seconds = time.monotonic() - self.started
+        raise self.watch.explain_silence(f"{where}, for {seconds:.1f} s", BootFailure)
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """All that a guest keeps while it is off."""
+
+    request: BootRequest
+    emulator: Emulator
+    accelerator: Accelerator
+    argv: tuple[str, ...]
+    files: GuestFiles
+    keys: GuestKeys
+    fixup: Fixup
+
+    @contextlib.contextmanager
+    def switched_on(self, before: Console | None = None) -> Iterator[Starting]:
+        """QEMU, frozen, with everything connected to it; ended afterwards.
+
+        ``before`` is the console of the boot before this one.
+        """
+        request, files = self.request, self.files
+        with contextlib.ExitStack() as stack:
+            log = files.directory / _STDERR_LOG
+            process = stack.enter_context(QemuProcess(self.argv, files.qmp_socket, log))
+            socket = files.console_socket
+            console = stack.enter_context(
+                before.next_boot(socket)
+                if before
+                else Console(socket, request.console_log, request.ignore)
+            )
+            aside = files.shell_socket if request.transport == "ssh" else None
+            watch = GuestWatch(console, process, aside)
+            yield Starting(watch, files, self.keys, request.transport)
+
+
+@contextlib.contextmanager
+def assemble(
+    request: BootRequest, emulator: Emulator, accelerator: Accelerator
+) -> Iterator[Assembly]:
+    """A guest that is off, with everything made that it starts from; removed afterwards."""
+    keys = GuestKeys.generate()
+    with guest_directory() as work:
+        try:
+            files, fixup = _prepare(request, emulator, accelerator, keys, work)
+        except OSError as exc:
+            raise InfrastructureError(f"a guest's files cannot be made: {exc}") from exc
+        argv = render(
+            request.target,
+            request.layout,
+            files,
+            emulator=emulator.version,
+            accelerator=accelerator,
+            binary=str(emulator.path),
+            extra_arguments=request.extra_arguments,
+        )
+        yield Assembly(request, emulator, accelerator, argv, files, keys, fixup)
+
+
+def _prepare(
+    request: BootRequest,
+    emulator: Emulator,
+    accelerator: Accelerator,
+    keys: GuestKeys,
+    work: Path,
+) -> tuple[GuestFiles, Fixup]:
+    """Every file of one guest in its directory: initrd, firmware variables, pmem, kernel."""
+    kernel, fixup = _fixed_kernel(request, emulator, accelerator, work)
+    files = GuestFiles(kernel=kernel, initrd=work / "initrd", directory=work)
+    own = run_archive(keys.authorized_key, keys.host_key)
+    compose_initrd(files.initrd, (own, *request.initrd))
+    make_device_files(request.target, request.layout, files)
+    return files, fixup
+
+
+def _fixed_kernel(
+    request: BootRequest, emulator: Emulator, accelerator: Accelerator, work: Path
+) -> tuple[Path, Fixup]:
+    """The kernel to boot: as built, or a copy that TCG can run."""
+    if not needs_fixup(request.target, accelerator):
+        return request.kernel, Fixup(0, 0)
+    image, fixup = fix_image(request.kernel, emulator)
+    if not fixup.applied:
+        return request.kernel, fixup
+    copy = work / "vmlinux"
+    copy.write_bytes(image)
+    return copy, fixup

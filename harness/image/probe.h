@@ -1,0 +1,184 @@
+/*
+ * What the project's programs in the guest share: how they are told what to do, what they
+ * print, the kernel's counters, and one mapping.
+ *
+ * Arguments are operations, done in their order; each prints one line of JSON. These are here:
+ *
+ *   map:KIND:PROT:OFFSET:LENGTH[:PATH]  KIND shared, private, sync or huge (MAP_HUGETLB, of no
+ *                                       path); PROT r or rw; without PATH anonymous memory
+ *   map-anywhere:...                    the same, at an address of the kernel's choice
+ *   advise:huge|nohuge                  madvise() of the whole mapping
+ *   unmap                               munmap() of the whole mapping
+ *
+ * map puts it at a fixed address where no page table below the level of PUDs exists yet, so
+ * that all that it needs is its own. Exit status: 0, or 2 for operations that make no sense or
+ * that the host of the program (the guest's configuration) lacks something for.
+ */
+#ifndef PROBE_H
+#define PROBE_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define FIXED ((char *)(64UL << 30))
+
+static char *base = FIXED;
+static size_t mapped;
+
+static void die(const char *what)
+{
+	fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name, what, strerror(errno));
+	exit(2);
+}
+
+/* One write for one line: children share the output. */
+static void say(const char *format, ...)
+{
+	char line[1024];
+	va_list args;
+	int length;
+
+	va_start(args, format);
+	length = vsnprintf(line, sizeof(line) - 1, format, args);
+	va_end(args);
+	line[length++] = '\n';
+	if (write(STDOUT_FILENO, line, length) != length)
+		die("write");
+}
+
+static size_t number(char **words)
+{
+	char *word = strsep(words, ":"), *end;
+	size_t value;
+
+	if (!word || !*word) {
+		errno = EINVAL;
+		die("a number is missing");
+	}
+	value = strtoull(word, &end, 0);
+	if (*end) {
+		errno = EINVAL;
+		die(word);
+	}
+	return value;
+}
+
+/* A file's text, to its end or the buffer's, in memory that is touched before it counts. */
+static const char *text_of(const char *path)
+{
+	static char text[32768];
+	ssize_t got, length = 0;
+	int file = open(path, O_RDONLY);
+
+	if (file < 0)
+		die(path);
+	while ((got = read(file, text + length, sizeof(text) - 1 - length)) > 0)
+		length += got;
+	close(file);
+	text[length] = 0;
+	return text;
+}
+
+static long value_of(const char *text, const char *name)
+{
+	size_t length = strlen(name);
+	const char *at = text;
+
+	while ((at = strstr(at, name))) {
+		if ((at == text || at[-1] == '\n') && strchr(": \t", at[length]))
+			return atol(at + length + strspn(at + length, ": \t"));
+		at += length;
+	}
+	return -1;
+}
+
+/* vmstat's counters are kept per CPU; only a write to stat_refresh adds them up. */
+static const char *vmstat(void)
+{
+	int file = open("/proc/sys/vm/stat_refresh", O_WRONLY);
+
+	if (file < 0)
+		die("/proc/sys/vm/stat_refresh (CONFIG_PROC_SYSCTL)");
+	/* Reports EINVAL where a counter is below zero for a moment. */
+	if (write(file, "1", 1) != 1 && errno != EINVAL)
+		die("/proc/sys/vm/stat_refresh");
+	close(file);
+	return text_of("/proc/vmstat");
+}
+
+static void result(const char *op, int failed)
+{
+	say("{\"op\": \"%s\", \"errno\": %d}", op, failed ? errno : 0);
+}
+
+static void unmap(void)
+{
+	result("unmap", mapped && munmap(base, mapped));
+	mapped = 0;
+}
+
+static void advise(const char *advice)
+{
+	int number = strcmp(advice, "huge") ? MADV_NOHUGEPAGE : MADV_HUGEPAGE;
+
+	result("advise", mapped && madvise(base, mapped, number));
+}
+
+/* MAP_FIXED_NOREPLACE would do for all but sync: MAP_SHARED_VALIDATE does not know it. */
+static void map(char *words, int fixed)
+{
+	const char *kind = strsep(&words, ":"), *prot = strsep(&words, ":");
+	size_t offset = number(&words), length = number(&words);
+	int flags = fixed, protection = PROT_READ, file = -1, error = 0;
+	char *at;
+
+	if (!strcmp(kind, "sync"))
+		flags |= MAP_SHARED_VALIDATE | MAP_SYNC;
+	else if (!strcmp(kind, "huge"))
+		flags |= MAP_PRIVATE | MAP_HUGETLB;
+	else
+		flags |= strcmp(kind, "shared") ? MAP_PRIVATE : MAP_SHARED;
+	if (!strcmp(prot, "rw"))
+		protection |= PROT_WRITE;
+	if (words) {
+		file = open(words, O_RDWR);
+		if (file < 0)
+			die(words);
+	} else {
+		flags |= MAP_ANONYMOUS;
+	}
+	at = mmap(fixed ? FIXED : NULL, length, protection, flags, file, offset);
+	if (at == MAP_FAILED) {
+		error = errno;
+	} else {
+		base = at;
+		mapped = length;
+	}
+	if (file >= 0)
+		close(file);
+	say("{\"op\": \"map\", \"errno\": %d}", error);
+}
+
+/* Does one of the operations above; 0 for any other. */
+static int did_mapping(const char *op, char *words)
+{
+	if (!strcmp(op, "map"))
+		map(words, MAP_FIXED);
+	else if (!strcmp(op, "map-anywhere"))
+		map(words, 0);
+	else if (!strcmp(op, "advise"))
+		advise(words);
+	else if (!strcmp(op, "unmap"))
+		unmap();
+	else
+		return 0;
+	return 1;
+}
+
+#endif

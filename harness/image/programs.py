@@ -1,0 +1,82 @@
+"""The project's own programs in the guest, each as a cpio of its own.
+
+They follow their source and their compiler, not the kernel, so that a new kernel does not
+cost a build of them, nor a change of one a build of gup_test. daxprobe is in every guest; a
+step that needs another program names it (``Step.programs``), and its guest gets that as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeAlias
+
+from harness.errors import InfrastructureError
+from harness.image import cpio
+from harness.image.compiler import compile_program
+from harness.image.libraries import provide_libraries
+from harness.kernel.make import find_toolchain
+from harness.progress import Progress
+from harness.store import Store, digest
+from harness.target import Target
+
+SOURCES = Path(__file__).parent
+_SHARED = SOURCES / "probe.h"
+_FLAGS = ("-O2", "-static", "-s", "-Wall", "-Wextra", "-Werror")
+_VERBS = ("libibverbs.a", "librxe-*.a", "libnl-route-3.a", "libnl-3.a")
+
+Provide: TypeAlias = Callable[[Target, Store, Progress], Path]
+
+
+def provide_daxprobe(target: Target, store: Store) -> Path:
+    """An uncompressed cpio of daxprobe, built where source or compiler is new.
+
+    Raises InfrastructureError where it cannot be compiled here.
+    """
+    return _provide("daxprobe", target, store)
+
+
+def provide_rdmaprobe(target: Target, store: Store, progress: Progress) -> Path:
+    """The same of rdmaprobe, with libibverbs and its provider for soft RoCE linked in.
+
+    Raises InfrastructureError where it cannot be compiled, or its libraries not be fetched.
+    """
+    root = provide_libraries(target.debian, store, progress)
+    include = root / "usr/include"
+    options = ["-DRDMA_STATIC_PROVIDERS=rxe", f"-isystem{include}", f"-isystem{include}/libnl3"]
+    found = [str(path) for name in _VERBS for path in root.glob(f"usr/lib/*/{name}")]
+    if len(found) < len(_VERBS):
+        raise InfrastructureError(f"not all of {', '.join(_VERBS)} are in {root}")
+    # libibverbs and its providers call each other.
+    group = ["-Wl,--start-group", *found, "-Wl,--end-group"]
+    return _provide("rdmaprobe", target, store, options, group, made_of=(root.name,))
+
+
+EXTRA_PROGRAMS: Mapping[str, Provide] = MappingProxyType({"rdmaprobe": provide_rdmaprobe})
+
+
+def _provide(
+    name: str,
+    target: Target,
+    store: Store,
+    options: Iterable[str] = (),
+    libraries: Iterable[str] = (),
+    made_of: tuple[str, ...] = (),
+) -> Path:
+    """``made_of`` names what options and libraries point to, wherever the store is."""
+    source = SOURCES / f"{name}.c"
+    version = find_toolchain(target).version
+    key = digest(target.kernel.cross_compile, version, *_FLAGS, *made_of, source, _SHARED)
+    archive = f"{name}.cpio"
+
+    def build(work: Path) -> None:
+        program = work / name
+        compiler = f"{target.kernel.cross_compile}gcc"
+        command = [compiler, *_FLAGS, *options, "-o", str(program), str(source), *libraries]
+        compile_program(target, command, name)
+        entry = cpio.file(f"usr/bin/{name}", program.read_bytes(), 0o755)
+        program.unlink()
+        (work / archive).write_bytes(cpio.write_archive(cpio.with_parents((entry,))))
+
+    return store.provide(f"guest-{name}", f"{target.debian}-{key[:16]}", build) / archive

@@ -1,0 +1,103 @@
+"""What data shows that is written to a namespace and read back, at once or after a while."""
+
+from __future__ import annotations
+
+from harness.errors import UserError
+from harness.model.availability import why_no_mode
+from harness.model.rules import RULES
+from harness.model.state import GuestState, RegionState
+from harness.records import Expected, Prediction, Rule
+from harness.scenario.steps import (
+    DataMemory,
+    Features,
+    Filesystem,
+    MemoryModel,
+    Mode,
+    PowerCycle,
+    ReadBack,
+    Regions,
+    Step,
+    WriteRead,
+)
+from harness.units import format_size
+
+_MODES: dict[DataMemory, Mode] = {"block": "raw", "fsdax": "fsdax", "devdax": "devdax"}
+
+_LOOKING = (Features, MemoryModel, Regions, PowerCycle, WriteRead)
+
+
+def keeps_data(step: Step) -> bool:
+    """Whether a step leaves what ``write-read`` wrote as it is, wherever that is."""
+    return isinstance(step, _LOOKING) or (isinstance(step, Filesystem) and not step.make)
+
+
+def predict_write_read(state: GuestState, step: WriteRead) -> Prediction:
+    """A ``write-read`` step. Raises UserError where the region has nothing to write to."""
+    lacking = why_no_mode(state.machine, _MODES[step.memory])
+    if lacking is not None:
+        return Prediction(step.kind, (), lacking)
+    region = state.region(step.region)
+    if step.memory == "block" and region.block is None:
+        refused = Expected("outcome", "refused", RULES["fs.needs-block-device"])
+        return Prediction(step.kind, (refused,))
+    _check_unmounted(region, step)
+    size, unit = _room(region, step)
+    if step.size > size or step.size % unit:
+        whole = f" in units of {format_size(unit)}" if unit > 1 else ""
+        raise UserError(
+            f"{step.kind} of {format_size(step.size)} does not fit into the memory",
+            field="size",
+            hint=f"{format_size(size)} or less{whole}",
+        )
+    region.written[step.memory] = step.size
+    rule = RULES["block.write-read" if step.memory == "block" else "data.mapped"]
+    return Prediction(step.kind, _expect(step, rule))
+
+
+def predict_read_back(state: GuestState, step: ReadBack) -> Prediction:
+    """A ``read-back`` step. Raises UserError where its pattern was not written."""
+    lacking = why_no_mode(state.machine, _MODES[step.memory])
+    if lacking is not None:
+        return Prediction(step.kind, (), lacking)
+    region = state.region(step.region)
+    if region.written.get(step.memory) != step.size:
+        raise UserError(
+            f"read-back: region {step.region} does not hold that pattern at this point",
+            field="size",
+            hint="a write-read with the same fields before it",
+        )
+    _room(region, step)
+    return Prediction(step.kind, _expect(step, RULES["data.kept"]))
+
+
+def _check_unmounted(region: RegionState, step: WriteRead) -> None:
+    """Raises UserError where writing to the block device would spoil a file system on it."""
+    if step.memory == "block" and region.files is not None and region.files.device is region.block:
+        raise UserError(
+            f"write-read: a file system is mounted on the device of region {step.region}",
+            field="region",
+            hint="write-read before the file system is made",
+        )
+
+
+def _room(region: RegionState, step: WriteRead) -> tuple[int, int]:
+    """Bytes that can be written to, and the unit that they are mapped in."""
+    if step.memory == "fsdax" and region.files is not None:
+        return region.files.file_bytes, 1
+    device = region.block if step.memory == "block" else region.devdax
+    if step.memory != "fsdax" and device is not None:
+        return device.size_bytes, device.align if step.memory == "devdax" else 1
+    lacking, needed = {
+        "block": ("block device", "a namespace of mode raw"),
+        "fsdax": ("file", "a filesystem"),
+        "devdax": ("devdax device", "a namespace of mode devdax"),
+    }[step.memory]
+    raise UserError(
+        f"{step.kind}: region {step.region} has no {lacking} at this point",
+        field="region",
+        hint=f"{needed} before it",
+    )
+
+
+def _expect(step: WriteRead, rule: Rule) -> tuple[Expected, ...]:
+    return (Expected("outcome", "identical", rule), Expected("bytes", step.size, rule))

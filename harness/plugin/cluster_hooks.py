@@ -1,0 +1,45 @@
+"""What pytest calls where cells run on a cluster; without ``--cluster`` they do nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from harness.errors import InfrastructureError, UserError
+from harness.plugin.hooks import USER_ERROR_EXIT
+from harness.plugin.items import SETTINGS, CellItem
+
+# As of the daxhound command.
+HOST_EXIT = 3
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """The cluster is told of every cell before the first is waited for."""
+    config = session.config
+    if config.getoption("--cluster") is None or config.option.collectonly:
+        return
+    try:
+        cluster = config.stash[SETTINGS].cluster
+        cells = (item for item in session.items if isinstance(item, CellItem))
+        cluster.plan(order for item in cells for order in item.orders())
+        reporter: Any = config.pluginmanager.getplugin("terminalreporter")
+        if config.option.verbose >= 0 and reporter is not None:
+            reporter.write_line(f"cluster: {cluster.describe()}")
+    except UserError as exc:
+        pytest.exit(str(exc), USER_ERROR_EXIT)
+    except InfrastructureError as exc:
+        pytest.exit(str(exc), HOST_EXIT)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A cell took as long as it did on its worker, not as long as it was waited for."""
+    report = yield
+    if call.when == "call" and isinstance(item, CellItem) and item.config.getoption("--cluster"):
+        report.duration = item.seconds
+    return report

@@ -1,0 +1,109 @@
+"""Memory taken away from who uses it: what is predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from harness.errors import UserError
+from harness.kernel.assumed import assumed_facts
+from harness.kernel.spec import parse_kernel_spec
+from harness.model import Machine
+from harness.model.predict import Model
+from harness.records import KERNEL_REPORT, Layout, PmemDevice
+from harness.scenario.steps import CreateNamespace, Filesystem, GupTest, Mmap, Mode, Step, TakeAway
+from harness.target import load_targets
+
+MIB, GIB = 1 << 20, 1 << 30
+TARGETS = load_targets()
+DEVDAX = CreateNamespace(mode="devdax", map="mem")
+FILE = (CreateNamespace(mode="fsdax", map="mem"), Filesystem(type="ext4", file_size=32 * MIB))
+
+
+def model(target: str = "x86_64", **probes: bool) -> Model:
+    chosen = TARGETS[target]
+    device = PmemDevice(GIB, 4 * GIB, 128 << 10, "")
+    facts = assumed_facts(parse_kernel_spec("debian:6.1"), chosen.kernel.fragments)
+    facts = replace(facts, probes={**facts.probes, **probes})
+    return Model(Machine(chosen, facts, Layout(2 * GIB, 2, (device,) if chosen.pmem else ())))
+
+
+def last(guest: Model, steps: Sequence[Step]) -> dict[str, object]:
+    predictions = [guest.predict(step) for step in steps]
+    return {e.name: e.value for e in predictions[-1].expected}
+
+
+def test_a_mapped_device_goes_and_comes_back() -> None:
+    guest = model()
+    made = last(guest, [DEVDAX])
+    seen = last(guest, [TakeAway(memory="devdax")])
+    assert (seen["outcome"], seen["waited"], seen["signal"]) == ("taken", False, "SIGBUS")
+    assert seen["restored_bytes"] == made["device_bytes"]
+    assert last(guest, [GupTest(command="pin", memory="devdax")])["outcome"] == "ran"
+
+
+def test_a_held_page_of_a_device_is_outlived_or_waited_for() -> None:
+    steps = [DEVDAX, TakeAway(memory="devdax", hold=True)]
+    assert set(last(model(), steps)) == {KERNEL_REPORT}
+    mended = last(model(unbind_waits_for_pages=True), steps)
+    assert (mended["waited"], mended["held_pages"], mended["signal"]) == (True, 1, "SIGBUS")
+
+
+def test_struct_pages_that_stay_mapped_are_not_predicted() -> None:
+    """The device at 4G lies in one block of struct pages with RAM on hash, not on radix."""
+    steps = [DEVDAX, TakeAway(memory="devdax", hold=True)]
+    with pytest.raises(UserError, match="shares the block"):
+        last(model("ppc64-hash"), [CreateNamespace(mode="devdax"), *steps[1:]])
+    assert set(last(model("ppc64-radix"), steps)) == {KERNEL_REPORT}
+
+
+@pytest.mark.parametrize("hold", [False, True])
+def test_truncate_waits_for_held_pages_of_a_file(hold: bool) -> None:
+    seen = last(model(), [*FILE, TakeAway(memory="fsdax", via="truncate", hold=hold)])
+    assert (seen["outcome"], seen["waited"], seen["held_pages"]) == ("taken", hold, int(hold))
+    assert (seen["signal"], seen["restored_bytes"]) == ("SIGBUS", 32 * MIB)
+
+
+def test_a_truncated_file_has_holes() -> None:
+    guest = model()
+    last(guest, [*FILE, TakeAway(memory="fsdax", via="truncate")])
+    later = guest.predict(Mmap(memory="fsdax", size=16 * MIB))
+    assert any(e.name == "pmd_mapped" and e.value == 0 for e in later.expected)
+
+
+def test_a_mounted_namespace_is_not_disabled() -> None:
+    seen = last(model(), [*FILE, TakeAway(memory="fsdax")])
+    assert (seen["outcome"], seen["errno"], seen["signal"]) == ("refused", "EBUSY", None)
+
+
+def test_steps_without_sense_are_the_users_error() -> None:
+    half = CreateNamespace(mode="devdax", size=256 * MIB)
+    for steps, words in (
+        ([DEVDAX, TakeAway(memory="devdax", via="truncate")], "no end"),
+        ([half, half, TakeAway(memory="devdax")], "more than one"),
+        ([DEVDAX, TakeAway(memory="devdax", size=MIB)], "cannot be mapped"),
+        ([*FILE, TakeAway(memory="fsdax", size=64 * MIB)], "cannot be mapped"),
+    ):
+        with pytest.raises(UserError, match=words):
+            last(model(), steps)
+
+
+def test_without_a_device_there_is_nothing_to_take_away() -> None:
+    assert last(model(), [TakeAway(memory="devdax")]) == {"outcome": "no-device"}
+    assert model("s390x").predict(TakeAway(memory="devdax")).unsupported
+
+
+@pytest.mark.parametrize("mode", ["raw", "sector"])
+def test_writes_to_a_disabled_block_device_fail(mode: Mode) -> None:
+    guest = model()
+    made = last(guest, [CreateNamespace(mode=mode)])
+    seen = last(guest, [TakeAway(memory="block")])
+    assert seen == {
+        "outcome": "taken",
+        "write_failed": True,
+        "restored_bytes": made["device_bytes"],
+    }
+    with pytest.raises(UserError, match="has no file system meanwhile"):
+        last(model(), [*FILE, TakeAway(memory="block")])

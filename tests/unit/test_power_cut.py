@@ -1,0 +1,319 @@
+"""A guest whose power is cut: its console, its label area, what the model says of the next boot."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from harness.command_line import GuestFiles
+from harness.deadline import Deadline
+from harness.errors import InfrastructureError, KernelReported, UserError
+from harness.guest.console import Console
+from harness.guest.steps import StepContext, run_step
+from harness.kernel.assumed import assumed_facts
+from harness.kernel.spec import parse_kernel_spec
+from harness.machine.labels import damage_labels
+from harness.model import Machine
+from harness.model.predict import Model
+from harness.observe.boots import POWER_CUT
+from harness.observe.console import ConsoleReader
+from harness.observe.labels import broken_index_blocks
+from harness.records import CommandRecord, Layout, PmemDevice, Prediction
+from harness.scenario.life_steps import LabelPart, PowerCycle
+from harness.scenario.steps import (
+    CreateNamespace,
+    DestroyNamespaces,
+    Filesystem,
+    Mmap,
+    ReadBack,
+    Regions,
+    Step,
+    WriteRead,
+)
+from harness.target import load_targets
+
+MIB, GIB = 1 << 20, 1 << 30
+AREA = 128 << 10
+TARGETS = load_targets()
+RECORDINGS = Path(__file__).parent.parent / "data" / "steps"
+BANNER = b"[    0.000000] Linux version 6.1.192 (a@b)\n[    0.100000] first words of boot %d\n"
+PANIC = (
+    b"[    1.500000] Kernel panic - not syncing: test\n"
+    b"[    1.600000] ---[ end Kernel panic - not syncing: test ]---\n"
+)
+
+
+def device(start: int = 4 * GIB) -> PmemDevice:
+    return PmemDevice(GIB, start, AREA, "0a6ab1cc-4d51-4a13-8d3b-0f8b2f2f1d51")
+
+
+def read(*pieces: bytes) -> list[tuple[str, int]]:
+    reader = ConsoleReader()
+    for piece in pieces:
+        reader.feed(piece)
+    reader.close()
+    return [(report.kind, report.first_line) for report in reader.reports]
+
+
+def test_a_second_boot_is_expected_behind_a_power_cut_and_nowhere_else() -> None:
+    cut = POWER_CUT.encode() + b"\n"
+    first, second, third = (BANNER % boot for boot in (1, 2, 3))
+    assert read(first, cut, second) == []
+    assert read(first, second) == [("reboot", 3)]
+    assert read(first, cut, second, third) == [("reboot", 6)]
+    assert read(first, b"[    2.000000] " + cut, second) == [("reboot", 4)]
+
+
+def test_reports_of_both_boots_are_told_by_the_lines_of_one_log() -> None:
+    cut = POWER_CUT.encode() + b"\n"
+    assert read(BANNER % 1, PANIC, cut, BANNER % 2, PANIC) == [("panic", 3), ("panic", 8)]
+
+
+def test_a_panic_is_no_consequence_of_an_oops_before_the_power_was_cut() -> None:
+    oops = b"[    1.400000] Oops: Kernel access of bad area, sig: 11 [#1]\n"
+    fatal = PANIC.replace(b": test", b": Fatal exception")
+    cut = POWER_CUT.encode() + b"\n"
+    assert len(read(BANNER % 1, oops, fatal)) == 1
+    assert len(read(BANNER % 1, oops, cut, BANNER % 2, fatal)) == 2
+
+
+def test_a_report_that_the_power_cut_off_ends_there() -> None:
+    warning = (
+        b"[    2.000000] ------------[ cut here ]------------\n"
+        b"[    2.000000] WARNING: CPU: 0 PID: 1 at mm/x.c:1 f+0x1/0x2\n"
+    )
+    reader = ConsoleReader()
+    reader.feed(BANNER % 1 + warning + POWER_CUT.encode() + b"\n" + BANNER % 2)
+    assert reader.open_report is None
+    (report,) = reader.reports
+    assert "boot 2" not in report.text
+
+
+class Port:
+    """One boot's end of the console."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
+
+    def says(self, data: bytes) -> None:
+        connection, _ = self._listener.accept()
+        connection.sendall(data)
+        connection.close()
+        self._listener.close()
+
+
+@pytest.mark.parametrize("rest", [b"", b"[    2.000000] half a li"])
+def test_the_log_goes_on_and_says_where_the_power_was_cut(tmp_path: Path, rest: bytes) -> None:
+    log = tmp_path / "console.log"
+    port = Port(tmp_path / "1")
+    with Console(port.path, log) as before:
+        port.says(BANNER % 1 + rest)
+        before.drain(Deadline.after(5))
+        before.check()
+    port = Port(tmp_path / "2")
+    with before.next_boot(port.path) as after:
+        port.says(BANNER % 2 + PANIC)
+        after.drain(Deadline.after(5))
+        with pytest.raises(KernelReported):
+            after.check()
+    lines = log.read_bytes().splitlines()
+    assert POWER_CUT.encode() in lines
+    (report,) = after.reports
+    assert b"Kernel panic" in lines[report.first_line - 1]
+
+
+@pytest.mark.parametrize(
+    ("part", "start", "end"),
+    [
+        ("index-0", 0, 256),
+        ("index-1", 256, 512),
+        ("first-half", 0, AREA // 2),
+        ("second-half", AREA // 2, AREA),
+    ],
+)
+def test_damage_stays_in_its_part_of_the_label_area(
+    tmp_path: Path, part: LabelPart, start: int, end: int
+) -> None:
+    small = PmemDevice(MIB, 4 * GIB, AREA, "")
+    backing = tmp_path / "pmem0.img"
+    backing.write_bytes(bytes(MIB + AREA))
+    damage_labels(backing, small, part)
+    after = backing.read_bytes()
+    assert len(after) == MIB + AREA
+    assert {index for index, byte in enumerate(after) if byte} == set(range(MIB + start, MIB + end))
+
+
+def test_index_blocks_of_a_large_label_area_are_larger(tmp_path: Path) -> None:
+    """2048 slots need 256 bytes of bits behind the header's 72."""
+    large = PmemDevice(0, 4 * GIB, 512 << 10, "")
+    backing = tmp_path / "pmem0.img"
+    backing.write_bytes(bytes(512 << 10))
+    damage_labels(backing, large, "index-1")
+    assert backing.read_bytes().index(0x5A) == 512
+
+
+def test_index_blocks_that_the_kernel_found_broken() -> None:
+    said = (
+        "[    1.781370] nvdimm nmem1: nsindex0 signature invalid\n"
+        "[    1.781480] nvdimm nmem1: nsindex1 labelsize 1 invalid\n"
+        "[    1.781513] nvdimm nmem1: nsindex0 signature invalid\n"
+        "[    1.781522] nvdimm nmem0: nsindex1 signature invalid\n"
+        "[    1.781522] nvdimm nmem0: nsindex0 signature invalid\n"
+    )
+    assert broken_index_blocks(said) == {"nmem1": (0,), "nmem0": (0, 1)}
+
+
+class Recorded:
+    """A shell with the answers of a guest that has booted again."""
+
+    def __init__(self, answers: list[tuple[int, str, str]]) -> None:
+        self.answers = answers
+        self.commands: list[str] = []
+
+    def run(self, command: str, deadline: Deadline, stdin: bytes | None = None) -> CommandRecord:
+        assert deadline.remaining > 0
+        assert stdin is None
+        self.commands.append(command)
+        status, stdout, stderr = self.answers[len(self.commands) - 1]
+        return CommandRecord(command, status, stdout, stderr, 0.1)
+
+
+class Switch:
+    """A power switch of a guest whose files are in a folder."""
+
+    def __init__(self, files: GuestFiles, layout: Layout, shell: Recorded) -> None:
+        self.files, self.layout, self.shell = files, layout, shell
+
+    def power_cycle(self, while_off: Callable[[GuestFiles, Layout], None]) -> Recorded:
+        while_off(self.files, self.layout)
+        return self.shell
+
+
+def test_what_the_next_boot_showed_and_whose_labels_were_damaged(tmp_path: Path) -> None:
+    """Regions are counted by address, files by the layout: region 0 is the second file."""
+    recorded = json.loads((RECORDINGS / "ppc64-hash-6.1-power-cycle.json").read_text())
+    files = GuestFiles(tmp_path, tmp_path, tmp_path)
+    small = [PmemDevice(MIB, start, AREA, "") for start in (6 * GIB, 4 * GIB)]
+    for index, _ in enumerate(small):
+        files.pmem_backing(index).write_bytes(bytes(MIB + AREA))
+    shell = Recorded(recorded["answers"])
+    switch = Switch(files, Layout(GIB, 1, tuple(small)), shell)
+    target = TARGETS["ppc64-hash"]
+    context = StepContext(target, target.mmu.page_size, 30.0, switch)
+    before = Recorded([])
+    seen = run_step(PowerCycle.model_validate(recorded["step"]), before, context)
+    assert dict(seen.values) == recorded["values"]
+    assert not before.commands  # nobody says a word to the guest whose power goes
+    assert "echo dax0.0 >/run/daxhound-region0.chardev" in shell.commands[1]
+    assert not any(files.pmem_backing(0).read_bytes())
+    assert any(files.pmem_backing(1).read_bytes())
+
+
+def test_a_guest_without_a_switch_is_the_harness_fault() -> None:
+    context = StepContext(TARGETS["arm64"], 4096, 30.0)
+    with pytest.raises(InfrastructureError, match="power switch"):
+        run_step(PowerCycle(), Recorded([]), context)
+
+
+def model(target: str, kernel: str = "debian:6.1") -> Model:
+    chosen = TARGETS[target]
+    devices = (device(6 * GIB), device(4 * GIB)) if chosen.pmem else ()
+    facts = assumed_facts(parse_kernel_spec(kernel), chosen.kernel.fragments)
+    return Model(Machine(chosen, facts, Layout(2 * GIB, 2, devices)))
+
+
+def last(guest: Model, steps: Sequence[Step]) -> dict[str, object]:
+    predictions: list[Prediction] = [guest.predict(step) for step in steps]
+    return {e.name: e.value for e in predictions[-1].expected}
+
+
+DEVDAX = CreateNamespace(mode="devdax", map="mem", size=256 * MIB)
+RAW = CreateNamespace(mode="raw", size=128 * MIB)
+
+
+def test_what_was_made_is_found_as_it_was_made() -> None:
+    guest = model("x86_64")
+    made = last(guest, [DEVDAX])
+    found = last(guest, [RAW, CreateNamespace(mode="sector", region=1), PowerCycle()])
+    names = {"mode", "map", "size_bytes", "align_bytes", "resource", "data_offset", "device_bytes"}
+    assert {n: found[f"region0.0.{n}"] for n in names} == {n: made[n] for n in names}
+    assert found["region0.1.mode"] == "raw"
+    assert found["region1.0.sector_size"] == 4096
+    assert (found["region0.namespaces"], found["region1.namespaces"]) == (2, 1)
+    assert found["region0.available_bytes"] == GIB - 384 * MIB
+    assert found["memmap_pages"] == str(made["memmap_pages"])
+
+
+def test_struct_pages_of_all_devices_are_told_by_size() -> None:
+    guest = model("x86_64")
+    found = last(guest, [DEVDAX.model_copy(update={"region": 1}), CreateNamespace(mode="fsdax"),
+                         PowerCycle()])  # fmt: skip
+    assert found["memmap_pages"] == f"{256 * MIB // 4096} {(GIB - 18 * MIB) // 4096}"
+
+
+@pytest.mark.parametrize("damage", ["index-0", "index-1", "second-half"])
+def test_one_index_block_is_enough(damage: LabelPart) -> None:
+    whole = last(model("arm64"), [DEVDAX, PowerCycle()])
+    damaged = last(model("arm64"), [DEVDAX, PowerCycle(damage=damage)])
+    broken = {"index-0": "0", "index-1": "1", "second-half": ""}[damage]
+    assert damaged == whole | {"region0.broken_index_blocks": broken}
+
+
+def test_without_index_blocks_acpi_gives_one_raw_namespace_and_papr_none() -> None:
+    lost = PowerCycle(damage="first-half")
+    found = last(model("x86_64"), [DEVDAX, lost])
+    assert (found["region0.0.mode"], found["region0.0.size_bytes"]) == ("raw", GIB)
+    assert (found["region0.available_bytes"], found["memmap_pages"]) == (GIB, "")
+    guest = model("ppc64-radix")
+    found = last(guest, [DEVDAX, lost])
+    assert (found["region0.namespaces"], found["region0.available_bytes"]) == (0, GIB)
+    assert last(guest, [DEVDAX])["outcome"] == "created"
+
+
+def test_which_index_block_is_newer_after_a_deletion_is_not_said() -> None:
+    with pytest.raises(UserError, match="which index block"):
+        last(model("arm64"), [DEVDAX, DestroyNamespaces(), PowerCycle(damage="index-0")])
+
+
+@pytest.mark.parametrize("step", [RAW, DestroyNamespaces()])
+def test_nothing_is_made_or_destroyed_without_labels(step: Step) -> None:
+    with pytest.raises(UserError, match="labels are lost"):
+        last(model("arm64"), [DEVDAX, PowerCycle(damage="first-half"), step])
+    assert last(model("arm64"), [DEVDAX, PowerCycle(damage="first-half"), Regions()])
+
+
+def test_data_is_read_back_that_nothing_came_over() -> None:
+    steps = [RAW, WriteRead(size=MIB), PowerCycle(), ReadBack(size=MIB)]
+    assert last(model("x86_64"), steps) == {"outcome": "identical", "bytes": MIB}
+    with pytest.raises(UserError, match="does not hold that pattern"):
+        last(model("x86_64"), [RAW, ReadBack(size=MIB)])
+    with pytest.raises(UserError, match="does not hold that pattern"):
+        last(model("x86_64"), [RAW, WriteRead(size=MIB), ReadBack(size=2 * MIB)])
+    fault = Mmap(memory="devdax", size=16 * MIB, access="write")
+    devdax = WriteRead(memory="devdax", size=16 * MIB)
+    with pytest.raises(UserError, match="does not hold that pattern"):
+        last(model("x86_64"), [DEVDAX, devdax, fault, ReadBack(memory="devdax", size=16 * MIB)])
+
+
+def test_a_file_system_is_mounted_that_was_made_and_is_not() -> None:
+    made = Filesystem(type="ext4", file_size=16 * MIB)
+    again = Filesystem(type="ext4", make=False)
+    fsdax = CreateNamespace(mode="fsdax")
+    found = last(model("x86_64"), [fsdax, made, PowerCycle(), again])
+    assert (found["outcome"], found["file_bytes"]) == ("mounted", 16 * MIB)
+    for steps in ([fsdax, again], [fsdax, made, again]):
+        with pytest.raises(UserError, match="no ext4 that is not mounted"):
+            last(model("x86_64"), steps)
+    with pytest.raises(UserError, match="has no file"):
+        last(model("x86_64"), [fsdax, made, PowerCycle(), WriteRead(memory="fsdax")])
+
+
+def test_without_pmem_there_is_nothing_to_find() -> None:
+    assert model("s390x").predict(PowerCycle()).unsupported
