@@ -112,7 +112,8 @@ class PmemMachine(Record):
 
     ``granule`` is what a device's usable size must be a multiple of, ``start`` the lowest
     address a device is given, ``start_granule`` what its address must be a multiple of.
-    RAM above ``low_ram_limit`` bytes goes above 4 GiB and moves the first address up.
+    With ``low_ram_limit`` bytes of RAM or more, some goes above 4 GiB and moves the first
+    address up.
     """
 
     granule: Size

@@ -94,7 +94,8 @@ class Attempt:
             self._check_kernel()
             with self._guest(pool, fresh) as pooled:
                 outcome = self._run_steps(pooled.guest)
-                pooled.sound = outcome[0].is_expected and not self._complained
+                sound = outcome[0].is_expected and not self._complained
+                pooled.sound = sound and self.model.can_be_tidied
                 reached, self.phase = self.phase, "clean-up"
             self.phase = reached
         except KernelReported as exc:

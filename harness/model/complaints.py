@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.model.defects import (
+    ends_before_data,
     loses_heads,
     misses_heads,
     outlives_pages,
@@ -34,7 +35,7 @@ def of_making(machine: Machine, namespace: Namespace, taken: Taken) -> tuple[Exp
     if warns_of_shared_heads(machine, namespace):
         said.append("warning in memmap_init_compound")
     if overruns(machine, namespace):
-        said.append("kernel data access on write in __init_single_page")
+        said.append("paging-fault in __init_single_page")
     return _complaint("; ".join(said), _rule_of_heads(machine), _off(namespace)) if said else ()
 
 
@@ -45,6 +46,16 @@ def of_destroying(machine: Machine, namespaces: Sequence[Namespace]) -> tuple[Ex
     rule = RULES["defect.vmemmap-page-shared"]
     starts = ", ".join(f"{namespace.start:#x}" for namespace in namespaces)
     return _complaint("vmemmap-leak in memunmap_pages", rule, f"namespaces at {starts}")
+
+
+def of_taking_away(namespaces: Sequence[Namespace]) -> tuple[Expected, ...]:
+    """What it says when these are taken away."""
+    for namespace in namespaces:
+        if ends_before_data(namespace):
+            end = namespace.start + namespace.raw_bytes
+            why = f"nothing is left of {namespace.start:#x} to {end:#x}"
+            return _complaint("paging-fault in memunmap_pages", RULES["defect.empty-fsdax"], why)
+    return ()
 
 
 def of_touching(machine: Machine, device: Devdax | None) -> tuple[Expected, ...]:

@@ -91,6 +91,17 @@ DEFECTS: tuple[Defect, ...] = (
     ),
     Defect(
         Rule(
+            "defect.empty-fsdax",
+            "Before 6.6 an fsdax namespace of size 0 comes to be; with map=dev its first page of"
+            " data, which taking it away looks at, lies behind its end and has no struct page.",
+            "Linux drivers/nvdimm/pfn_devs.c nd_pfn_init; mm/memremap.c pfn_first, pageunmap_range",
+            defect=True,
+        ),
+        probe="namespace_end_trunc_checked",
+        kernels="6.1.192 on x86_64",
+    ),
+    Defect(
+        Rule(
             "defect.altmap-exhausted",
             "The altmap is sized for all struct pages, but not for what aligning them costs: on"
             " arm64 a namespace that ends (or starts) within a section may find no page left for"
@@ -204,6 +215,15 @@ def loses_heads(machine: Machine, device: Devdax) -> bool:
         and why_not_optimised(machine, device.align, device.map) is None
         and not machine.probe("sections_begin_compounds", since=NEVER)
     )
+
+
+def ends_before_data(namespace: Namespace) -> bool:
+    """Whether the first page of data is behind the last one that there is (defect.empty-fsdax).
+
+    Of a devdax no driver takes that; fsdax is a block device without a block.
+    """
+    empty = namespace.info is not None and namespace.size_bytes == 0
+    return empty and namespace.mode == "fsdax" and namespace.map == "dev"
 
 
 def misses_heads(machine: Machine, device: Devdax) -> bool:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from harness.errors import UserError
+from harness.model import complaints
 from harness.model.availability import predict_features
 from harness.model.churn import predict_churn
 from harness.model.data import keeps_data, predict_read_back, predict_write_read
@@ -110,6 +111,11 @@ class Model:
     def guest(self) -> Prediction:
         """What the booted guest must show before any step: it is what was asked for."""
         return predict_guest(self.machine)
+
+    @property
+    def can_be_tidied(self) -> bool:
+        """Whether what the steps so far left goes without the kernel's complaining."""
+        return not any(complaints.of_taking_away(r.namespaces) for r in self._state.regions)
 
     def predict(self, step: Step) -> Prediction:
         """What this step must show after those before it.

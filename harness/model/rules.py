@@ -65,7 +65,8 @@ where there is no probe:
 
 | probe | what it tells | without it |
 |---|---|---|
-| `namespace_end_trunc_checked` | nd_pfn_init refuses a namespace of size 0 | from 6.6 |
+| `namespace_end_trunc_checked` | nd_pfn_init refuses a namespace of size 0: no \
+defect.empty-fsdax | from 6.6 |
 | `radix_pud_thp` | radix maps PUD entries | from 6.6 |
 | `dax_refcount_rework` | DAX pages are counted folios | from 6.15 |
 | `vmemmap_optimize_checks_radix` | the architecture is asked before struct pages are shared \
@@ -186,6 +187,8 @@ _ABOUT_DEFECTS = (
     " found, and from 6.15 the entry is made of the head's frame, another one than the page's, and"
     " one that is not aligned (folio_mk_pud): no guest has tried. With map=dev folios start with"
     " the data.",
+    "defect.empty-fsdax: model-empty, 1G behind 512M. The end is cut off right before the data, so"
+    " that the struct page behind it lies in a section that nothing else can have.",
     "defect.altmap-exhausted: devdax of 208M, 2M-aligned: the info block moves the first PMD of"
     " struct pages up by 2M in the altmap, which has 64 bytes for each page and the alignment of"
     " the data to spare. x86 takes such parts from RAM, and is safe.",

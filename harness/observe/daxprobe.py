@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
 from harness.errors import InfrastructureError
-from harness.observe.errno_names import errno_name as name_of
+from harness.observe import errno_names
 
 Reply: TypeAlias = Mapping[str, int | str | bool]
 
@@ -85,7 +85,7 @@ def integer(reply: Reply, name: str) -> int:
 def errno_name(reply: Reply) -> str | None:
     """The errno of a refused call by name; None for one that succeeded."""
     number = integer(reply, "errno")
-    return (name_of(number) or str(number)) if number else None
+    return (errno_names.errno_name(number) or str(number)) if number else None
 
 
 def signal_name(number: int) -> str | None:

@@ -83,6 +83,8 @@ def expand(
     for target in targets.values():
         if wanted is not None and not target.is_one_of(wanted):
             continue
+        if target.variant_of is not None and not scenario.body.variants:
+            continue
         for parameters in _combinations(scenario, target):
             yield _cell(scenario, target, parameters, config)
 

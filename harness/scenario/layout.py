@@ -124,7 +124,7 @@ def _check_node(
 def first_address(target: Target, machine: PmemMachine, ram_bytes: int) -> int:
     """The lowest address that a device gets: above RAM, on a gigabyte, as QEMU has it."""
     end = target.qemu.ram_base + ram_bytes
-    if machine.low_ram_limit is not None and ram_bytes > machine.low_ram_limit:
+    if machine.low_ram_limit is not None and ram_bytes >= machine.low_ram_limit:
         end = 4 * GIB + ram_bytes
     return max(machine.start, align_up(end, GIB))
 

@@ -49,11 +49,16 @@ class LayoutTemplate(Record):
 
 
 class ScenarioDocument(Record):
-    """One YAML document. ``targets`` is ``all`` or a list of names."""
+    """One YAML document.
+
+    ``targets`` is ``all`` or a list of names; ``variants`` tells whether it is for variants of
+    them as well.
+    """
 
     scenario: str = pydantic.Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     summary: str
     targets: tuple[str, ...] | str = "all"
+    variants: bool = True
     config: tuple[str, ...] = ()
     needs_vmemmap_optimisation: bool = False
     layout: LayoutTemplate = LayoutTemplate()

@@ -141,3 +141,11 @@ def test_it_is_built_once_for_a_compiler_not_for_a_kernel(tmp_path: Path) -> Non
     assert b"usr/bin/daxprobe" in archive.read_bytes()
     written = archive.stat().st_mtime_ns
     assert provide_daxprobe(target, store).stat().st_mtime_ns == written
+
+
+@pytest.mark.parametrize(
+    ("number", "name"), [(0, None), (22, "EINVAL"), (95, "EOPNOTSUPP"), (4095, "4095")]
+)
+def test_errors_have_the_names_that_linux_gives_them(number: int, name: str | None) -> None:
+    """Not those of the host's table, which knows 95 as ENOTSUP."""
+    assert errno_name({"op": "map", "errno": number}) == name

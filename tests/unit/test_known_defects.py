@@ -47,6 +47,7 @@ FIXED = {
     "folio_heads_anywhere": True,
     "radix_compounds_from_start": True,
     "sections_begin_compounds": True,
+    "namespace_end_trunc_checked": True,
     "arm64_parts_from_ram": True,
     "arm64_vmemmap_kept": True,
 }
@@ -227,6 +228,30 @@ def test_nothing_is_said_of_an_entry_that_is_not_made(step: Step, outcome: str |
     """What ends before the first entry does so in silence, what ends behind it does not."""
     seen = predict(machine("x86_64", "7.2"), *HALF_OFF, step)
     assert values(seen).get("outcome") == outcome
+
+
+def empty(map_: str) -> tuple[Step, ...]:
+    fsdax = CreateNamespace(mode="fsdax", map=map_, align=GIB, size=GIB)  # type: ignore[arg-type]
+    return (HALF_OFF[0], fsdax)
+
+
+def test_an_empty_fsdax_with_an_altmap_is_not_taken_away() -> None:
+    guest = machine("x86_64", "6.1")
+    assert values(predict(guest, *empty("dev")))["size_bytes"] == 0
+    gone = predict(guest, *empty("dev"), DestroyNamespaces())
+    assert values(gone) == {KERNEL_REPORT: "paging-fault in memunmap_pages"}
+    assert defects(gone) == {"defect.empty-fsdax"}
+    assert not predict(guest, *empty("mem"), DestroyNamespaces()).ends_cell
+    newer = machine("x86_64", "6.12")
+    assert values(predict(newer, *empty("dev")))["outcome"] == "refused"
+
+
+@pytest.mark.parametrize(("map_", "goes"), [("dev", False), ("mem", True)])
+def test_a_guest_is_tidied_where_that_does_no_harm(map_: str, goes: bool) -> None:
+    model = Model(machine("x86_64", "6.1"))
+    for step in empty(map_):
+        model.predict(step)
+    assert model.can_be_tidied is goes
 
 
 @pytest.mark.parametrize("kernel", ["6.1", "6.12", "7.2"])

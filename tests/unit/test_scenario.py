@@ -53,6 +53,12 @@ def test_sizes_are_the_targets_own(tmp_path: Path) -> None:
     assert step.align == 16 << 20
 
 
+@pytest.mark.parametrize(("ram", "start"), [("2814M", 4 << 30), ("2816M", 7 << 30)])
+def test_devices_lie_behind_ram_that_goes_above_4g(tmp_path: Path, ram: str, start: int) -> None:
+    text = GOOD.replace("layout:\n", f"layout:\n  ram: {ram}\n")
+    assert cells(tmp_path, text, "x86_64")[0].layout.pmem[0].start == start
+
+
 def test_devices_follow_each_other(tmp_path: Path) -> None:
     first, second = cells(tmp_path, GOOD)[0].layout.pmem
     assert (first.start, second.start) == (4 << 30, 5 << 30)
@@ -130,6 +136,11 @@ def test_a_scenario_for_a_target_is_for_its_variants_too(tmp_path: Path) -> None
     assert names == [
         f"sample[{n}]" for n in ("arm64-4K", "arm64-2M", "arm64-64k-64K", "arm64-64k-512M")
     ]
+
+
+def test_a_scenario_may_be_for_no_variant(tmp_path: Path) -> None:
+    text = GOOD.replace("layout:", "variants: false\nlayout:", 1)
+    assert {cell.target.name for cell in cells(tmp_path, text, "arm64", "arm64-64k")} == {"arm64"}
 
 
 def test_a_configuration_of_the_run_is_part_of_every_name(tmp_path: Path) -> None:
