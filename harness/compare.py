@@ -37,6 +37,17 @@ def compare(
     )
 
 
+def first_difference(result: StepResult) -> str | None:
+    """The first value of a step that is not as predicted, in words."""
+    if not result.mismatches:
+        return None
+    first = result.mismatches[0]
+    return (
+        f"{result.step}: {first.expected.name} is {first.observed!r}, "
+        f"expected {first.expected.relation} {first.expected.value!r}"
+    )
+
+
 def name_reports(reports: Iterable[KernelReport]) -> str:
     """What ``KERNEL_REPORT`` is where a kernel says these; said twice is said."""
     return "; ".join(dict.fromkeys(report.name for report in reports))

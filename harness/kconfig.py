@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import UserError
 
 _SET = re.compile(r"CONFIG_(\w+)=(.*)")
 _UNSET = re.compile(r"# CONFIG_(\w+) is not set")
+_REPLACES = re.compile(r"# replaces CONFIG_(\w+)=(.*)")
 _VALUE = re.compile(r'[ynm]|-?[0-9]+|0[xX][0-9a-fA-F]+|"(?:[^"\\]|\\.)*"')
 
 
@@ -23,13 +24,15 @@ class Request:
     """One symbol that a fragment asks for.
 
     ``symbol`` is without ``CONFIG_``; ``text`` is the value as written, quotes included;
-    ``line`` is counted from 1.
+    ``line`` is counted from 1; ``replaces`` is the value, as written, that another fragment
+    may have asked for and this one takes back.
     """
 
     symbol: str
     text: str
     path: Path
     line: int
+    replaces: str | None = None
 
     @property
     def value(self) -> str:
@@ -43,6 +46,10 @@ class Request:
             return f"# CONFIG_{self.symbol} is not set"
         return f"CONFIG_{self.symbol}={self.text}"
 
+    def takes_back(self, other: Request) -> bool:
+        """Whether this one was written to stand in the other's place."""
+        return self.replaces is not None and _unquote(self.replaces) == other.value
+
     @property
     def where(self) -> str:
         return f"{self.path}:{self.line}"
@@ -51,17 +58,36 @@ class Request:
 def parse_fragment(text: str, path: Path) -> tuple[Request, ...]:
     """Every request of a fragment, in order.
 
-    A line is ``CONFIG_X=value``, ``# CONFIG_X is not set``, a comment or empty. Raises
-    UserError with file and line for anything else.
+    A line is ``CONFIG_X=value``, ``# CONFIG_X is not set``, a comment or empty. One below
+    ``# replaces CONFIG_X=value`` takes back what another fragment asks for. Raises UserError
+    with file and line for anything else.
     """
-    requests = []
+    requests: list[Request] = []
+    replaced: re.Match[str] | None = None
     for number, raw in enumerate(text.splitlines(), start=1):
         line = raw.strip()
-        if unset := _UNSET.fullmatch(line):
-            requests.append(Request(unset[1], "n", path, number))
-        elif line and not line.startswith("#"):
-            requests.append(_parse_setting(line, path, number))
+        request = _parse_line(line, path, number)
+        if replaced is not None:
+            if request is None or request.symbol != replaced[1]:
+                raise UserError(
+                    f"what takes the place of CONFIG_{replaced[1]} must stand here",
+                    path=path,
+                    line=number,
+                    hint=f"# CONFIG_{replaced[1]} is not set",
+                )
+            request = replace(request, replaces=replaced[2])
+        if request is not None:
+            requests.append(request)
+        replaced = _REPLACES.fullmatch(line)
     return tuple(requests)
+
+
+def _parse_line(line: str, path: Path, number: int) -> Request | None:
+    if unset := _UNSET.fullmatch(line):
+        return Request(unset[1], "n", path, number)
+    if not line or line.startswith("#"):
+        return None
+    return _parse_setting(line, path, number)
 
 
 def _parse_setting(line: str, path: Path, number: int) -> Request:
@@ -86,18 +112,22 @@ def _parse_setting(line: str, path: Path, number: int) -> Request:
 def merge(requests: Iterable[Request]) -> tuple[Request, ...]:
     """One request a symbol, in the order in which symbols first appear.
 
-    Asking twice for the same is fine. Raises UserError where two requests disagree.
+    Asking twice for the same is fine, and so is taking back what another asks for, in either
+    order. Raises UserError where two requests disagree.
     """
     merged: dict[str, Request] = {}
     for request in requests:
         first = merged.setdefault(request.symbol, request)
-        if first.value != request.value:
+        if request.takes_back(first):
+            merged[request.symbol] = request
+        elif first.value != request.value and not first.takes_back(request):
             raise UserError(
                 f"CONFIG_{request.symbol}={request.text} disagrees with "
                 f"CONFIG_{first.symbol}={first.text} at {first.where}",
                 path=request.path,
                 line=request.line,
-                hint="leave one of the two fragments out, or change one of them",
+                hint="leave one of the two fragments out, or take the other's request back: "
+                f"# replaces CONFIG_{first.symbol}={first.text}",
             )
     return tuple(merged.values())
 

@@ -338,7 +338,8 @@ class Comparison:
 class CellResult:
     """All that is kept of one cell; everything reported later is made from this.
 
-    ``phase`` is how far it came: ``build``, ``boot``, ``guest``, a step's kind, or
+    ``config`` are fragments beyond the target's own. ``phase`` is how far it came: ``build``,
+    ``configuration`` (of a cell without a guest), ``boot``, ``guest``, a step's kind, or
     ``after the last step``. ``cells_before`` ran in the same guest; ``note`` is what else a
     reader should know. ``patch`` and ``comparison`` are there in runs of a series, ``lost``
     is as in KernelFacts.
@@ -358,6 +359,7 @@ class CellResult:
     phase: str = ""
     cells_before: tuple[str, ...] = ()
     note: str = ""
+    config: tuple[str, ...] = ()
     patch: PatchLabel | None = None
     comparison: Comparison | None = None
     lost: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ Nothing about a target lives in Python: a new architecture is one more file here
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +17,9 @@ from harness.units import parse_size
 from harness.yaml_document import Record, load_documents
 
 TARGETS_DIR = shipped("qemu")
+
+GROUPS = ("all", "variants")
+"""Words that stand for several targets: those that are no variant, and those that are."""
 
 Size = Annotated[int, pydantic.BeforeValidator(parse_size)]
 
@@ -38,12 +41,16 @@ class Option(Record):
 
 
 class KernelBuild(Record):
-    """How the kernel of a target is built: the words of the kernel's own Makefile."""
+    """How the kernel of a target is built: the words of the kernel's own Makefile.
+
+    ``needs`` are symbols without which a guest is another target than this one.
+    """
 
     arch: str
     cross_compile: str
     image: str
     fragments: tuple[str, ...]
+    needs: tuple[str, ...] = ()
     opcode_fixup: Literal["ppc64"] | None = None
 
 
@@ -139,10 +146,14 @@ class SoftReservedMemory(Record):
 
 
 class Target(Record):
-    """What a guest is: architecture, MMU, page size, machine and CPU."""
+    """What a guest is: architecture, MMU, page size, machine and CPU.
+
+    ``variant_of`` names the target that this one is, but for what it is named after.
+    """
 
     name: str
     summary: str
+    variant_of: str | None = None
     arch: str
     debian: str
     kernel: KernelBuild
@@ -151,6 +162,10 @@ class Target(Record):
     mmu: Mmu
     pmem: PmemMachine | None = None
     soft_reserved: SoftReservedMemory | None = None
+
+    def is_one_of(self, names: Iterable[str]) -> bool:
+        """Whether the target, or the one that it is a variant of, is among those named."""
+        return not {self.name, self.variant_of}.isdisjoint(names)
 
 
 def load_targets(directory: Path = TARGETS_DIR) -> dict[str, Target]:
@@ -167,13 +182,22 @@ def load_target(path: Path) -> Target:
     return document.read(Target, {**document.data, "name": path.stem})
 
 
-def select_targets(words: Iterable[str], targets: dict[str, Target]) -> tuple[Target, ...]:
-    """Targets named on the command line: names, names with commas between, or ``all``."""
-    names = [name.strip() for word in words for name in word.split(",") if name.strip()]
-    if "all" in names:
-        return tuple(targets.values())
-    for name in names:
-        if name not in targets:
-            hint = nearest(name, [*targets, "all"])
+def select_targets(words: Iterable[str], targets: Mapping[str, Target]) -> tuple[Target, ...]:
+    """Targets named on the command line: names and groups, with commas between or singly.
+
+    The groups are ``all``, targets that are no variant of another, and ``variants``, those
+    that are. Raises UserError for a word that is neither.
+    """
+    groups: dict[str, list[Target]] = {group: [] for group in GROUPS}
+    for target in targets.values():
+        groups["variants" if target.variant_of else "all"].append(target)
+    chosen: dict[str, Target] = {}
+    for name in (name.strip() for word in words for name in word.split(",")):
+        if name in groups:
+            chosen |= {target.name: target for target in groups[name]}
+        elif name in targets:
+            chosen[name] = targets[name]
+        elif name:
+            hint = nearest(name, [*targets, *GROUPS])
             raise UserError(f"--arch: no such target: {name!r}", hint=hint)
-    return tuple(targets[name] for name in dict.fromkeys(names))
+    return tuple(chosen.values())

@@ -37,9 +37,9 @@ class Wanted:
 
 
 def kernels_of(cells: Iterable[Cell]) -> tuple[Wanted, ...]:
-    """What cells ask for, each target and configuration once."""
+    """What cells with a guest ask for, each target and configuration once."""
     chosen: dict[tuple[str, tuple[str, ...]], Wanted] = {}
-    for cell in cells:
+    for cell in (cell for cell in cells if cell.needs_guest):
         key = (cell.target.name, cell.config)
         before = chosen[key].programs if key in chosen else ()
         programs = tuple(sorted({*before, *cell.programs}))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,13 +16,14 @@ from typing import Any
 
 from harness.campaign.pool import GuestPool, PooledGuest, Wanted
 from harness.campaign.provide import Provisions
-from harness.compare import compare, foretells, name_reports
+from harness.compare import compare, first_difference, foretells, name_reports
 from harness.errors import InfrastructureError, KernelFailure, KernelReported
 from harness.guest.boot import BootRequest, Guest, Transport
 from harness.guest.steps import BOOT_ARGUMENTS, StepContext, run_step
 from harness.ignore import NOTHING_IGNORED, IgnoreList
 from harness.machine.speed import slowness
 from harness.model import Machine, Model
+from harness.model.vmemmap import why_never_optimised
 from harness.records import (
     KERNEL_REPORT,
     Intention,
@@ -110,13 +111,22 @@ class Attempt:
         self.folder.running.write(phase + place)
 
     def _check_kernel(self) -> None:
-        """A scenario about the vmemmap optimisation on a kernel without it tests nothing."""
-        size = self.provisions.kernel.facts.struct_page_bytes
-        if self.cell.needs_vmemmap_optimisation and size & (size - 1):
+        """A scenario about the vmemmap optimisation on a kernel without it tests nothing.
+
+        Unless it was asked to, by a configuration beyond the target's own.
+        """
+        if self._unoptimised is not None and not self.cell.config:
             raise InfrastructureError(
-                f"sizeof(struct page) is {size} in this kernel, no power of two: the vmemmap "
-                "optimisation is compiled out (is CONFIG_MEMCG in the configuration?)"
+                f"{self._unoptimised}: the vmemmap optimisation is compiled out (is CONFIG_MEMCG"
+                " in the configuration?)"
             )
+
+    @property
+    def _unoptimised(self) -> str | None:
+        """Why the kernel lacks the optimisation that the scenario is about; else None."""
+        if not self.cell.needs_vmemmap_optimisation:
+            return None
+        return why_never_optimised(self.model.machine)
 
     @contextmanager
     def _guest(self, pool: GuestPool, fresh: bool) -> Iterator[PooledGuest]:
@@ -172,6 +182,8 @@ class Attempt:
         self._enter("after the last step")
         self._keep_dmesg(guest)
         guest.watch.check()
+        # Without the optimisation there is something to be seen all the same: its absence.
+        unsupported = unsupported or self._unoptimised
         if unsupported is not None:
             return Verdict.UNSUPPORTED, unsupported, None
         return Verdict.OK, self._known_defects(), None
@@ -210,16 +222,10 @@ class Attempt:
 
     def _compare(self, step: Step, prediction: Prediction, observation: Observation) -> str | None:
         """The first difference in words, or None; what was seen is on disk first."""
-        intended = {i.value for i in self.intentions if i.step == step.kind}
+        intended = values_intended(self.intentions, step)
         result = compare(prediction, observation, intended)
         self._keep(result)
-        if not result.mismatches:
-            return None
-        first = result.mismatches[0]
-        return (
-            f"{result.step}: {first.expected.name} is {first.observed!r}, "
-            f"expected {first.expected.relation} {first.expected.value!r}"
-        )
+        return first_difference(result)
 
     def _keep(self, result: StepResult) -> None:
         self.results.append(result)
@@ -228,6 +234,11 @@ class Attempt:
     def _keep_dmesg(self, guest: Guest) -> None:
         said = guest.shell.run("dmesg", self.context.deadline()).stdout
         self.folder.write("dmesg.txt", said)
+
+
+def values_intended(intentions: Iterable[Intention], step: Step) -> set[str]:
+    """Values of a step that a series is meant to change."""
+    return {intention.value for intention in intentions if intention.step == step.kind}
 
 
 def _describe(pooled: PooledGuest, slowness: float) -> dict[str, Any]:

@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.campaign.attempt import Attempt, RunOptions
+from harness.campaign.configured import resolve_steps
 from harness.campaign.order import Order
 from harness.campaign.pool import GuestPool
 from harness.campaign.provide import Provides
+from harness.compare import first_difference
 from harness.errors import InfrastructureError, KernelFailure
-from harness.records import CellResult, Verdict
+from harness.records import CellResult, StepResult, Verdict
 from harness.report.results import CellFolder
 from harness.units import count
 
@@ -60,6 +62,8 @@ class CellRunner:
         started = time.monotonic()
         cell, kernel = order.cell, self.provider.kernel_name
         folder.running.write("build")
+        if not cell.needs_guest:
+            return replace(self._configured(order, folder), seconds=time.monotonic() - started)
         try:
             provisions = self.provider.provide(
                 cell.target, cell.config, order.patches, cell.programs
@@ -84,6 +88,21 @@ class CellRunner:
             )
         return replace(result, seconds=time.monotonic() - started)
 
+    def _configured(self, order: Order, folder: CellFolder) -> CellResult:
+        """The result of a cell without a guest."""
+        kernel = self.provider.kernel_name
+        results: list[StepResult] = []
+        try:
+            results += resolve_steps(order, self.provider, folder)
+        except InfrastructureError as exc:
+            return unbuilt(order, kernel, Verdict.INFRASTRUCTURE, str(exc))
+        except KernelFailure as exc:
+            return unbuilt(order, kernel, Verdict.KERNEL_FAILURE, str(exc))
+        found = next((text for text in map(first_difference, results) if text is not None), "")
+        verdict = Verdict.MISMATCH if found else Verdict.OK
+        result = unbuilt(order, kernel, verdict, found, "configuration")
+        return replace(result, steps=tuple(results))
+
 
 def unbuilt(
     order: Order, kernel: str, verdict: Verdict, reason: str, phase: str = "build"
@@ -99,6 +118,7 @@ def unbuilt(
         seconds=0.0,
         guest_seconds=0.0,
         phase=phase,
+        config=order.cell.config,
         patch=order.prefix.label if order.prefix else None,
     )
 

@@ -38,17 +38,22 @@ class Canned:
 
 
 def canned_command(
-    target: Target, cell: Cell | None, kernel: str, directory: Path = Path()
+    target: Target,
+    cell: Cell | None,
+    kernel: str,
+    directory: Path = Path(),
+    config: tuple[str, ...] = (),
 ) -> Canned:
     """The command line for a terminal of one's own; kernel and image are in the store.
 
     Backing files are named in ``directory``, the current one unless told otherwise.
+    ``config`` are fragments beyond the target's own, where there is no cell that has them.
     Raises what :meth:`Provider.provide` raises.
     """
     store = Store.default()
-    config, programs = (cell.config, cell.programs) if cell else ((), ())
+    fragments, programs = (cell.config, cell.programs) if cell else (config, ())
     provider = Provider(store, kernel, Progress())
-    provisions = provider.provide(target, config, programs=programs)
+    provisions = provider.provide(target, fragments, programs=programs)
     emulator = find_emulator(target.qemu.binary, target.packages.qemu)
     memory = AccelerationMemory.of(store.root, emulator, target.qemu.cpu)
     accelerator: Accelerator = "kvm" if memory.recall() else "tcg"
@@ -112,11 +117,13 @@ def _preparation(target: Target, layout: Layout, files: GuestFiles) -> list[str]
     return lines
 
 
-def run_interactive(target: Target, cell: Cell | None, kernel: str) -> int:
+def run_interactive(
+    target: Target, cell: Cell | None, kernel: str, config: tuple[str, ...] = ()
+) -> int:
     """Run the guest on this terminal until it is powered off; QEMU's exit code."""
     with tempfile.TemporaryDirectory(prefix="daxhound-shell-") as name:
         directory = Path(name)
-        canned = canned_command(target, cell, kernel, directory)
+        canned = canned_command(target, cell, kernel, directory, config)
         files = GuestFiles(directory, directory, directory)
         make_device_files(target, _layout(cell), files)
         return subprocess.run(canned.argv, check=False).returncode

@@ -55,8 +55,10 @@ class KeptRunner:
         return result
 
     def _key(self, order: Order) -> str | None:
-        """None for a kernel that cannot be had: that is found out anew each time."""
+        """None for a kernel that cannot be had, or is not to be built: found out each time."""
         cell = order.cell
+        if not cell.needs_guest:
+            return None
         try:
             provisions = self.runner.provider.provide(
                 cell.target, cell.config, order.patches, cell.programs

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.kernel.assumed import assumed_facts
+from harness.kernel.fragments import check_needs, load_fragments
 from harness.kernel.spec import parse_kernel_spec
 from harness.model import Machine, Model
 from harness.records import Expected, Prediction
@@ -34,7 +35,8 @@ def predict_cells(cells: Iterable[Cell], kernel: str) -> Iterator[CellPrediction
     spec, store = parse_kernel_spec(kernel), Store.default()
     for cell in cells:
         fragments = (*cell.target.kernel.fragments, *cell.config)
-        facts = assumed_facts(spec, fragments, store)
+        check_needs(load_fragments(fragments), cell.target)
+        facts = assumed_facts(spec, (*fragments, *cell.wished), store)
         model = Model(Machine(cell.target, facts, cell.layout))
         unsupported = model.unsupported(cell.steps)
         yield CellPrediction(cell.id, unsupported, () if unsupported else _steps(model, cell))

@@ -14,13 +14,14 @@ from harness.image import (
     provide_daxprobe,
     provide_overlay,
 )
-from harness.kernel.build import BuiltKernel, provide_kernel
+from harness.kernel.build import BuiltKernel, provide_config, provide_kernel
 from harness.kernel.facts import with_probes
 from harness.kernel.held import hold_to_base
 from harness.kernel.source import provide_source
 from harness.kernel.spec import KernelSpec, parse_kernel_spec
 from harness.progress import Progress
 from harness.records import KernelFacts
+from harness.scenario.expand import Cell
 from harness.series import Patch
 from harness.store import Store
 from harness.target import Target
@@ -62,6 +63,10 @@ class Provides(Protocol):
         programs: Sequence[str] = (),
     ) -> Provisions:
         """As :meth:`Provider.provide`."""
+        ...
+
+    def configure(self, cell: Cell, patches: Sequence[Patch]) -> Path:
+        """As :meth:`Provider.configure`."""
         ...
 
 
@@ -112,6 +117,13 @@ class Provider:
             raise found
         extra = [EXTRA_PROGRAMS[name](target, self.store, self.progress) for name in programs]
         return replace(found, programs=(*found.programs, *extra))
+
+    def configure(self, cell: Cell, patches: Sequence[Patch]) -> Path:
+        """The .config of a cell's kernel, which is not built. Raises as :meth:`provide` does."""
+        fragments = (*cell.target.kernel.fragments, *cell.config)
+        return provide_config(
+            self.spec, cell.target, fragments, self.store, self.progress, cell.wished, patches
+        )
 
     def _provide(
         self, target: Target, config: tuple[str, ...], patches: Sequence[Patch]

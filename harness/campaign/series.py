@@ -61,7 +61,7 @@ class SeriesRunner:
     def _intended(self, cell: Cell, position: int) -> Iterator[Intention]:
         """What the first ``position`` patches are meant to change in a cell."""
         for intention in self.intentions:
-            concerns = intention.targets is None or cell.target.name in intention.targets
+            concerns = intention.targets is None or cell.target.is_one_of(intention.targets)
             if (
                 concerns
                 and intention.position <= position

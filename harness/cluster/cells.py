@@ -30,6 +30,7 @@ from harness.cluster.parcel import Parcel, rooted
 from harness.errors import InfrastructureError
 from harness.machine.process import orderly_termination
 from harness.report.results import folder_name
+from harness.scenario.expand import Cell
 from harness.series import Patch
 from harness.store import Store
 from harness.target import Target
@@ -78,6 +79,10 @@ class _Given:
     ) -> Provisions:
         del target, config, patches, programs  # a job is for one of each
         return self.provisions
+
+    def configure(self, cell: Cell, patches: Sequence[Patch]) -> Path:
+        """Raises InfrastructureError: a configuration is resolved where kernels are built."""
+        raise InfrastructureError(f"{cell.id} is not for a worker, nor are {len(patches)} patches")
 
 
 def run_apart(job: Job, directory: Path, wanted: Callable[[], bool]) -> Iterator[str]:

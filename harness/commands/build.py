@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 from harness.commands.parser import (
     add_arch,
     add_command,
+    add_config,
     add_json,
     add_kernel,
     add_scenarios,
 )
+from harness.kernel.fragments import select_fragments
 from harness.scenario.find import choose_cells
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ def add_commands(commands: Commands) -> None:
     add_arch(command)
     add_scenarios(command)
     add_kernel(command)
+    add_config(command)
     command.add_argument("--series", metavar="PATCHES", help="with and without these patches")
     command.add_argument("--per-patch", action="store_true", help="with each number of them")
     pack = "write what was built to a file, for: daxhound cache unpack"
@@ -53,7 +56,7 @@ def _build(options: argparse.Namespace) -> int:
     from harness.series import load_series
     from harness.store import Store
 
-    cells = choose_cells(options.arch, options.scenario)
+    cells = choose_cells(options.arch, options.scenario, select_fragments(options.config))
     series = load_series(options.series, sys.stdin.buffer) if options.series else None
     provider = Provider(Store.default(), options.kernel, Progress())
     builds: list[Build] = []

@@ -7,8 +7,15 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from harness.commands.parser import add_command, add_kernel, add_scenario, add_target
+from harness.commands.parser import (
+    add_command,
+    add_config,
+    add_kernel,
+    add_scenario,
+    add_target,
+)
 from harness.errors import UserError
+from harness.kernel.fragments import select_fragments
 from harness.scenario.expand import Cell, expand
 from harness.scenario.find import find_scenario
 from harness.target import Target, load_targets, select_targets
@@ -28,6 +35,7 @@ def add_commands(commands: Commands) -> None:
         add_target(command)
         add_scenario(command, "--scenario", "start with this scenario's layout")
         add_kernel(command)
+        add_config(command)
 
 
 def _target(options: argparse.Namespace) -> Target:
@@ -35,11 +43,11 @@ def _target(options: argparse.Namespace) -> Target:
     return target
 
 
-def _first_cell(target: Target, scenario: str | None) -> Cell | None:
+def _first_cell(target: Target, scenario: str | None, config: tuple[str, ...]) -> Cell | None:
     """The scenario's first cell on the target; its layout is what a guest starts with."""
     if scenario is None:
         return None
-    cells = list(expand(find_scenario(scenario), {target.name: target}))
+    cells = list(expand(find_scenario(scenario), {target.name: target}, config))
     if not cells:
         raise UserError(f"{scenario} does not run on {target.name}")
     return cells[0]
@@ -49,9 +57,10 @@ def _qemu(options: argparse.Namespace) -> int:
     from harness.campaign.interactive import canned_command
     from harness.machine.process import orderly_termination
 
-    target = _target(options)
+    target, config = _target(options), select_fragments(options.config)
+    cell = _first_cell(target, options.scenario, config)
     with orderly_termination():
-        canned = canned_command(target, _first_cell(target, options.scenario), options.kernel)
+        canned = canned_command(target, cell, options.kernel, config=config)
     for line in canned.preparation:
         print(line)
     print(" \\\n  ".join(_paired(canned.argv)))
@@ -74,6 +83,7 @@ def _shell(options: argparse.Namespace) -> int:
     from harness.campaign.interactive import run_interactive
     from harness.machine.process import orderly_termination
 
-    target = _target(options)
+    target, config = _target(options), select_fragments(options.config)
+    cell = _first_cell(target, options.scenario, config)
     with orderly_termination():
-        return run_interactive(target, _first_cell(target, options.scenario), options.kernel)
+        return run_interactive(target, cell, options.kernel, config)

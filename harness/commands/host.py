@@ -60,8 +60,8 @@ def _targets(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([target.model_dump(mode="json") for target in targets], indent=1))
         return 0
-    for target in targets:
-        print(f"{target.name:12} {target.summary}")
+    for target in sorted(targets, key=lambda target: target.variant_of is not None):
+        print(f"{target.name:15}{target.summary}")
     return 0
 
 

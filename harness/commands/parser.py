@@ -57,7 +57,10 @@ def add_json(command: argparse.ArgumentParser) -> None:
 
 def add_arch(command: argparse.ArgumentParser) -> None:
     option = command.add_argument(
-        "--arch", action="append", metavar="TARGET", help="several with commas, or all (default)"
+        "--arch",
+        action="append",
+        metavar="TARGET",
+        help="several with commas, all (default) or variants",
     )
     _complete(option, target_names)
 
@@ -70,6 +73,17 @@ def add_kernel(command: argparse.ArgumentParser, default: str = DEFAULT_KERNEL) 
         help=f"debian:VERSION, dir:PATH, tar:PATH, git:PATH@REF (default: {default})",
     )
     _complete(option, lambda: ("debian:6.1", "debian:6.12", "debian:7.2", "dir:", "tar:", "git:"))
+
+
+def add_config(command: argparse.ArgumentParser) -> None:
+    option = command.add_argument(
+        "--config",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="fragments of kconfigs/ beyond the target's own, with commas between",
+    )
+    _complete(option, config_names)
 
 
 def add_scenarios(command: argparse.ArgumentParser) -> None:
@@ -89,9 +103,15 @@ def add_scenario(command: argparse.ArgumentParser, name: str, summary: str) -> N
 
 
 def target_names() -> Iterable[str]:
-    from harness.target import load_targets
+    from harness.target import GROUPS, load_targets
 
-    return (*load_targets(), "all")
+    return (*load_targets(), *GROUPS)
+
+
+def config_names() -> Iterable[str]:
+    from harness.kernel.fragments import fragment_names
+
+    return fragment_names()
 
 
 def scenario_names() -> Iterable[str]:

@@ -6,7 +6,14 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from harness.commands.parser import DEFAULT_KERNEL, add_arch, add_command, add_scenarios
+from harness.commands.parser import (
+    DEFAULT_KERNEL,
+    add_arch,
+    add_command,
+    add_config,
+    add_scenarios,
+)
+from harness.kernel.fragments import select_fragments
 from harness.scenario.find import choose_cells
 
 if TYPE_CHECKING:
@@ -26,6 +33,7 @@ def add_commands(commands: Commands) -> None:
     add_scenarios(command)
     kernels = f"with commas between, or given again (default: {DEFAULT_KERNEL})"
     command.add_argument("--kernel", action="append", metavar="SPEC", help=kernels)
+    add_config(command)
     command.add_argument("--shards", type=int, default=1, metavar="N", help="parts a kernel")
     command.add_argument("--format", choices=("github", "gitlab", "json"), default="json")
 
@@ -38,7 +46,8 @@ def _plan(options: argparse.Namespace) -> int:
     kernels = list(dict.fromkeys(name for word in given for name in word.split(",") if name))
     for kernel in kernels:
         parse_kernel_spec(kernel)
-    cells = choose_cells(options.arch, options.scenario)
-    plan = make_plan(cells, kernels, options.shards, options.scenario or ())
+    config = select_fragments(options.config)
+    cells = choose_cells(options.arch, options.scenario, config)
+    plan = make_plan(cells, kernels, options.shards, options.scenario or (), config)
     sys.stdout.write(FORMATS[options.format](plan))
     return 0

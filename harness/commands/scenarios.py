@@ -7,7 +7,15 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness.commands.parser import add_arch, add_command, add_json, add_kernel, add_scenario
+from harness.commands.parser import (
+    add_arch,
+    add_command,
+    add_config,
+    add_json,
+    add_kernel,
+    add_scenario,
+)
+from harness.kernel.fragments import select_fragments
 from harness.scenario.expand import expand
 from harness.scenario.find import all_scenarios, find_scenario
 from harness.scenario.schema import Scenario
@@ -35,6 +43,7 @@ def add_commands(commands: Commands) -> None:
     add_scenario(command, "scenario", "a scenario's name, such as devdax-map-mem")
     add_arch(command)
     add_kernel(command)
+    add_config(command)
     command.add_argument("--explain", action="store_true", help="show each derivation")
     add_json(command)
 
@@ -76,7 +85,8 @@ def _predict(options: argparse.Namespace) -> int:
 
     targets = select_targets(options.arch or ["all"], load_targets())
     scenario = find_scenario(options.scenario)
-    cells = expand(scenario, {target.name: target for target in targets})
+    config = select_fragments(options.config)
+    cells = expand(scenario, {target.name: target for target in targets}, config)
     predictions = predict_cells(cells, options.kernel)
     print(render_predictions(predictions, explain=options.explain, as_json=options.json))
     if not options.json:

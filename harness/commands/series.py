@@ -10,6 +10,7 @@ from harness.commands.parser import (
     DEFAULT_KERNEL,
     add_arch,
     add_command,
+    add_config,
     add_kernel,
     add_scenarios,
 )
@@ -49,6 +50,7 @@ def _selection(command: argparse.ArgumentParser, kernel: str = DEFAULT_KERNEL) -
     add_arch(command)
     add_scenarios(command)
     add_kernel(command, kernel)
+    add_config(command)
     command.add_argument("--results", type=Path, metavar="DIR", help="default: results/<time>")
     command.add_argument("--patience", type=float, default=1.0, metavar="FACTOR")
 

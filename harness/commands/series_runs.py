@@ -22,6 +22,7 @@ from harness.campaign.provide import Provider
 from harness.campaign.series import SeriesRunner
 from harness.errors import InfrastructureError, UserError
 from harness.git import find_bisected_from
+from harness.kernel.fragments import select_fragments
 from harness.kernel.spec import DirectorySpec, GitSpec, KernelSpec, parse_kernel_spec
 from harness.machine.process import orderly_termination
 from harness.progress import Progress
@@ -50,6 +51,7 @@ def run_series(options: argparse.Namespace) -> int:
         Path(series).write_bytes(sys.stdin.buffer.read())
     arguments = [str(SCENARIOS_DIR), f"--series={series}", f"--kernel={options.kernel}"]
     arguments += [f"--arch={name}" for name in options.arch or ["all"]]
+    arguments += [f"--config={name}" for name in options.config]
     arguments += [f"--results={results}", f"--patience={options.patience}"]
     if options.per_patch:
         arguments += ["--per-patch"]
@@ -66,8 +68,8 @@ def run_bisect(options: argparse.Namespace) -> int:
 
     A cell that the host's trouble leaves unjudged is told, and the others are gone on with.
     """
-    trials = _read_trials(options)
-    cells = choose_cells(options.arch, options.scenario)
+    trials, config = _read_trials(options), select_fragments(options.config)
+    cells = choose_cells(options.arch, options.scenario, config)
     series = load_series(options.series, sys.stdin.buffer)
     codes = set()
     with orderly_termination(), closing(GuestPool(2)) as pool:
@@ -82,18 +84,21 @@ def run_bisect(options: argparse.Namespace) -> int:
                 continue
             codes.add(BAD if culprit else GOOD)
             harmless = [f"{cell.id}: {_HARMLESS}"]
-            told = _tell(culprit, cell, series, each) if culprit else harmless
+            told = _tell(culprit, cell, series, each, config) if culprit else harmless
             print("\n".join(told), flush=True)
     return next((code for code in (BAD, HOST) if code in codes), GOOD)
 
 
-def _tell(culprit: Culprit, cell: Cell, series: Series, runner: CellRunner) -> Iterator[str]:
+def _tell(
+    culprit: Culprit, cell: Cell, series: Series, runner: CellRunner, config: tuple[str, ...]
+) -> Iterator[str]:
     bad = culprit.contrasted.patched
     if bad.comparison is None:
         raise ValueError(f"{bad.id} was compared with nothing")
     yield from render_culprit(cell.id, culprit.suspects, bad.comparison)
     kernel = runner.provider.kernel_name
     what = f"--series {series.source} --kernel {kernel} --scenario {cell.scenario}"
+    what += f" --config {','.join(config)}" if config else ""
     yield render_failure(
         bad,
         folder=str(runner.run_directory / folder_name(bad.id)),
@@ -108,7 +113,7 @@ def run_bisect_step(options: argparse.Namespace) -> int:
     kernel that cannot be had of this tree is none that can be judged.
     """
     judge = judge_by(_read_trials(options))
-    cells = choose_cells(options.arch, options.scenario)
+    cells = choose_cells(options.arch, options.scenario, select_fragments(options.config))
     skipped = False
     with orderly_termination(), closing(GuestPool()) as pool:
         runner = _runner(options, pool, _known_good(options.kernel))

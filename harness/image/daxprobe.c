@@ -323,7 +323,7 @@ static void one(char *word)
 	else if (!strcmp(op, "early"))
 		result(op, prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0));
 	else if (!strcmp(op, "poison"))
-		result(op, madvise(base + number(&word), page_size, MADV_HWPOISON));
+		result(op, mapped && madvise(base + number(&word), page_size, MADV_HWPOISON));
 	else if (!strcmp(op, "gup"))
 		gup(word);
 	else if (!strcmp(op, "corrupt"))

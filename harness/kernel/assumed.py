@@ -7,11 +7,11 @@ asked for had taken.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import UserError
+from harness.gates import GATES, NEWEST
 from harness.git import git
 from harness.kernel.fragments import load_fragments
 from harness.kernel.probes import probe_source
@@ -19,32 +19,6 @@ from harness.kernel.spec import DebianSpec, DirectorySpec, GitSpec, KernelSpec, 
 from harness.kernel.version import parse_version, read_version
 from harness.records import KernelFacts
 from harness.store import Store
-
-# Debian's source packages follow stable closely: the newest patch level is assumed.
-_NEWEST = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class _Selected:
-    """A symbol that architectures select: none asks for it, yet a .config has it."""
-
-    symbol: str
-    by: tuple[str, ...]
-    since: tuple[int, int]
-    before: tuple[int, int] = (_NEWEST, 0)
-
-
-# arch/x86/Kconfig and arch/powerpc/Kconfig of 6.1.192, 6.12.117 and 7.2.13; the names
-# between them from 0b376f1e0ff5 (6.4) and 0b6f15824cc7 (6.6).
-_SELECTED = (
-    _Selected("HAVE_ALIGNED_STRUCT_PAGE", ("X86_MCE", "ARM64_PMEM", "S390_GUEST"), (3, 2)),
-    _Selected("HAVE_ARCH_TRANSPARENT_HUGEPAGE_PUD", ("X86_MCE",), (4, 15)),
-    _Selected("HAVE_ARCH_TRANSPARENT_HUGEPAGE_PUD", ("PPC_RADIX_MMU",), (6, 6)),
-    _Selected("ARCH_WANT_HUGETLB_PAGE_OPTIMIZE_VMEMMAP", ("X86_MCE",), (5, 14), (6, 4)),
-    _Selected("ARCH_WANT_OPTIMIZE_VMEMMAP", ("X86_MCE",), (6, 4), (6, 6)),
-    _Selected("HUGETLB_PAGE_OPTIMIZE_VMEMMAP", ("X86_MCE",), (5, 18)),
-    _Selected("ARCH_WANT_OPTIMIZE_DAX_VMEMMAP", ("X86_MCE", "PPC_RADIX_MMU"), (6, 6)),
-)
 
 
 def assumed_facts(
@@ -92,20 +66,16 @@ def _struct_page_bytes(config: Mapping[str, str]) -> int:
     return 8 * (words + words % 2 if aligned else words)
 
 
-def _selected(branch: tuple[int, int], config: Iterable[str]) -> set[str]:
-    asked = set(config)
-    return {
-        entry.symbol
-        for entry in _SELECTED
-        if entry.since <= branch < entry.before and asked & set(entry.by)
-    }
+def _selected(branch: tuple[int, int], config: Container[str]) -> set[str]:
+    return {gate.symbol for gate in GATES if not gate.asked and gate.is_open(branch, config)}
 
 
 def _version(spec: KernelSpec) -> tuple[int, int, int]:
     match spec:
         case DebianSpec():
             major, minor = spec.version.split(".")
-            return int(major), int(minor), _NEWEST
+            # Debian's source packages follow stable closely: the newest patch level is assumed.
+            return int(major), int(minor), NEWEST
         case DirectorySpec():
             return read_version(spec.path.expanduser(), spec)
         case GitSpec():

@@ -17,7 +17,7 @@ from pathlib import Path
 from harness.errors import InfrastructureError, KernelFailure, UserError
 from harness.kconfig import Request, missing, parse_dotconfig, render
 from harness.kernel.facts import dump_facts, load_facts, read_facts, with_probes
-from harness.kernel.fragments import FRAGMENTS_DIR, load_fragments
+from harness.kernel.fragments import FRAGMENTS_DIR, check_needs, load_fragments
 from harness.kernel.make import Make, Toolchain, find_toolchain
 from harness.kernel.nearest_base import find_nearest_base
 from harness.kernel.patched import PatchedSource, RefusedError, patch_source
@@ -79,6 +79,7 @@ def provide_kernel(
     for a kernel that does not build, InfrastructureError for a host that cannot build it.
     """
     requests = load_fragments(fragments, fragments_dir)
+    check_needs(requests, target)
     toolchain = find_toolchain(target)
     patched = _patch(spec, patches, store, progress)
     build = _Build(patched, target.kernel, requests, toolchain, jobs or os.cpu_count() or 1)
@@ -103,6 +104,30 @@ def provide_kernel(
     )
 
 
+def provide_config(
+    spec: KernelSpec,
+    target: Target,
+    fragments: Sequence[str],
+    store: Store,
+    progress: Progress,
+    wished: Sequence[str] = (),
+    patches: Sequence[Patch] = (),
+) -> Path:
+    """The .config of a target's kernel as its own Kconfig resolves it; nothing is built.
+
+    ``wished`` are fragments that need not take. Raises as :func:`provide_kernel` does.
+    """
+    requests = load_fragments(fragments)
+    check_needs(requests, target)
+    asked = {request.symbol for request in requests}
+    more = tuple(wish for wish in load_fragments(wished) if wish.symbol not in asked)
+    patched = _patch(spec, patches, store, progress)
+    build = _Build(patched, target.kernel, requests, find_toolchain(target), 1, more)
+    key = digest(build.key, render(more))
+    entry = store.provide("config", key, lambda into: build.resolve(into, store, progress))
+    return entry / "config"
+
+
 def _patch(
     spec: KernelSpec, patches: Sequence[Patch], store: Store, progress: Progress
 ) -> PatchedSource:
@@ -124,6 +149,7 @@ class _Build:
     requests: tuple[Request, ...]
     toolchain: Toolchain
     jobs: int
+    wished: tuple[Request, ...] = ()
 
     @property
     def key(self) -> str:
@@ -145,12 +171,21 @@ class _Build:
         with self._place(into, store, progress) as (tree, objects):
             if self.source.files and (reason := why_not()):
                 progress.line(f"patched kernels are built without a sandbox: {reason}")
-            make = Make(tree, objects, self.toolchain, log, trusted=not self.source.files)
+            make = self._make(tree, objects, log)
             with progress.task(f"building {self.title}", "objects") as task:
                 self.configure(make)
                 make.run([self.kernel.image], jobs=self.jobs, task=task)
                 self._keep(make, into)
         shutil.move(log, into / "build.log")
+
+    def resolve(self, into: Path, store: Store, progress: Progress) -> None:
+        """Configure alone, and keep the .config in ``into``."""
+        with self._place(into, store, progress) as (tree, objects):
+            self.configure(self._make(tree, objects, into / "config.log"))
+            shutil.copy2(objects / ".config", into / "config")
+
+    def _make(self, tree: Path, objects: Path, log: Path) -> Make:
+        return Make(tree, objects, self.toolchain, log, trusted=not self.source.files)
 
     @property
     def _config(self) -> str:
@@ -184,7 +219,7 @@ class _Build:
         where it is patches that took them away.
         """
         wanted = make.objects / "daxhound.config"
-        wanted.write_text(render(self.requests), encoding="utf-8")
+        wanted.write_text(render((*self.requests, *self.wished)), encoding="utf-8")
         make.run(["allnoconfig"], jobs=1, environ={"KCONFIG_ALLCONFIG": str(wanted)})
         dotconfig = make.objects / ".config"
         refused = missing(self.requests, parse_dotconfig(dotconfig.read_text(encoding="utf-8")))

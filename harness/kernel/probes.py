@@ -189,6 +189,15 @@ def arm64_parts_from_ram(source: Path) -> bool | None:
     return re.search(r"vmemmap_populate_basepages\([^;]*\bNULL\)", text) is not None
 
 
+def arm64_vmemmap_kept(source: Path) -> bool | None:
+    """Whether arm64 leaves a page of vmemmap alone that has struct pages of others.
+
+    Reads arch/arm64/mm/mmu.c, for what x86 and s390 do so by.
+    """
+    text = _function(source / "arch/arm64/mm/mmu.c", "unmap_hotplug_pte_range")
+    return None if text is None else "memchr_inv" in text or "unuse" in text
+
+
 def compound_head_after_tails(source: Path) -> bool | None:
     """Whether the head of a device's compound is prepared once all its tails are (6.18).
 
@@ -289,6 +298,7 @@ PROBES: Mapping[str, Callable[[Path], bool | None]] = MappingProxyType(
             radix_compounds_from_start,
             sections_begin_compounds,
             arm64_parts_from_ram,
+            arm64_vmemmap_kept,
             unbind_waits_for_pages,
             compound_head_after_tails,
             powerpc_block_of_nodes,

@@ -15,6 +15,7 @@ from harness.model.defects import (
     overflows_page_list,
     overruns,
     shares_heads,
+    shares_vmemmap_page,
     warns_of_shared_heads,
 )
 from harness.model.machine import Machine
@@ -36,6 +37,15 @@ def of_making(machine: Machine, namespace: Namespace, taken: Taken) -> tuple[Exp
     if overruns(machine, namespace):
         said.append("paging-fault in __init_single_page")
     return _complaint("; ".join(said), _rule_of_heads(machine), _off(namespace)) if said else ()
+
+
+def of_destroying(machine: Machine, namespaces: Sequence[Namespace]) -> tuple[Expected, ...]:
+    """What it says when these namespaces of one region go."""
+    if not shares_vmemmap_page(machine, namespaces):
+        return ()
+    rule = RULES["defect.vmemmap-page-shared"]
+    starts = ", ".join(f"{namespace.start:#x}" for namespace in namespaces)
+    return _complaint("vmemmap-leak in memunmap_pages", rule, f"namespaces at {starts}")
 
 
 def of_taking_away(namespaces: Sequence[Namespace]) -> tuple[Expected, ...]:

@@ -37,6 +37,9 @@ def predict_write_read(state: GuestState, step: WriteRead) -> Prediction:
     if lacking is not None:
         return Prediction(step.kind, (), lacking)
     region = state.region(step.region)
+    if step.memory == "block" and region.block is None:
+        refused = Expected("outcome", "refused", RULES["fs.needs-block-device"])
+        return Prediction(step.kind, (refused,))
     _check_unmounted(region, step)
     size, unit = _room(region, step)
     if step.size > size or step.size % unit:

@@ -7,7 +7,9 @@ a probe that answers yes for a kernel without it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from harness.model.machine import NEVER, Machine
 from harness.model.state import Devdax, Namespace
@@ -113,6 +115,19 @@ DEFECTS: tuple[Defect, ...] = (
     ),
     Defect(
         Rule(
+            "defect.vmemmap-page-shared",
+            "On arm64 with pages of 64K a page of vmemmap holds the struct pages of 64M, more than"
+            " the 16M that namespaces begin at: the second in one takes none, and gives back what"
+            " is not its own. With map=dev memunmap_pages warns that the altmap does not add up.",
+            "Linux arch/arm64/mm/mmu.c unmap_hotplug_pte_range, free_hotplug_page_range;"
+            " mm/sparse-vmemmap.c vmemmap_pte_populate; mm/memremap.c memunmap_pages",
+            defect=True,
+        ),
+        probe="arm64_vmemmap_kept",
+        kernels="6.1.192 on arm64-64k; the code is the same in 7.2.13",
+    ),
+    Defect(
+        Rule(
             "defect.pages-outlived",
             "Disabling a device-dax does not wait for pages of it that are held, by DMA for"
             " example: from 5.18 a page gives its reference to the pagemap up when the device"
@@ -149,6 +164,22 @@ def fails_on_empty_pud(machine: Machine) -> bool:
         machine.pud % _UNSIGNED_INT == 0
         and machine.kernel.has("HAVE_ARCH_TRANSPARENT_HUGEPAGE_PUD")
         and not machine.probe("dax_pud_fault_size_fits", since=NEVER)
+    )
+
+
+def shares_vmemmap_page(machine: Machine, namespaces: Sequence[Namespace]) -> bool:
+    """Whether two of these, each with its struct pages on the device, have some in one page.
+
+    See defect.vmemmap-page-shared.
+    """
+    reach = machine.page // machine.kernel.struct_page_bytes * machine.page
+    spans = sorted(
+        (n.mapped.start, n.mapped.end) for n in namespaces if n.mapped and n.map == "dev"
+    )
+    return (
+        machine.mmu == "arm64"
+        and any((end - 1) // reach == start // reach for (_, end), (start, _) in pairwise(spans))
+        and not machine.probe("arm64_vmemmap_kept", since=NEVER)
     )
 
 

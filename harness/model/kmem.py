@@ -19,7 +19,7 @@ from harness.units import align_down, align_up
 def predict_reconfigure(state: GuestState, step: ReconfigureDevice) -> Prediction:
     """A ``reconfigure-device`` step; the device is in its new mode from then on.
 
-    Raises UserError where there is no such device in the other mode.
+    Raises UserError where the device is in that mode already.
     """
     machine = state.machine
     lacking = why_no_dax_device(machine) if step.device else why_no_mode(machine, "devdax")
@@ -36,17 +36,20 @@ def predict_reconfigure(state: GuestState, step: ReconfigureDevice) -> Predictio
 def _static(machine: Machine, step: ReconfigureDevice, region: RegionState) -> tuple[Expected, ...]:
     """The device of a pmem namespace."""
     node, rule = node_of(machine, region.device), RULES["numa.region"]
+    last = region.devdax
+    if region.system_ram is None and (last is None or last.size_bytes == 0):
+        return (Expected("outcome", "no-device", RULES["gup.no-device"]),)
     if step.mode == "devdax":
         ram, region.system_ram = region.system_ram, None
         if ram is None:
             raise _not_so(step)
         return _returned(machine, ram, Expected("target_node", node, rule))
     device = region.devdax
-    if device is None or device.size_bytes == 0:
+    if device is None:
         raise UserError(
-            f"reconfigure-device: region {step.region} has no devdax device at this point",
-            field="region",
-            hint="create-namespace with mode: devdax before it",
+            f"reconfigure-device: the device of region {step.region} is RAM at this point",
+            field="mode",
+            hint="reconfigure-device with mode: devdax before it",
         )
     region.system_ram = device
     return _added(machine, device, Expected("target_node", node, rule))

@@ -68,6 +68,8 @@ def predict_destroy(state: GuestState, step: DestroyNamespaces) -> Prediction:
             hint="reconfigure-device with mode: devdax before it",
         )
     _refuse_unlabelled(step.kind, region)
+    if said := complaints.of_destroying(state.machine, region.namespaces):
+        return Prediction(step.kind, said)
     gone, region.namespaces = region.namespaces, []
     region.files = region.unmounted = None
     if complaint := complaints.of_taking_away(gone):

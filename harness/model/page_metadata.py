@@ -47,6 +47,10 @@ def expect_page_metadata(
     if place is None or (device is not None and device.size_bytes == 0):
         return (Expected("outcome", "no-device", RULES["gup.no-device"]),)
     _check(machine, step, device, files)
+    if step.memory == "devdax" and device is not None and step.size % device.align:
+        rule = RULES["devdax.unaligned"]
+        why = f"{step.size:#x} is not a multiple of {device.align:#x}"
+        return (Expected("outcome", "mmap-refused", rule, because=why),)
     if said := complaints.of_holding(machine, device):
         return said
     values = [Expected("outcome", "dumped", RULES["page.dumped"])]
@@ -61,14 +65,14 @@ def expect_page_metadata(
 def _check(
     machine: Machine, step: PageMetadata, device: Devdax | None, files: Mounted | None
 ) -> None:
-    granule, there = MIB, files.file_bytes if files else 0
+    there = files.file_bytes if files else 0
     if step.memory == "devdax" and device is not None:
-        granule, there = max(MIB, device.align), device.size_bytes
-    if step.size % granule or step.size > there:
+        there = device.size_bytes
+    if step.size % MIB or step.size > there:
         raise UserError(
             f"gup_test cannot map {format_size(step.size)} there",
             field="size",
-            hint=f"a multiple of {format_size(granule)} up to {format_size(there)}",
+            hint=f"whole MiB up to {format_size(there)}",
         )
     if max(step.pages) >= step.size // machine.page:
         last = step.size // machine.page - 1

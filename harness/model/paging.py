@@ -1,7 +1,8 @@
 """Page tables and entries: how many faults a mapping takes and what its tables weigh.
 
 All sizes are bytes. A table holds as many entries of 8 bytes as its parent's entry covers
-of its own; where daxprobe puts a mapping, tables below PUDs are its alone.
+of its own; where daxprobe puts a mapping, tables below PUDs are its alone, unless a PUD reaches
+down to the program.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ def page_table_bytes(
     Source: mm_inc_nr_pmds and mm_inc_nr_ptes, include/linux/mm.h; __handle_mm_fault.
     """
     walked = length + int(stopped)
-    pmd_tables = blocks_touched(first, walked, pud) if entry < pud else 0
+    # daxprobe itself lies at the bottom: a PUD that reaches there has its PMD table already.
+    alone = pud <= MAPPED_AT
+    pmd_tables = blocks_touched(first, walked, pud) if entry < pud and alone else 0
     has_ptes = entry < pmd or (entry == pmd and deposits)
     pte_tables = blocks_touched(first, length, pmd) if has_ptes else 0
     return pmd_tables * (pud // pmd) * ENTRY_BYTES + pte_tables * (pmd // page) * ENTRY_BYTES

@@ -29,13 +29,19 @@ def expect_poison(machine: Machine, step: HwPoison, device: Devdax | None) -> tu
     """Values of a ``hwpoison`` step. Raises UserError for one that makes no sense."""
     if device is None or device.size_bytes == 0:
         return (Expected("outcome", "no-device", RULES["gup.no-device"]),)
-    if step.size % device.align or step.size > device.size_bytes or step.offset >= step.size:
+    if step.size > device.size_bytes or step.offset >= step.size:
         raise UserError(
             f"hwpoison needs a mapping within the device and a page within the mapping,"
             f" not {step.offset:#x} of {step.size:#x}",
             field="size",
-            hint=f"a multiple of {format_size(device.align)} up to"
-            f" {format_size(device.size_bytes)}",
+            hint=f"up to {format_size(device.size_bytes)}",
+        )
+    if step.size % device.align:
+        rule = RULES["devdax.unaligned"]
+        why = f"{step.size:#x} is not a multiple of {device.align:#x}"
+        return (
+            Expected("outcome", "refused", rule, because=why),
+            Expected("errno", "EINVAL", rule, because=why),
         )
     if said := _complaint(machine, step, device):
         return said

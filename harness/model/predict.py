@@ -21,6 +21,7 @@ from harness.model.dax import (
     predict_resize_device,
 )
 from harness.model.filesystem import predict_filesystem
+from harness.model.gates import predict_kconfig
 from harness.model.gup import predict_gup
 from harness.model.identity import predict_guest, predict_memory_model
 from harness.model.kmem import predict_reconfigure
@@ -45,6 +46,7 @@ from harness.scenario.steps import (
     Filesystem,
     GupTest,
     HwPoison,
+    Kconfig,
     MemoryModel,
     Mmap,
     PageMetadata,
@@ -63,6 +65,7 @@ Predictor: TypeAlias = Callable[[GuestState, Any], Prediction]
 
 PREDICTORS: Mapping[type[Step], Predictor] = MappingProxyType(
     {
+        Kconfig: predict_kconfig,
         Features: predict_features,
         MemoryModel: predict_memory_model,
         Regions: predict_regions,

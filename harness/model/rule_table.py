@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from harness.model.dax_rules import DAX_RULES
 from harness.model.defects import DEFECT_RULES
+from harness.model.kconfig_rules import KCONFIG_RULES
 from harness.model.life_rules import LIFE_RULES
 from harness.model.mapping_rules import MAPPING_RULES
 from harness.model.rdma_rules import RDMA_RULES
@@ -204,8 +205,9 @@ TABLE: tuple[Rule, ...] = (
     ),
     Rule(
         "gup.no-device",
-        "Where the region has no devdax device or no file system there is nothing to map.",
-        "harness/scenario/steps.py GupTest",
+        "Where the region has no devdax device or no file system there is nothing to map, or to"
+        " turn into RAM.",
+        "harness/scenario/steps.py GupTest, ReconfigureDevice",
     ),
     Rule(
         "gup.ioctl-succeeds",
@@ -298,8 +300,8 @@ TABLE: tuple[Rule, ...] = (
     Rule("fs.file", "The file has the size that was written.", "write(2)"),
     Rule(
         "fs.needs-block-device",
-        "There is nothing to put a file system on.",
-        "harness/scenario/steps.py Filesystem",
+        "There is nothing to put a file system on, or to write to.",
+        "harness/scenario/steps.py Filesystem, WriteRead",
     ),
     Rule(
         "fs.xfs-smallest",
@@ -323,6 +325,7 @@ TABLE: tuple[Rule, ...] = (
         "Linux drivers/nvdimm/pmem.c pmem_do_write, btt.c btt_write_pg",
     ),
     *MEMORY_TABLE,
+    *KCONFIG_RULES,
     *DAX_RULES,
     *MAPPING_RULES,
     *LIFE_RULES,

@@ -97,7 +97,8 @@ MEMORY_TABLE: tuple[Rule, ...] = (
     Rule(
         "vmemmap.altmap-blocks",
         "On powerpc a block that stands for memory beyond the device comes from RAM with"
-        " map=dev as well; radix from 6.6 takes base pages at the device's edges.",
+        " map=dev as well, and so does one that no struct page begins at (56 bytes each); radix"
+        " from 6.6 takes base pages at the device's edges.",
         f"{_POWERPC} (altmap_cross_boundary); {_RADIX}",
     ),
     Rule(

@@ -43,6 +43,12 @@ def vmemmap_pages_per_compound(machine: Machine, align: int) -> int:
     return align // machine.page * machine.kernel.struct_page_bytes // machine.page
 
 
+def why_never_optimised(machine: Machine) -> str | None:
+    """Why the kernel has the optimisation compiled out, whatever the device; None if it has not."""
+    size = machine.kernel.struct_page_bytes
+    return f"struct page has {size} bytes, not a power of two" if size & (size - 1) else None
+
+
 def why_not_optimised(machine: Machine, align: int, map_: Map) -> str | None:
     """Why struct pages of a devdax device are not shared; None where they are.
 
@@ -50,9 +56,9 @@ def why_not_optimised(machine: Machine, align: int, map_: Map) -> str | None:
     vmemmap_can_optimize. The symbol that asks for it is selected by x86_64 and, from 6.6,
     by powerpc.
     """
-    size = machine.kernel.struct_page_bytes
-    if size & (size - 1):
-        return f"struct page has {size} bytes, not a power of two"
+    never = why_never_optimised(machine)
+    if never is not None:
+        return never
     if map_ == "dev":
         return "struct pages live on the device (map=dev)"
     if align <= machine.page or not machine.probe("vmemmap_shared", (5, 19)):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from harness.model.altmap import Altmap
 from harness.model.geometry import Span
-from harness.model.machine import POWERPC, Machine
+from harness.model.machine import POWERPC, SUBSECTION, Machine
 from harness.model.rules import RULES
 from harness.model.state import Block
 from harness.model.vmemmap import RESERVED_PAGES, why_not_optimised
@@ -79,7 +79,8 @@ def _struct_bytes(machine: Machine, size: int) -> int:
 def _by_section(machine: Machine, span: Span, altmap: Altmap | None, reason: str) -> Taken:
     """x86 and arm64: a PMD for each whole section, base pages for the rest."""
     if altmap is None:
-        size = _struct_bytes(machine, span.size)
+        first = align_down(_struct_bytes(machine, span.start), machine.page)
+        size = align_up(_struct_bytes(machine, span.end), machine.page) - first
         why = f"{span.size:#x} / {machine.page:#x} x {machine.kernel.struct_page_bytes}: {reason}"
         return Taken((Block(span, size),), RULES["vmemmap.ram"], why)
     from_ram = 0
@@ -105,7 +106,7 @@ def _from_altmap(machine: Machine, altmap: Altmap, part: Span, size: int) -> boo
             return True
         if machine.altmap_has_no_fallback:
             return False
-    return all(altmap.take(machine.page) for _ in range(size // machine.page))
+    return all(altmap.take(machine.page) for _ in range(-(-size // machine.page)))
 
 
 def _sections(machine: Machine, span: Span) -> Iterator[Span]:
@@ -125,13 +126,14 @@ def _in_blocks(
     ram = Span(0, machine.layout.ram_bytes)
     blocks: list[Block] = []
     present = 0
-    for start in range(align_down(span.start, reach), span.end, reach):
-        covered = Span(start, start + reach)
+    last = (_struct_bytes(machine, span.end) - 1) // size
+    for number in range(_struct_bytes(machine, span.start) // size, last + 1):
+        covered = _covered(machine, number)
         if covered.meets(ram) or any(covered.meets(other) for other in others):
             present += 1
         elif machine.radix_maps_vmemmap_itself:
             blocks.append(Block(covered, _radix_block(machine, span, covered, altmap)))
-        elif altmap is None or not (altmap.holds(covered) and altmap.take(size)):
+        elif altmap is None or not _from_device(machine, number, covered, altmap):
             blocks.append(Block(covered, size))
     new = ", ".join(f"{block.covered.start:#x}" for block in blocks) or "none"
     why = f"blocks of {size:#x} for {reach:#x} each: {present} there already, new ones for {new}"
@@ -140,6 +142,26 @@ def _in_blocks(
     else:
         rule = RULES["vmemmap.bolted" if machine.mmu == "hash" else "vmemmap.radix-blocks"]
     return Taken(tuple(blocks), rule, why)
+
+
+def _covered(machine: Machine, number: int) -> Span:
+    """The memory that a block of vmemmap has struct pages of, or parts of struct pages."""
+    first, end = number * machine.vmemmap_page, (number + 1) * machine.vmemmap_page
+    size = machine.kernel.struct_page_bytes
+    start = align_down(first // size * machine.page, SUBSECTION)
+    return Span(start, -(-end // size) * machine.page)
+
+
+def _from_device(machine: Machine, number: int, covered: Span, altmap: Altmap) -> bool:
+    """Whether a block comes from the altmap.
+
+    What it stands for is asked by the struct page at its start. With 56 bytes each, one
+    begins there in every seventh block alone; elsewhere the difference of the pointers is
+    none that any device holds (altmap_cross_boundary).
+    """
+    size = machine.vmemmap_page
+    begins = number * size % machine.kernel.struct_page_bytes == 0
+    return begins and altmap.holds(covered) and altmap.take(size)
 
 
 def _radix_block(machine: Machine, span: Span, covered: Span, altmap: Altmap | None) -> int:

@@ -13,24 +13,29 @@ from harness.scenario.shard import Shard, in_guest_order
 
 @dataclass(frozen=True, slots=True)
 class BuildJob:
-    """A target's kernels, built of one source. ``name`` is fit for files and job names."""
+    """A target's kernels, built of one source. ``name`` is fit for files and job names.
+
+    ``config`` is what ``--config`` is to be told, and may be empty.
+    """
 
     name: str
     kernel: str
     arch: str
+    config: str
 
 
 @dataclass(frozen=True, slots=True)
 class ShardJob:
     """Part of the cells on one kernel.
 
-    ``arch``, ``keyword`` (pytest's ``-k``, may be empty) and ``shard`` are what pytest is to be
-    told; ``targets`` are those that the part's cells are of.
+    ``arch``, ``config`` and ``keyword`` (pytest's ``-k``), which may be empty, and ``shard``
+    are what pytest is to be told; ``targets`` are those that the part's cells are of.
     """
 
     name: str
     kernel: str
     arch: str
+    config: str
     keyword: str
     shard: str
     targets: tuple[str, ...]
@@ -46,11 +51,16 @@ class Plan:
 
 
 def make_plan(
-    cells: Iterable[Cell], kernels: Sequence[str], shards: int, scenarios: Sequence[str] = ()
+    cells: Iterable[Cell],
+    kernels: Sequence[str],
+    shards: int,
+    scenarios: Sequence[str] = (),
+    config: Sequence[str] = (),
 ) -> Plan:
     """``shards`` parts for each kernel, no more than there are cells.
 
-    ``scenarios`` are the names that the cells were chosen by; none for all of them.
+    ``scenarios`` are the names that the cells were chosen by, none for all of them;
+    ``config`` are the fragments that they were given.
     """
     if shards < 1:
         raise UserError(f"--shards {shards}: nobody would run anything", hint="--shards 4")
@@ -58,9 +68,13 @@ def make_plan(
     targets = tuple(dict.fromkeys(cell.target.name for cell in ordered.values()))
     total = min(shards, len(ordered))
     return Plan(
-        tuple(BuildJob(_name(k, target), k, target) for k in kernels for target in targets),
         tuple(
-            _shard(ordered, kernel, targets, Shard(index, total), scenarios)
+            BuildJob(_name(kernel, target, *config), kernel, target, ",".join(config))
+            for kernel in kernels
+            for target in targets
+        ),
+        tuple(
+            _shard(ordered, kernel, targets, Shard(index, total), scenarios, config)
             for kernel in kernels
             for index in range(1, total + 1)
         ),
@@ -73,12 +87,14 @@ def _shard(
     targets: tuple[str, ...],
     shard: Shard,
     scenarios: Sequence[str],
+    config: Sequence[str],
 ) -> ShardJob:
     part = [ordered[name] for name in shard.part(ordered)]
     return ShardJob(
-        name=_name(kernel, f"{shard.index}of{shard.total}"),
+        name=_name(kernel, *config, f"{shard.index}of{shard.total}"),
         kernel=kernel,
         arch=",".join(targets),
+        config=",".join(config),
         keyword=" or ".join(f"{name}[" for name in scenarios),
         shard=str(shard),
         targets=tuple(dict.fromkeys(cell.target.name for cell in part)),
@@ -86,5 +102,5 @@ def _shard(
     )
 
 
-def _name(kernel: str, what: str) -> str:
-    return f"{re.sub(r'[^A-Za-z0-9.]+', '-', kernel).strip('-')}-{what}"
+def _name(kernel: str, *what: str) -> str:
+    return "-".join((re.sub(r"[^A-Za-z0-9.]+", "-", kernel).strip("-"), *what))

@@ -42,7 +42,7 @@ class ScenarioFile(pytest.File):
         settings = self.config.stash[SETTINGS]
         for scenario in load_scenarios(self.path):
             check_targets(scenario, settings.known)
-            for cell in expand(scenario, settings.targets):
+            for cell in expand(scenario, settings.targets, settings.fragments):
                 yield from self._items(cell, settings)
 
     def _items(self, cell: Cell, settings: Settings) -> Iterator[CellItem]:
@@ -108,6 +108,7 @@ class CellItem(pytest.Item):
         """The command that runs the cell again."""
         words = [f"pytest '{self.file}::{self.name}'", f"--arch {self.cell.target.name}"]
         words += [f"--kernel {self.settings.kernel}"]
+        words += [f"--config {','.join(self.settings.fragments)}"] * bool(self.settings.fragments)
         if self.settings.series is not None:
             words += [f"--series {self.settings.series.source}"]
             words += ["--per-patch"] * bool(self.config.getoption("--per-patch"))

@@ -11,6 +11,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.ignore import NOTHING_IGNORED, IgnoreList, load_ignore_list
+from harness.kernel.fragments import select_fragments
 from harness.kernel.spec import parse_kernel_spec
 from harness.pairs import FEWEST_PAIRS
 from harness.plugin.cluster_options import (
@@ -48,13 +49,19 @@ def add_options(parser: pytest.Parser) -> None:
         "--arch",
         action="append",
         metavar="TARGET",
-        help="target, several with commas, or all (default: all); see daxhound targets",
+        help="target, several with commas, all (default) or variants; see daxhound targets",
     )
     group.addoption(
         "--kernel",
         default="debian:6.1",
         metavar="SPEC",
         help="debian:6.1 (default), debian:6.12, debian:7.2, dir:PATH, tar:PATH, git:PATH@REF",
+    )
+    group.addoption(
+        "--config",
+        action="append",
+        metavar="NAME",
+        help="fragments of kconfigs/ beyond the target's own, with commas between (default: none)",
     )
     group.addoption(
         "--series",
@@ -123,12 +130,14 @@ def add_options(parser: pytest.Parser) -> None:
 class Settings:
     """One pytest run's choices; ``series`` is None without ``--series``.
 
-    ``targets`` are those asked for, ``known`` all that have a data file.
+    ``targets`` are those asked for, ``known`` all that have a data file; ``fragments`` are
+    what every kernel is configured with beyond its target's own.
     """
 
     config: pytest.Config
     known: dict[str, Target]
     targets: dict[str, Target]
+    fragments: tuple[str, ...]
     series: Series | None
     intentions: tuple[Intention, ...] = ()
     ignore: IgnoreList = NOTHING_IGNORED
@@ -148,6 +157,7 @@ class Settings:
             config=config,
             known=known,
             targets={target.name: target for target in selected},
+            fragments=select_fragments(config.getoption("--config") or ()),
             series=series,
             ignore=load_ignore_list(ignored) if ignored else NOTHING_IGNORED,
             shard=Shard.parse(shard) if shard else None,
@@ -259,7 +269,7 @@ class Settings:
                 for patch in self.series.patches
             ],
         }
-        return {"kernel": self.kernel, "series": series}
+        return {"kernel": self.kernel, "config": list(self.fragments), "series": series}
 
 
 def _series(config: pytest.Config) -> Series | None:

@@ -74,6 +74,7 @@ class CellEntry(_Entry):
     scenario: str
     target: str
     kernel: str
+    config: tuple[str, ...] = ()
     verdict: Verdict
     reason: str = ""
     seconds: float = pydantic.Field(default=0.0, ge=0, allow_inf_nan=False)

@@ -65,6 +65,8 @@ def _properties(cell: Cell) -> dict[str, str]:
         "compared": str(entry.compared),
         "rules": " ".join(entry.rules),
     }
+    if entry.config:
+        found["config"] = " ".join(entry.config)
     if cell.known_defects:
         found["known defects"] = " ".join(cell.known_defects)
     if comparison is not None:

@@ -85,7 +85,8 @@ class _Submission:
 
     def _build(self, cell: Cell) -> str:
         checkout = self._checkout(cell)
-        name = self._id("build", checkout, cell.entry.target)
+        config_name = "+".join((cell.entry.target, *cell.entry.config))
+        name = self._id("build", checkout, config_name)
         build = self.builds.setdefault(
             name,
             {
@@ -93,7 +94,7 @@ class _Submission:
                 "origin": self.origin,
                 "checkout_id": checkout,
                 "architecture": cell.entry.target.partition("-")[0],
-                "config_name": cell.entry.target,
+                "config_name": config_name,
             },
         )
         if _is_build_failure(cell):

@@ -187,6 +187,7 @@ def cell_to_json(result: CellResult) -> dict[str, Any]:
         "scenario": result.scenario,
         "target": result.target,
         "kernel": result.kernel,
+        "config": list(result.config),
         "verdict": result.verdict.value,
         "reason": result.reason,
         "seconds": round(result.seconds, 3),

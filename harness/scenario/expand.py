@@ -8,7 +8,7 @@ memory gives one cell a scenario, whatever the parameters: its absence is what i
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from harness.errors import nearest
 from harness.records import Layout
 from harness.scenario.layout import resolve_layout
 from harness.scenario.schema import Scenario, Template
-from harness.scenario.steps import STEPS, Step
+from harness.scenario.steps import STEPS, Kconfig, Step
 from harness.target import Target
 from harness.units import format_size
 from harness.yaml_document import Document, Location
@@ -28,7 +28,9 @@ class Cell:
     """Scenario, parameters and target: one pytest item once a kernel is given.
 
     ``name`` is the item's name, ``devdax-map-mem[ppc64-hash-16M]``; ``id`` has the file
-    before it; ``line`` is where the scenario begins in it.
+    before it; ``line`` is where the scenario begins in it. ``config`` are fragments beyond
+    the target's own: the scenario's, and those of the run, which the name has as well
+    (``[ppc64-hash-16M+no-memcg]``).
     """
 
     scenario: str
@@ -48,6 +50,16 @@ class Cell:
         return f"{self.path.name}::{self.name}"
 
     @property
+    def needs_guest(self) -> bool:
+        """False for what is done to a kernel that nobody builds or boots."""
+        return any(step.needs_guest for step in self.steps)
+
+    @property
+    def wished(self) -> tuple[str, ...]:
+        """Fragments that are asked for and need not take."""
+        return tuple(name for step in self.steps if isinstance(step, Kconfig) for name in step.ask)
+
+    @property
     def guest(self) -> tuple[object, ...]:
         """Equal for cells that one guest can run."""
         return self.target.name, self.config, self.layout, self.programs
@@ -58,31 +70,41 @@ class Cell:
         return tuple(sorted({name for step in self.steps for name in step.programs}))
 
 
-def expand(scenario: Scenario, targets: Mapping[str, Target]) -> Iterator[Cell]:
+def expand(
+    scenario: Scenario, targets: Mapping[str, Target], config: tuple[str, ...] = ()
+) -> Iterator[Cell]:
     """Every cell of a scenario on the given targets. Raises UserError with file and line.
 
     ``targets`` are those that were asked for; names in the scenario that no data file
-    stands for are errors only against ``known`` of :func:`check_targets`.
+    stands for are errors only against ``known`` of :func:`check_targets`. ``config`` are
+    fragments for every cell. A name in the scenario stands for the target's variants, too.
     """
-    wanted = scenario.body.targets
+    wanted = _named_targets(scenario)
     for target in targets.values():
-        if wanted != "all" and target.name not in wanted:
+        if wanted is not None and not target.is_one_of(wanted):
+            continue
+        if target.variant_of is not None and not scenario.body.variants:
             continue
         for parameters in _combinations(scenario, target):
-            yield _cell(scenario, target, parameters)
+            yield _cell(scenario, target, parameters, config)
 
 
 def check_targets(scenario: Scenario, known: Mapping[str, Target]) -> None:
     """Every target that the scenario names has a data file; UserError where not."""
-    wanted = scenario.body.targets
-    if wanted == "all":
-        return
-    names = (wanted,) if isinstance(wanted, str) else wanted
-    for index, name in enumerate(names):
+    alone = isinstance(scenario.body.targets, str)
+    for index, name in enumerate(_named_targets(scenario) or ()):
         if name not in known:
-            at: Location = ("targets",) if isinstance(wanted, str) else ("targets", index)
+            at: Location = ("targets",) if alone else ("targets", index)
             hint = nearest(name, [*known, "all"])
             raise scenario.document.error(at, f"no such target: {name!r}", hint)
+
+
+def _named_targets(scenario: Scenario) -> tuple[str, ...] | None:
+    """The targets that the scenario is for, by name; None for all of them."""
+    wanted = scenario.body.targets
+    if wanted == "all":
+        return None
+    return (wanted,) if isinstance(wanted, str) else wanted
 
 
 def _combinations(scenario: Scenario, target: Target) -> Iterator[dict[str, Template]]:
@@ -101,7 +123,9 @@ def _lacks_memory(target: Target, scenario: Scenario) -> bool:
     return no_pmem or (target.soft_reserved is None and bool(layout.soft_reserved))
 
 
-def _cell(scenario: Scenario, target: Target, parameters: dict[str, Template]) -> Cell:
+def _cell(
+    scenario: Scenario, target: Target, parameters: dict[str, Template], config: tuple[str, ...]
+) -> Cell:
     reader = _Substitution(scenario.document, target, parameters)
     body = scenario.body
     return Cell(
@@ -109,14 +133,19 @@ def _cell(scenario: Scenario, target: Target, parameters: dict[str, Template]) -
         summary=body.summary,
         path=scenario.path,
         line=scenario.document.line(("scenario",)) or 1,
-        name=f"{body.scenario}[{_label(scenario, target, reader)}]",
+        name=f"{body.scenario}[{_label(scenario, target, reader)}{name_config(config)}]",
         target=target,
-        config=body.config,
+        config=tuple(dict.fromkeys((*body.config, *config))),
         needs_vmemmap_optimisation=body.needs_vmemmap_optimisation,
         layout=resolve_layout(body.layout, target, scenario.document, reader.value),
         parameters=tuple((name, reader.size_word(value)) for name, value in parameters.items()),
         steps=tuple(_steps(scenario, reader)),
     )
+
+
+def name_config(config: Iterable[str]) -> str:
+    """Fragments as a cell's name has them: ``+debug+no-thp``."""
+    return "".join(f"+{name}" for name in config)
 
 
 def _label(scenario: Scenario, target: Target, reader: _Substitution) -> str:

@@ -28,14 +28,17 @@ def find_scenario(name: str, directory: Path = SCENARIOS_DIR) -> Scenario:
     return found[name]
 
 
-def choose_cells(arch: Iterable[str] | None, names: Iterable[str] | None) -> tuple[Cell, ...]:
+def choose_cells(
+    arch: Iterable[str] | None, names: Iterable[str] | None, config: tuple[str, ...] = ()
+) -> tuple[Cell, ...]:
     """Cells of the named scenarios on the named targets; None stands for all of them.
 
+    ``config`` are fragments for every cell beyond the target's and the scenario's own.
     Raises UserError for a name that is none, and where no cell is left.
     """
     targets = {target.name: target for target in select_targets(arch or ["all"], load_targets())}
     scenarios = [find_scenario(name) for name in names] if names else all_scenarios()
-    cells = tuple(cell for scenario in scenarios for cell in expand(scenario, targets))
+    cells = tuple(cell for scenario in scenarios for cell in expand(scenario, targets, config))
     if not cells:
         raise UserError(f"no such scenario runs on {', '.join(targets)}", hint="daxhound scenarios")
     return cells

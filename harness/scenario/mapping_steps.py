@@ -82,7 +82,7 @@ class PageMetadata(DeviceStep):
     and was written to; ``pin`` holds them by pin_user_pages() instead of
     get_user_pages().
 
-    Shows ``outcome`` (``dumped`` or ``no-device``) and for each page
+    Shows ``outcome`` (``dumped``, ``mmap-refused`` or ``no-device``) and for each page
     ``page<n>.refcount``, ``page<n>.mapcount`` (both of its folio), ``page<n>.order``,
     ``page<n>.pincount`` (None for a single page, which has no such counter) and
     ``page<n>.pfn``.

@@ -49,11 +49,16 @@ class LayoutTemplate(Record):
 
 
 class ScenarioDocument(Record):
-    """One YAML document. ``targets`` is ``all`` or a list of names."""
+    """One YAML document.
+
+    ``targets`` is ``all`` or a list of names; ``variants`` tells whether it is for variants of
+    them as well.
+    """
 
     scenario: str = pydantic.Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     summary: str
     targets: tuple[str, ...] | str = "all"
+    variants: bool = True
     config: tuple[str, ...] = ()
     needs_vmemmap_optimisation: bool = False
     layout: LayoutTemplate = LayoutTemplate()
@@ -100,3 +105,7 @@ def _check_step_kinds(scenario: Scenario) -> None:
         kind = next(iter(step))
         if kind not in STEPS:
             raise scenario.document.error(at, f"no such step: {kind!r}", nearest(kind, STEPS))
+        first = next(iter(scenario.body.steps[0]))
+        if STEPS[kind].needs_guest != STEPS[first].needs_guest:
+            message = f"{kind} and {first} in one scenario: one needs a guest, one has none"
+            raise scenario.document.error(at, message, "a scenario for each")

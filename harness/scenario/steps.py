@@ -20,6 +20,7 @@ from harness.scenario.dax_steps import (
     DestroyDevice,
     ResizeDevice,
 )
+from harness.scenario.kconfig_step import Kconfig
 from harness.scenario.life_steps import LIFE_STEPS, PowerCycle, TakeAway
 from harness.scenario.mapping_steps import MAPPING_STEPS, Fault, HwPoison, Mmap, PageMetadata
 from harness.scenario.rdma_steps import RDMA_STEPS, RdmaRegister
@@ -41,6 +42,7 @@ __all__ = [
     "GupCommand",
     "GupTest",
     "HwPoison",
+    "Kconfig",
     "Map",
     "Memory",
     "Mmap",
@@ -160,10 +162,10 @@ class ReconfigureDevice(DeviceStep):
     is hotplugged by the kmem driver, and nothing else can be done with it until it is
     ``devdax`` again.
 
-    Shows ``outcome`` (``reconfigured``, or ``refused`` with ``errno`` and ``message``),
-    ``mode``, ``target_node`` (the memory node), ``added_bytes`` (by which MemTotal grew,
-    negative where it shrank) and, as ``system-ram``, ``blocks`` (memory blocks of the
-    device), ``online_blocks`` and ``movable``.
+    Shows ``outcome`` (``reconfigured``, ``refused`` with ``errno`` and ``message``, or
+    ``no-device``), ``mode``, ``target_node`` (the memory node), ``added_bytes`` (by which
+    MemTotal grew, negative where it shrank) and, as ``system-ram``, ``blocks`` (memory blocks
+    of the device), ``online_blocks`` and ``movable``.
     """
 
     kind: ClassVar[str] = "reconfigure-device"
@@ -245,6 +247,7 @@ class ReadBack(WriteRead):
 
 
 _KINDS: tuple[type[Step], ...] = (
+    Kconfig,
     Features,
     MemoryModel,
     Regions,

@@ -11,6 +11,7 @@ from pathlib import Path
 from harness.campaign.provide import Provider
 from harness.compare import compare
 from harness.errors import UserError
+from harness.kernel.assumed import assumed_facts
 from harness.model import Machine, Model
 from harness.records import KERNEL_REPORT, KernelFacts, Observation, Prediction
 from harness.scenario.expand import Cell, expand
@@ -64,8 +65,9 @@ class Recording:
         A step that the model then calls impossible, or makes no sense of, counts as wrong, too.
         """
         predictions = self._predictions()
-        if len(predictions) <= len(self.steps):
-            yield Difference("refused", f"{self.cell.id} {self.steps[len(predictions) - 1].kind}")
+        reached = len(predictions) - self.cell.needs_guest
+        if reached < len(self.steps):
+            yield Difference("refused", f"{self.cell.id} {self.steps[reached].kind}")
         for index, (prediction, seen) in enumerate(
             zip(predictions, self.observations, strict=False)
         ):
@@ -80,7 +82,7 @@ class Recording:
     def _predictions(self) -> list[Prediction]:
         """What the model makes of the steps, up to one that it refuses."""
         model = Model(Machine(self.cell.target, self.facts, self.cell.layout))
-        predictions = [model.guest()]
+        predictions = [model.guest()] if self.cell.needs_guest else []
         with suppress(UserError):
             for step in self.steps:
                 predictions.append(model.predict(step))
@@ -93,24 +95,34 @@ def load_recordings(results: Path, provider: Provider) -> list[Recording]:
     Mismatches, too: the right model must have learnt from them since.
     """
     run = json.loads((results / "run.json").read_text(encoding="utf-8"))
-    cells = {cell.id: cell for cell in _all_cells()}
+    cells = {cell.id: cell for cell in _all_cells(tuple(run.get("config", ())))}
     recordings = []
     for entry in run["cells"]:
         if entry["verdict"] not in _SHOWN or entry["id"] not in cells:
             continue
         cell = cells[entry["id"]]
-        facts = provider.provide(cell.target, cell.config).kernel.facts
-        steps = ABSENCE if entry["verdict"] == "unsupported" else cell.steps
         lines = (results / entry["folder"] / "steps.jsonl").read_text(encoding="utf-8")
-        recordings.append(Recording.of(cell, facts, steps, tuple(_observations(lines))))
+        observations = tuple(_observations(lines))
+        absent = entry["verdict"] == "unsupported" and [o.step for o in observations[1:]] != [
+            step.kind for step in cell.steps
+        ]
+        steps = ABSENCE if absent else cell.steps
+        recordings.append(Recording.of(cell, _facts(cell, provider), steps, observations))
     return recordings
 
 
-def _all_cells() -> Iterator[Cell]:
+def _facts(cell: Cell, provider: Provider) -> KernelFacts:
+    if cell.needs_guest:
+        return provider.provide(cell.target, cell.config).kernel.facts
+    asked = (*cell.target.kernel.fragments, *cell.config, *cell.wished)
+    return assumed_facts(provider.spec, asked, provider.store)
+
+
+def _all_cells(config: tuple[str, ...]) -> Iterator[Cell]:
     targets = load_targets()
     for path in sorted(SCENARIOS.glob("*.yaml")):
         for scenario in load_scenarios(path):
-            yield from expand(scenario, targets)
+            yield from expand(scenario, targets, config)
 
 
 def _observations(lines: str) -> Iterator[Observation]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from unittest import mock
 
+from harness.gates import Gate
 from harness.model import geometry, identity, kmem, memmap, namespace, ndctl, rdma, vmemmap_ram
 from harness.model.machine import Machine
 from tests.teeth.dax_variants import DAX_VARIANTS
@@ -242,6 +243,19 @@ VARIANTS = (
         around(identity, "expect_nodes", lambda found: tuple(replace(e, value="") for e in found)),
     ),
     Variant(
+        "every architecture has what any of them has",
+        (
+            "kconfig.aligned-struct-page",
+            "kconfig.dax-vmemmap",
+            "kconfig.hugetlb-vmemmap",
+            "kconfig.memory-failure",
+            "kconfig.pte-devmap",
+            "kconfig.pud-thp",
+            "kconfig.zone-device",
+        ),
+        lambda: mock.patch.object(Gate, "is_open", return_value=True),
+    ),
+    Variant(
         "everything is built in",
         ("feature.built",),
         lambda: mock.patch("harness.model.availability.why_not_built", return_value=None),
@@ -260,6 +274,11 @@ VARIANTS = (
         "a namespace of nothing goes like any other",
         ("defect.empty-fsdax",),
         lambda: mock.patch("harness.model.complaints.of_taking_away", return_value=()),
+    ),
+    Variant(
+        "struct pages go without complaint",
+        ("defect.vmemmap-page-shared",),
+        lambda: mock.patch("harness.model.complaints.of_destroying", return_value=()),
     ),
     Variant(
         "folios are found wherever they start",

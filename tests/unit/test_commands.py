@@ -120,7 +120,9 @@ def test_build_goes_on_after_a_kernel_that_does_not_build(root: Path) -> None:
     [
         ("daxhound pre", {"predict "}),
         ("daxhound predict devdax-map", {"devdax-map-mem", "devdax-map-dev"}),
-        ("daxhound predict x --arch ppc64-hash,ppc64-r", {"ppc64-hash,ppc64-radix "}),
+        ("daxhound predict x --arch ppc64-hash,s3", {"ppc64-hash,s390x "}),
+        ("daxhound predict x --arch all,var", {"all,variants "}),
+        ("daxhound predict x --config no-thp,hash-o", {"no-thp,hash-only "}),
         ("daxhound report --format k", {"ktap", "kcidb"}),
     ],
 )

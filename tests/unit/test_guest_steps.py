@@ -84,7 +84,7 @@ def script_of(step: Step) -> str:
 
 
 def test_every_kind_of_step_can_be_run() -> None:
-    assert set(RUNNERS) == set(STEPS.values())
+    assert set(RUNNERS) == {step for step in STEPS.values() if step.needs_guest}
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,27 @@ def test_two_fragments_that_disagree_are_both_named() -> None:
     assert "CONFIG_KFENCE=n disagrees with CONFIG_KFENCE=y" in str(caught.value)
 
 
+TAKES_BACK = "# replaces CONFIG_KFENCE=y\n# CONFIG_KFENCE is not set\n"
+
+
+def test_what_another_fragment_asks_for_can_be_taken_back_in_either_order() -> None:
+    asked, taken = requests("CONFIG_KFENCE=y\n"), requests(TAKES_BACK, Path("b.config"))
+    for both in (asked + taken, taken + asked, asked + taken + asked, taken):
+        assert [request.setting for request in merge(both)] == ["# CONFIG_KFENCE is not set"]
+
+
+def test_only_what_is_named_is_taken_back() -> None:
+    with pytest.raises(UserError, match="# replaces CONFIG_KFENCE=m"):
+        merge(requests("CONFIG_KFENCE=m\n") + requests(TAKES_BACK, Path("b.config")))
+
+
+@pytest.mark.parametrize("below", ["", "CONFIG_KASAN=y", "# why"])
+def test_what_takes_the_place_stands_below(below: str) -> None:
+    with pytest.raises(UserError, match="must stand here") as caught:
+        requests(f"# replaces CONFIG_KFENCE=y\n{below}\n# CONFIG_KFENCE is not set\n")
+    assert caught.value.line == 2
+
+
 def test_a_dotconfig_is_values_without_quotes_and_without_unset_symbols() -> None:
     assert parse_dotconfig(DOTCONFIG) == {
         "CC_VERSION_TEXT": 'gcc "quoted"',

@@ -270,6 +270,21 @@ int __meminit vmemmap_populate(unsigned long start, unsigned long end, int node)
 
 
 @pytest.mark.parametrize(
+    ("condition", "kept"), [("", False), ("if (!memchr_inv(p, 0xFD, n))", True)]
+)
+def test_arm64_gives_back_pages_of_vmemmap(tmp_path: Path, condition: str, kept: bool) -> None:
+    unmap = f"""\
+static void unmap_hotplug_pte_range(pmd_t *pmdp, unsigned long addr, unsigned long end)
+{{
+\t{condition}
+\tpte_clear(&init_mm, addr, ptep);
+}}
+"""
+    tree = source(tmp_path, {"arch/arm64/mm/mmu.c": unmap})
+    assert probe_source(tree)["arm64_vmemmap_kept"] is kept
+
+
+@pytest.mark.parametrize(
     ("fragments", "size"),
     [(("base",), 56), (("base", "mm"), 64), (("base", "arm64"), 64), (("base", "x86_64"), 64)],
 )
@@ -300,7 +315,6 @@ def test_an_unbuilt_kernel_has_what_its_fragments_ask_for() -> None:
     [
         ("6.1", "x86_64", "ARCH_WANT_HUGETLB_PAGE_OPTIMIZE_VMEMMAP"),
         ("6.1", "ppc64", None),
-        ("6.12", "x86_64", "ARCH_WANT_OPTIMIZE_DAX_VMEMMAP"),
         ("6.12", "ppc64", "ARCH_WANT_OPTIMIZE_DAX_VMEMMAP"),
         ("6.12", "arm64", None),
     ],

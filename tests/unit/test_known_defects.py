@@ -49,6 +49,7 @@ FIXED = {
     "sections_begin_compounds": True,
     "namespace_end_trunc_checked": True,
     "arm64_parts_from_ram": True,
+    "arm64_vmemmap_kept": True,
 }
 
 
@@ -313,3 +314,17 @@ def test_a_summary_names_the_defect_and_its_cells() -> None:
 def test_steps_on_disk_keep_what_was_a_defect() -> None:
     step: StepResult = result(BAD, "signalled").steps[0]
     assert step_from_json(step_to_json(step)).known_defects == (DEFECT,)
+
+
+@pytest.mark.parametrize("first", [48 * MIB, 64 * MIB, 80 * MIB])
+@pytest.mark.parametrize("fixed", [False, True])
+def test_arm64_gives_back_a_page_of_vmemmap_that_is_a_neighbours(first: int, fixed: bool) -> None:
+    """Only of namespaces that meet within 64M, of which one page of 64K holds struct pages."""
+    pair = (devdax(64 * KIB, first, "dev"), devdax(64 * KIB, 48 * MIB, "dev"))
+    seen = predict(machine("arm64-64k", "6.1", fixed=fixed), *pair, DestroyNamespaces())
+    if first % (64 * MIB) and not fixed:
+        assert values(seen) == {KERNEL_REPORT: "vmemmap-leak in memunmap_pages"}
+        assert defects(seen) == {"defect.vmemmap-page-shared"}
+    else:
+        assert not defects(seen)
+    assert not defects(predict(machine("arm64-16k", "6.1"), devdax(16 * KIB, first, "dev")))

@@ -22,6 +22,7 @@ LEAVES = {
 READERS = LEAVES | {
     "yaml_document",
     "ignore",
+    "gates",
     "target",
     "command_line",
     "kconfig",
@@ -36,6 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     **{leaf: {"errors", "records"} for leaf in LEAVES},
     "yaml_document": LEAVES,
     "ignore": LEAVES | {"yaml_document"},
+    "gates": LEAVES,
     "target": LEAVES | {"yaml_document"},
     "command_line": LEAVES | {"target"},
     "kconfig": LEAVES,

@@ -89,11 +89,18 @@ def test_pages_of_a_dax_file_are_single_before_the_rework(pin: bool, refcount: i
 
 
 @pytest.mark.parametrize(
-    "fields", [{"size": 3 * MIB}, {"size": 2 * GIB}, {"size": 2 * MIB, "pages": (512,)}]
+    "fields", [{"size": MIB + 4096}, {"size": 2 * GIB}, {"size": 2 * MIB, "pages": (512,)}]
 )
 def test_pages_that_gup_test_cannot_dump(fields: dict[str, Any]) -> None:
     with pytest.raises(UserError):
         last(machine(), devdax("x86_64"), PageMetadata(memory="devdax", **fields))
+
+
+def test_a_mapping_of_another_size_than_its_entries_is_refused() -> None:
+    guest, device = machine(), devdax("x86_64")
+    refused = {"outcome": "mmap-refused"}
+    assert last(guest, device, PageMetadata(memory="devdax", size=3 * MIB)) == refused
+    assert last(guest, device, HwPoison(size=MIB)) == {"outcome": "refused", "errno": "EINVAL"}
 
 
 @given(st.integers(0, 20), st.integers(0, 20), st.booleans())
@@ -144,7 +151,7 @@ def test_who_is_told(
     assert (seen["other_faults"], seen["sigbus_messages"]) == (other_faults, messages)
 
 
-@pytest.mark.parametrize("fields", [{"size": MIB}, {"size": 2 * GIB}, {"offset": 64 * MIB}])
+@pytest.mark.parametrize("fields", [{"size": 2 * GIB}, {"offset": 64 * MIB}])
 def test_poison_lies_in_a_mapping_that_can_be(fields: dict[str, Any]) -> None:
     with pytest.raises(UserError, match="hwpoison needs"):
         last(machine(), devdax("x86_64"), HwPoison(**fields))

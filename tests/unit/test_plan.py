@@ -85,6 +85,15 @@ def test_kernels_of_a_shard_are_few(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(set(names)) == len(names)
 
 
+def test_a_configuration_is_planned_as_one_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--arch", "s390x", "--scenario", "gup-anon")
+    night = plan(capsys, *words, "--config", "debug,no-memcg")
+    assert [job["config"] for job in (*night["builds"], *night["shards"])] == ["debug,no-memcg"] * 2
+    assert night["builds"][0]["name"] == "debian-6.1-s390x-debug-no-memcg"
+    base = plan(capsys, *words, "--config", "")
+    assert [job["config"] for job in (*base["builds"], *base["shards"])] == ["", ""]
+
+
 def test_no_more_shards_than_cells(capsys: pytest.CaptureFixture[str]) -> None:
     made = plan(capsys, "--arch", "s390x", "--scenario", "devdax-map-mem", "--shards", "9")
     assert [shard["shard"] for shard in made["shards"]] == ["1/1"]

@@ -38,6 +38,12 @@ def test_one_item_a_cell(folder: pytest.Pytester) -> None:
     assert result.ret == 0
 
 
+def test_configurations_are_told_apart_by_name(folder: pytest.Pytester) -> None:
+    options = ("--arch", "arm64", "--config", "debug,no-thp", "-k", "pin")
+    result = folder.runpytest_subprocess("--collect-only", "-q", *options)
+    result.stdout.fnmatch_lines(["gup.yaml::gup-anon[[]arm64-pin-fast+debug+no-thp[]]"])
+
+
 def test_every_target_without_arch(folder: pytest.Pytester) -> None:
     result = folder.runpytest_subprocess("--collect-only", "-q")
     assert "10 tests collected" in result.stdout.str()
@@ -54,6 +60,7 @@ def test_keywords_select_cells(folder: pytest.Pytester) -> None:
     [
         (["--arch", "ppc46-hash"], ["no such target: 'ppc46-hash'", "ppc64-hash", "s390x"]),
         (["--kernel", "debain:6.1"], ["debain:6.1", "debian:6.1"]),
+        (["--config", "no-tph"], ["no such configuration fragment: 'no-tph'", "no-thp"]),
         (["--cluster", "tcp://127.0.0.1:1", "-n", "2"], ["-n runs cells here"]),
     ],
 )

@@ -117,11 +117,47 @@ def test_a_second_scenario_of_one_name_is_refused(tmp_path: Path) -> None:
 
 
 def test_unknown_targets_list_the_known() -> None:
-    with pytest.raises(UserError, match="ppc64-hash, ppc64-radix"):
+    with pytest.raises(UserError, match="ppc64-hash, ppc64-hash-4k"):
         select_targets(["ppc46-hash"], TARGETS)
-    assert len(select_targets(["all"], TARGETS)) == len(TARGETS)
     names = [t.name for t in select_targets(["arm64,s390x", "arm64"], TARGETS)]
     assert names == ["arm64", "s390x"]
+
+
+def test_a_target_is_one_of_all_or_a_variant_of_one() -> None:
+    everything, variants = (select_targets([group], TARGETS) for group in ("all", "variants"))
+    assert {t.name for t in everything} == {t.variant_of for t in variants} | {"s390x", "x86_64"}
+    assert set(select_targets(["all,variants"], TARGETS)) == set(TARGETS.values())
+    assert select_targets(["variants", "s390x"], TARGETS) == (*variants, TARGETS["s390x"])
+
+
+def test_a_scenario_for_a_target_is_for_its_variants_too(tmp_path: Path) -> None:
+    text = GOOD.replace("layout:", "targets: [arm64]\nlayout:", 1)
+    names = [cell.name for cell in cells(tmp_path, text, "arm64", "arm64-64k", "x86_64")]
+    assert names == [
+        f"sample[{n}]" for n in ("arm64-4K", "arm64-2M", "arm64-64k-64K", "arm64-64k-512M")
+    ]
+
+
+def test_a_scenario_may_be_for_no_variant(tmp_path: Path) -> None:
+    text = GOOD.replace("layout:", "variants: false\nlayout:", 1)
+    assert {cell.target.name for cell in cells(tmp_path, text, "arm64", "arm64-64k")} == {"arm64"}
+
+
+def test_a_configuration_of_the_run_is_part_of_every_name(tmp_path: Path) -> None:
+    path = tmp_path / "sample.yaml"
+    path.write_text(GOOD.replace("layout:", "config: [no-thp]\nlayout:", 1))
+    (scenario,) = load_scenarios(path)
+    cell, _ = expand(scenario, {"s390x": TARGETS["x86_64"]}, ("debug", "no-thp"))
+    assert cell.name == "sample[x86_64-4K+debug+no-thp]"
+    assert cell.config == ("no-thp", "debug")
+
+
+def test_a_scenario_has_a_guest_or_none(tmp_path: Path) -> None:
+    gates = "  - kconfig: {ask: [pmem], symbols: [ZONE_DEVICE]}\n"
+    (cell,) = cells(tmp_path, f"scenario: gates\nsummary: s\nsteps:\n{gates}", "s390x")
+    assert (cell.needs_guest, cell.wished) == (False, ("pmem",))
+    with pytest.raises(UserError, match="kconfig and create-namespace in one scenario"):
+        cells(tmp_path, GOOD + gates)
 
 
 @pytest.mark.parametrize("path", sorted(SCENARIOS.glob("*.yaml")), ids=lambda p: p.name)

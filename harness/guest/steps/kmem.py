@@ -27,10 +27,12 @@ exit $status
 
 
 def reconfigure_device(step: ReconfigureDevice, shell: Shell, context: StepContext) -> Observation:
-    """The device in its new mode and the memory that came or went, or daxctl's refusal."""
-    script = name_device(step.place) + _RECONFIGURE.format(mode=step.mode)
+    """The device in its new mode and the memory that came or went, or why there is neither."""
+    script = name_device(step.place, may_lack=True) + _RECONFIGURE.format(mode=step.mode)
     output = run_script(shell, script, context.deadline())
     record = output.record
+    if "no-device" in output.sections:
+        return Observation(step.kind, {"outcome": "no-device"}, (record,))
     if record.status != 0:
         refusal = parse_refusal(record.stderr, record.status)
         if not refusal.message:

@@ -62,12 +62,16 @@ def locate(memory: Literal["block", "devdax", "fsdax"], place: int | DaxName) ->
     return _PLACES[memory].format(region=place)
 
 
-def name_device(place: int | DaxName) -> str:
-    """Shell text that leaves a devdax's name in $device, whatever drives it."""
+def name_device(place: int | DaxName, *, may_lack: bool = False) -> str:
+    """Shell text that leaves a devdax's name in $device, whatever drives it.
+
+    Where a region has none the guest lacks something, or ``may_lack`` one: the script then ends
+    with ``no-device``.
+    """
     if isinstance(place, DaxName):
         find = f"dax_region {place.region} || lack 'no soft-reserved region {place.region}'\n"
         return f"{DAX_REGION}{find}device=dax$number.{place.id}\n"
-    return (
-        f"region {place} || lack 'no region {place}'\n"
-        f"device chardev {place} || lack 'region {place} has no devdax device'\n"
-    )
+    none = f"lack 'region {place} has no devdax device'"
+    if may_lack:
+        none = "{ mark no-device; exit 0; }"
+    return f"region {place} || lack 'no region {place}'\ndevice chardev {place} || {none}\n"
