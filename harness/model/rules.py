@@ -179,7 +179,9 @@ _ABOUT_DEFECTS = (
     " the handler of PUDs is asked only where the PUD is empty. One of `unsigned long` mends it"
     " (fixes/7.2/pud-fault-size.patch).",
     "defect.radix-compounds: devdax-tail, half a PUD off, and devdax-just-off. 6.12 is silent"
-    " until pages are pinned: the first page of data has a struct page that nobody initialised.",
+    " until pages are pinned: the first page of data has a struct page that nobody initialised."
+    " What is written behind the last struct pages follows from the sources; no guest has shown it"
+    " yet, nor what 6.12 and 7.2 say of devdax-just-off.",
     "defect.section-compounds: devdax-just-off, 16M behind a PUD: each section but the first is"
     " given the tail page of the one before, those too in which a compound begins. Pages are mapped"
     " all the same; GUP finds a head that is a tail, with no reference of its own.",
@@ -206,6 +208,9 @@ _UNSEEN = (
     " range, never at where it starts. 1G behind a device of 2M, 6.1.192 on x86_64 put in a PUD"
     " entry of a frame that is 2M off, and QEMU's TCG took it without a word; the bits in question"
     " are reserved there. The model refuses to map such a device.",
+    "ppc64 radix from 6.6: devdax of PUDs whose data lies in 2M of struct pages that another"
+    " namespace, made before it and behind it, has mapped as one. They are not shared there, and"
+    " yet only two pages of them are initialised for each compound.",
     "ppc64 radix before the fix of 87a7ae75d738, 64K pages: 2048 struct pages are initialised"
     " for each compound of 32; an oops or silent corruption, depending on what lies behind.",
     "device-dax with entries above a page, mapped by MAP_FIXED at an aligned address from an"
