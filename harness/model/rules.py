@@ -207,6 +207,9 @@ _UNSEEN = (
     "defect.pages-outlived (devdax-disabled-held) is read in memunmap_pages, and no guest has shown"
     " it yet: a page given up while memunmap_pages still waits for its grace period did no harm on"
     " 6.1.192, ppc64 hash, with RAM in the same block of struct pages.",
+    "arm64 with pages of 16K, ppc64 with pages of 4K, and ppc64 without control groups, where"
+    " struct pages of 56 bytes lie across the ends of blocks of vmemmap, and hardly any block comes"
+    " from the altmap: predicted from the sources alone so far.",
     "a dynamic device with an alignment above its region's: the kernel looks at the size of a"
     " range, never at where it starts. 1G behind a device of 2M, 6.1.192 on x86_64 put in a PUD"
     " entry of a frame that is 2M off, and QEMU's TCG took it without a word; the bits in question"
