@@ -87,7 +87,7 @@ def of_registering(machine: Machine, region_bytes: int) -> tuple[Expected, ...]:
     if not overflows_page_list(machine, region_bytes):
         return ()
     why = f"{region_bytes // machine.page} pages of {machine.page:#x}"
-    return _complaint("warning in rxe_reg_user_mr", RULES["defect.rxe-page-list"], why)
+    return _complaint("warning in __alloc_mr_page_info", RULES["defect.rxe-page-list"], why)
 
 
 def _rule_of_heads(machine: Machine) -> Rule:

@@ -146,12 +146,12 @@ DEFECTS: tuple[Defect, ...] = (
             "Soft RoCE keeps 16 bytes for each page of a memory region in one piece of kmalloc's,"
             " which has 4M at most with base pages of 4K: a region above 1G is not registered, and"
             " the page allocator warns. Nothing stays pinned.",
-            "Linux drivers/infiniband/sw/rxe/rxe_mr.c alloc_mr_page_info; mm/page_alloc.c"
+            "Linux drivers/infiniband/sw/rxe/rxe_mr.c __alloc_mr_page_info; mm/page_alloc.c"
             " __alloc_pages (MAX_PAGE_ORDER)",
             defect=True,
         ),
         probe="rxe_page_list_fits",
-        kernels="6.12.118 and 7.2.13 (6.1.192 keeps a table of tables)",
+        kernels="none yet: the code is in 6.12.118 and 7.2.13 (6.1.192 has a table of tables)",
     ),
 )
 

@@ -41,7 +41,7 @@ def _found(region: RegionState, step: Filesystem) -> Mounted:
 def mount(device: Namespace | None, step: Filesystem) -> Mounted | tuple[Rule, str]:
     """What comes of the step: a file system, or the rule that refuses it and why.
 
-    Raises UserError for a file that its device could never hold.
+    Raises UserError for a file that its device may not hold.
     """
     if device is None or device.size_bytes == 0:
         return RULES["fs.needs-block-device"], "the region has no block device"
@@ -50,11 +50,13 @@ def mount(device: Namespace | None, step: Filesystem) -> Mounted | tuple[Rule, s
     direct = device.mode == "fsdax"
     if step.type == "ext4" and not direct:
         return RULES["fs.ext4-dax"], f"a {device.mode} namespace has no struct pages"
-    if step.file_size >= device.size_bytes:
+    room = device.size_bytes // 2
+    if step.file_size > room:
         raise UserError(
-            f"a file of {format_size(step.file_size)} does not fit on the device",
+            f"a file of {format_size(step.file_size)} does not fit on the device for certain:"
+            " journal and inode tables take up to half of a small one",
             field="file_size",
-            hint=f"less than {format_size(device.size_bytes)}",
+            hint=f"up to {format_size(room)}",
         )
     return Mounted(device, step.type, step.file_size, direct)
 

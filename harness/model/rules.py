@@ -179,7 +179,9 @@ _ABOUT_DEFECTS = (
     " the handler of PUDs is asked only where the PUD is empty. One of `unsigned long` mends it"
     " (fixes/7.2/pud-fault-size.patch).",
     "defect.radix-compounds: devdax-tail, half a PUD off, and devdax-just-off. 6.12 is silent"
-    " until pages are pinned: the first page of data has a struct page that nobody initialised.",
+    " until pages are pinned: the first page of data has a struct page that nobody initialised."
+    " What is written behind the last struct pages follows from the sources; no guest has shown it"
+    " yet, nor what 6.12 and 7.2 say of devdax-just-off.",
     "defect.section-compounds: devdax-just-off, 16M behind a PUD: each section but the first is"
     " given the tail page of the one before, those too in which a compound begins. Pages are mapped"
     " all the same; GUP finds a head that is a tail, with no reference of its own.",
@@ -205,10 +207,16 @@ _UNSEEN = (
     "arm64 with pages of 16K, ppc64 with pages of 4K, and ppc64 without control groups, where"
     " struct pages of 56 bytes lie across the ends of blocks of vmemmap, and hardly any block comes"
     " from the altmap: predicted from the sources alone so far.",
+    "defect.pages-outlived (devdax-disabled-held) is read in memunmap_pages, and no guest has shown"
+    " it yet: a page given up while memunmap_pages still waits for its grace period did no harm on"
+    " 6.1.192, ppc64 hash, with RAM in the same block of struct pages.",
     "a dynamic device with an alignment above its region's: the kernel looks at the size of a"
     " range, never at where it starts. 1G behind a device of 2M, 6.1.192 on x86_64 put in a PUD"
     " entry of a frame that is 2M off, and QEMU's TCG took it without a word; the bits in question"
     " are reserved there. The model refuses to map such a device.",
+    "ppc64 radix from 6.6: devdax of PUDs whose data lies in 2M of struct pages that another"
+    " namespace, made before it and behind it, has mapped as one. They are not shared there, and"
+    " yet only two pages of them are initialised for each compound.",
     "ppc64 radix before the fix of 87a7ae75d738, 64K pages: 2048 struct pages are initialised"
     " for each compound of 32; an oops or silent corruption, depending on what lies behind.",
     "device-dax with entries above a page, mapped by MAP_FIXED at an aligned address from an"

@@ -14,7 +14,7 @@ _LINE_BYTES = 1200
 
 _CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-Z\\-_]|[\x00-\x08\x0b-\x1f\x7f]")
 # printk's time, also in the middle: a user's unfinished line before it is another line's.
-_TIME = re.compile(r"(?:<\d{1,3}>)?\[ *(?P<time>\d{1,10}\.\d{6})\] ?")
+_TIME = re.compile(r"(?:<\d{1,3}>)?\[ *(?P<time>\d{1,11}\.\d{6})\] ?")
 # What is left of a time whose beginning was lost.
 _CUT_TIME = re.compile(r"^ *(?:[TC]?\d{1,6}|\d{0,7}\.\d{1,6})\] ?")
 _CALLER = re.compile(r"^\[ *(?P<caller>[TC]\d+)\] ?")

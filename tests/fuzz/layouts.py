@@ -59,6 +59,8 @@ def _devices(
     for _ in range(rng.choice((1, 1, 2, 3, 3, 5))):
         size = _size(rng, machine, ram)
         start = _start(rng, target, machine, free)
+        if start + size > _end(machine, free):
+            break
         device = {"size": size, "at": start, "label": rng.choice(_LABELS)}
         if nodes and rng.random() < 0.8:
             device["node"] = rng.randrange(nodes)
@@ -74,12 +76,19 @@ def _size(rng: random.Random, machine: PmemMachine, ram: int) -> int:
     return granule * rng.randint(1, max(1, most // granule))
 
 
+def _end(machine: PmemMachine, free: int) -> int:
+    """Where addresses end for devices from ``free`` on."""
+    if machine.moved is not None and free < machine.moved.to:
+        return machine.moved.above
+    return 1 << machine.address_bits
+
+
 def _start(rng: random.Random, target: Target, machine: PmemMachine, free: int) -> int:
     mmu, unit = target.mmu, machine.start_granule
     if rng.random() < 0.3:
         return free
     boundaries = (mmu.section_size, mmu.pmd_size, mmu.pud_size, 2 * GIB, 4 * GIB, 16 * GIB)
-    boundary = max(unit, rng.choice(boundaries))
+    boundary = max(unit, min(16 * GIB, rng.choice(boundaries)))
     gaps = (0, 0, 0, rng.randrange(GIB), rng.randrange(40 * GIB), rng.randrange(150 * GIB))
     near = align_up(free + rng.choice(gaps), boundary)
     off = unit * rng.choice((0, 1, -1, 2, 3, 31, 33, -5, rng.randrange(64)))

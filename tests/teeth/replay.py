@@ -13,7 +13,7 @@ from harness.compare import compare
 from harness.errors import UserError
 from harness.kernel.assumed import assumed_facts
 from harness.model import Machine, Model
-from harness.records import KernelFacts, Observation, Prediction
+from harness.records import KERNEL_REPORT, KernelFacts, Observation, Prediction
 from harness.scenario.expand import Cell, expand
 from harness.scenario.schema import load_scenarios
 from harness.scenario.steps import ABSENCE, Step
@@ -75,7 +75,8 @@ class Recording:
                 yield Difference("unsupported", prediction.unsupported)
             for mismatch in compare(prediction, seen).mismatches:
                 name = mismatch.expected.name
-                rule = self.rules.get((index, name), mismatch.expected.rule.id)
+                complaint = self.rules.get((index, KERNEL_REPORT), mismatch.expected.rule.id)
+                rule = self.rules.get((index, name), complaint)
                 yield Difference(rule, f"{self.cell.id} {name}")
 
     def _predictions(self) -> list[Prediction]:
