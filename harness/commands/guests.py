@@ -39,8 +39,11 @@ def add_commands(commands: Commands) -> None:
 
 
 def _target(options: argparse.Namespace) -> Target:
-    (target,) = select_targets([options.target], load_targets())
-    return target
+    """Raises UserError for more than one."""
+    first, *others = select_targets([options.target], load_targets())
+    if others:
+        raise UserError(f"{options.target!r} is several targets", hint=f"one of them: {first.name}")
+    return first
 
 
 def _first_cell(target: Target, scenario: str | None, config: tuple[str, ...]) -> Cell | None:

@@ -13,6 +13,7 @@ from harness.cli import main
     ("arguments", "words"),
     [
         (["frobnicate"], ["invalid choice", "daxhound --help"]),
+        (["qemu", "all"], ["several targets", "arm64"]),
         (["qemu", "ppc64"], ["no such target: 'ppc64'", "ppc64-hash"]),
         (["qemu", "s390x", "--scenario", "devdax-above-16g"], ["does not run on s390x"]),
         (["qemu", "s390x", "--kernel", "6.1"], ["debian:6.1"]),
