@@ -13,12 +13,12 @@ from harness.campaign.provide import Provider
 from harness.deadline import Deadline
 from harness.guest.boot import boot
 from harness.records import Layout
-from harness.target import load_targets
 from tests.support.guests import boot_request
+from tests.support.targets import main_targets
 
 pytestmark = pytest.mark.guest
 
-TARGETS = load_targets()
+TARGETS = main_targets()
 GUEST = Layout(ram_bytes=2 << 30, cpus=2)
 
 

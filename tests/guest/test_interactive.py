@@ -10,11 +10,11 @@ import pexpect
 import pytest
 
 from harness.campaign.provide import Provider
-from harness.target import load_targets
+from tests.support.targets import main_targets
 
 pytestmark = pytest.mark.guest
 
-TARGETS = load_targets()
+TARGETS = main_targets()
 DAXHOUND = [sys.executable, "-m", "harness.cli"]
 PROMPT = "~ # "
 

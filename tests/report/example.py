@@ -37,7 +37,7 @@ from harness.report.results import CellFolder, cell_to_json
 from harness.report.run_file import RunFile
 from harness.scenario.expand import Cell, expand
 from harness.scenario.schema import load_scenarios
-from harness.target import load_targets, select_targets
+from tests.support.targets import main_targets
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "console"
@@ -78,7 +78,7 @@ def report_of(log: bytes) -> KernelReport:
 
 def cells_of(files: Iterable[str]) -> Iterator[Cell]:
     """Cells of the project's own scenarios in the named files: those that meet no known defect."""
-    targets = {target.name: target for target in select_targets(["all"], load_targets())}
+    targets = main_targets()
     for file in files:
         for scenario in load_scenarios(ROOT / "scenarios" / file):
             for cell in expand(scenario, targets):
