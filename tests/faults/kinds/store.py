@@ -23,21 +23,23 @@ from tests.faults.workspace import Workspace
 _KERNEL = "debian:6.1"
 _OTHER_SECONDS = 120.0
 _DAMAGED = "is damaged"
+# Of a guest that needs no program of its own, in the order of Provisions.archives.
+_ARCHIVES = ("daxprobe", "overlay", "base")
 
 
 def image_damaged(rng: random.Random, here: Surroundings) -> Trial:
     """One of a stored image's files is not what was stored."""
-    which = rng.choice(("base", "overlay", "daxprobe"))
+    number = rng.randrange(len(_ARCHIVES))
     told, damage = _damage(rng)
 
     def prepare(workspace: Workspace) -> Mapping[str, str]:
-        path: Path = getattr(_provisions(here), which)
+        path = _provisions(here).archives[number]
         copy = _private_cache(workspace, path.parent)
         damage(copy / path.name)
         return _environment(workspace)
 
     return Trial(
-        what=f"the stored {which} archive is {told}",
+        what=f"the stored {_ARCHIVES[number]} archive is {told}",
         prepare=prepare,
         expected=exactly("ok", 0),
     )
