@@ -138,7 +138,7 @@ DEFECTS: tuple[Defect, ...] = (
             defect=True,
         ),
         probe="unbind_waits_for_pages",
-        kernels="none yet: the code is the same in 6.1.192, 6.12.118 and 7.2.13",
+        kernels="6.1.192; the code is the same in 6.12.118 and 7.2.13",
     ),
     Defect(
         Rule(

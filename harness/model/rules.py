@@ -199,14 +199,14 @@ _ABOUT_DEFECTS = (
     " with the two in regions of their own (80M and 48M) a guest of 6.1.192 oopsed in"
     " dax_set_mapping as soon as the one that stayed was touched, which the model does not say."
     " With pages of 16K a page holds the struct pages of 4M, and namespaces begin at 16M.",
+    "defect.pages-outlived: devdax-disabled-held, on every target with pmem, wherever struct pages"
+    " live. A page is held by a pipe; giving it up oopses in page_cache_pipe_buf_release once the"
+    " device is gone, and does no harm while memunmap_pages still waits for its grace period.",
     "defect.rxe-page-list: rdma-large, 1040M. kvcalloc in place of kcalloc would mend it. The list"
     " came with support for MR page sizes other than PAGE_SIZE; 6.1.192 has none.",
 )
 
 _UNSEEN = (
-    "defect.pages-outlived (devdax-disabled-held) is read in memunmap_pages, and no guest has shown"
-    " it yet: a page given up while memunmap_pages still waits for its grace period did no harm on"
-    " 6.1.192, ppc64 hash, with RAM in the same block of struct pages.",
     "arm64 with pages of 16K, ppc64 with pages of 4K, and ppc64 without control groups, where"
     " struct pages of 56 bytes lie across the ends of blocks of vmemmap, and hardly any block comes"
     " from the altmap: predicted from the sources alone so far.",
