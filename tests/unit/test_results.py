@@ -159,6 +159,13 @@ def test_summary_names_rules_that_no_guest_was_held_to() -> None:
     assert "unproved" not in render_summary([cell_to_json(RESULT)], ["ns.size"])
 
 
+def test_summary_only_counts_what_a_small_run_leaves() -> None:
+    text = render_summary([cell_to_json(RESULT)], [f"rule.{number}" for number in range(41)])
+    assert text.splitlines()[1:] == [
+        "41 rules unproved by this run: run.json has those that were exercised"
+    ]
+
+
 _FULL = """
 import json, os, sys
 from pathlib import Path
