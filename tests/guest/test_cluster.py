@@ -55,8 +55,18 @@ def start(tmp_path: Path, results: str, *words: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "pytest", "scenarios", "--rootdir=.", "-p", "no:cacheprovider"]
     command += ["--arch", TARGET, "--results", results, *words]
     return subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=_heed_ctrl_c,
     )
+
+
+def _heed_ctrl_c() -> None:
+    """Of a shell's background job, which ignores it, the tests are children as well."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def finish(run: subprocess.Popen[str]) -> str:
