@@ -35,7 +35,7 @@ def predict_churn(state: GuestState, step: Churn) -> Prediction:
         return Prediction(step.kind, (Expected("made", 0, outcome.rule), *refused))
     cost = cost_of(machine, outcome, state.spans())
     complaint = complaints.of_making(machine, outcome, cost.taken)
-    complaint = complaint or complaints.of_taking_away([outcome])
+    complaint = complaint or complaints.of_destroying(machine, [outcome])
     if complaint:
         return Prediction(step.kind, complaint)
     lacking = cost.why_impossible(machine)

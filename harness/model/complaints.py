@@ -41,15 +41,10 @@ def of_making(machine: Machine, namespace: Namespace, taken: Taken) -> tuple[Exp
 
 def of_destroying(machine: Machine, namespaces: Sequence[Namespace]) -> tuple[Expected, ...]:
     """What it says when these namespaces of one region go."""
-    if not shares_vmemmap_page(machine, namespaces):
-        return ()
-    rule = RULES["defect.vmemmap-page-shared"]
-    starts = ", ".join(f"{namespace.start:#x}" for namespace in namespaces)
-    return _complaint("vmemmap-leak in memunmap_pages", rule, f"namespaces at {starts}")
-
-
-def of_taking_away(namespaces: Sequence[Namespace]) -> tuple[Expected, ...]:
-    """What it says when these are taken away."""
+    if shares_vmemmap_page(machine, namespaces):
+        rule = RULES["defect.vmemmap-page-shared"]
+        starts = ", ".join(f"{namespace.start:#x}" for namespace in namespaces)
+        return _complaint("vmemmap-leak in memunmap_pages", rule, f"namespaces at {starts}")
     for namespace in namespaces:
         if ends_before_data(namespace):
             end = namespace.start + namespace.raw_bytes

@@ -72,8 +72,6 @@ def predict_destroy(state: GuestState, step: DestroyNamespaces) -> Prediction:
         return Prediction(step.kind, said)
     gone, region.namespaces = region.namespaces, []
     region.files = region.unmounted = None
-    if complaint := complaints.of_taking_away(gone):
-        return Prediction(step.kind, complaint)
     rule = RULES["ns.destroyed"]
     expected = (
         Expected("outcome", "destroyed", rule),

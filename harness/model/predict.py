@@ -115,7 +115,8 @@ class Model:
     @property
     def can_be_tidied(self) -> bool:
         """Whether what the steps so far left goes without the kernel's complaining."""
-        return not any(complaints.of_taking_away(r.namespaces) for r in self._state.regions)
+        regions = self._state.regions
+        return not any(complaints.of_destroying(self.machine, r.namespaces) for r in regions)
 
     def predict(self, step: Step) -> Prediction:
         """What this step must show after those before it.

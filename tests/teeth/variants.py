@@ -271,13 +271,8 @@ VARIANTS = (
         lambda: mock.patch("harness.model.complaints.of_making", return_value=()),
     ),
     Variant(
-        "a namespace of nothing goes like any other",
-        ("defect.empty-fsdax",),
-        lambda: mock.patch("harness.model.complaints.of_taking_away", return_value=()),
-    ),
-    Variant(
         "struct pages go without complaint",
-        ("defect.vmemmap-page-shared",),
+        ("defect.empty-fsdax", "defect.vmemmap-page-shared"),
         lambda: mock.patch("harness.model.complaints.of_destroying", return_value=()),
     ),
     Variant(
