@@ -40,6 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     first = write_run(path / RESULTS[0], ["gup.yaml"], (None,))
     for name in RESULTS[1:]:
         shutil.copytree(first, path / name)
+    (path / "tests").symlink_to(ROOT / "tests")
     for name in CONSOLES:
         (path / name).write_bytes(split_golden(DIRECTORY / "ppc64-hash-devdax-crash.txt")[1])
     return path
