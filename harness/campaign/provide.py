@@ -103,7 +103,8 @@ class Provider:
     ) -> Provisions:
         """Build or find everything. Raises UserError, InfrastructureError, KernelFailure.
 
-        ``programs`` are names of EXTRA_PROGRAMS. A kernel that does not build is not built
+        ``programs`` are names of EXTRA_PROGRAMS; one that this kernel has no use for is left
+        out. A kernel that does not build is not built
         again for the next cell.
         """
         key = (target.name, config, tuple(patch.digest for patch in patches))
@@ -115,7 +116,12 @@ class Provider:
         found = self._known[key]
         if isinstance(found, KernelFailure):
             raise found
-        extra = [EXTRA_PROGRAMS[name](target, self.store, self.progress) for name in programs]
+        wanted = (EXTRA_PROGRAMS[name] for name in programs)
+        extra = [
+            program.provide(target, self.store, self.progress)
+            for program in wanted
+            if program.is_of_use(found.kernel.facts)
+        ]
         return replace(found, programs=(*found.programs, *extra))
 
     def configure(self, cell: Cell, patches: Sequence[Patch]) -> Path:
