@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.figure import Figure, conclude
-from harness.campaign.provide import Provider
+from harness.campaign.provide import Needs, Provider
 from harness.guest.boot import BootRequest, boot
 from harness.progress import Progress
 from harness.records import Layout
@@ -50,7 +50,7 @@ def figures(provider: Provider, target: Target, repeats: int) -> Iterator[Figure
 
 def one_boot(provider: Provider, target: Target) -> tuple[float, float]:
     """Seconds to a shell, and of the kernel's own clock to its init."""
-    provisions = provider.provide(target)
+    provisions = provider.provide(Needs(target))
     with tempfile.TemporaryDirectory(prefix="dx-bench-") as name:
         log = Path(name, "console.log")
         request = BootRequest(

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from bench.figure import Figure, conclude
-from harness.campaign.provide import Provider
+from harness.campaign.provide import Needs, Provider
 from harness.progress import Progress
 from harness.scenario.find import SCENARIOS_DIR, choose_cells
 from harness.store import Store
@@ -79,7 +79,7 @@ def look_up(arch: str, kernel: str) -> float:
     """Seconds to read the shipped scenarios and to find kernel and image in the store."""
     started = time.monotonic()
     cell = choose_cells([arch], None)[0]
-    Provider(Store.default(), kernel, Progress()).provide(cell.target, cell.config)
+    Provider(Store.default(), kernel, Progress()).provide(Needs.of(cell))
     return time.monotonic() - started
 
 

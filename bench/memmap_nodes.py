@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.campaign.provide import Provider
+from harness.campaign.provide import Needs, Provider
 from harness.deadline import Deadline
 from harness.guest.boot import BootRequest, Guest, boot
 from harness.guest.steps import StepContext, prepare_regions
@@ -93,7 +93,7 @@ def with_namespaces(target: Target, provider: Provider, devices: int) -> Iterato
     layout = Layout(
         NODES * GIB // 2, NODES, tuple(map(device, range(devices))), (GIB // 2,) * NODES
     )
-    provisions = provider.provide(target)
+    provisions = provider.provide(Needs(target))
     with tempfile.TemporaryDirectory(prefix="daxhound-bench-") as name:
         request = BootRequest(
             target=target,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 
 from harness.records import (
@@ -55,8 +56,8 @@ def name_reports(reports: Iterable[KernelReport]) -> str:
 
 def foretells(prediction: Prediction, reports: Iterable[KernelReport]) -> bool:
     """Whether all that the kernel said is what a known defect of it must make it say."""
-    values = (str(e.value) for e in prediction.expected if e.name == KERNEL_REPORT)
-    return name_reports(reports) in values
+    said = Observation(prediction.step, {KERNEL_REPORT: name_reports(reports)})
+    return any(e.name == KERNEL_REPORT and _agrees(e, said) for e in prediction.expected)
 
 
 def _agrees(expected: Expected, observation: Observation) -> bool:
@@ -70,6 +71,8 @@ def _agrees(expected: Expected, observation: Observation) -> bool:
             )
         case "contains":
             return isinstance(seen, str) and str(expected.value) in seen
+        case "matches":
+            return isinstance(seen, str) and bool(re.fullmatch(str(expected.value), seen))
         case ">=":
             return _number(seen) and seen >= expected.value  # type: ignore[operator]
         case "<=":

@@ -14,7 +14,8 @@ from typing import Final, Literal, TypeAlias
 
 Scalar: TypeAlias = str | int | bool | None
 
-Relation: TypeAlias = Literal["==", "contains", ">=", "<="]
+Relation: TypeAlias = Literal["==", "contains", "matches", ">=", "<="]
+"""``matches``: the predicted value is a regular expression for the whole of what is seen."""
 
 KERNEL_REPORT: Final = "kernel_report"
 """The value of any step that a known defect makes the kernel complain in: the names of its

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from harness.campaign.provide import Provider
+from harness.campaign.provide import Needs, Provider
 from harness.errors import KernelFailure
 from harness.scenario.expand import Cell
 from harness.series import Series
-from harness.target import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +26,14 @@ class Build:
     failure: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A target and a configuration that cells ask for, and all programs that they need there."""
-
-    target: Target
-    config: tuple[str, ...]
-    programs: tuple[str, ...]
-
-
-def kernels_of(cells: Iterable[Cell]) -> tuple[Wanted, ...]:
-    """What cells with a guest ask for, each target and configuration once."""
-    chosen: dict[tuple[str, tuple[str, ...]], Wanted] = {}
+def kernels_of(cells: Iterable[Cell]) -> tuple[Needs, ...]:
+    """What cells with a guest need, each target and configuration once, with all programs."""
+    chosen: dict[tuple[str, tuple[str, ...]], Needs] = {}
     for cell in (cell for cell in cells if cell.needs_guest):
         key = (cell.target.name, cell.config)
         before = chosen[key].programs if key in chosen else ()
         programs = tuple(sorted({*before, *cell.programs}))
-        chosen[key] = Wanted(cell.target, cell.config, programs)
+        chosen[key] = Needs(cell.target, cell.config, programs=programs)
     return tuple(chosen.values())
 
 
@@ -71,7 +61,7 @@ def build_ahead(
         for one in wanted:
             name, config = one.target.name, one.config
             try:
-                provisions = provider.provide(one.target, config, patches, one.programs)
+                provisions = provider.provide(replace(one, patches=patches))
             except KernelFailure as exc:
                 yield Build(name, config, position, failure=str(exc))
             else:

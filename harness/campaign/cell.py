@@ -10,7 +10,7 @@ from harness.campaign.attempt import Attempt, RunOptions
 from harness.campaign.configured import resolve_steps
 from harness.campaign.order import Order
 from harness.campaign.pool import GuestPool
-from harness.campaign.provide import Provides
+from harness.campaign.provide import Needs, Provides
 from harness.compare import first_difference
 from harness.errors import InfrastructureError, KernelFailure
 from harness.records import CellResult, StepResult, Verdict
@@ -65,9 +65,7 @@ class CellRunner:
         if not cell.needs_guest:
             return replace(self._configured(order, folder), seconds=time.monotonic() - started)
         try:
-            provisions = self.provider.provide(
-                cell.target, cell.config, order.patches, cell.programs
-            )
+            provisions = self.provider.provide(Needs.of(cell, order.patches))
         except InfrastructureError as exc:
             result = unbuilt(order, kernel, Verdict.INFRASTRUCTURE, str(exc))
         except KernelFailure as exc:

@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.campaign.provide import Provider, Provisions
+from harness.campaign.provide import Needs, Provider, Provisions
 from harness.command_line import (
     Accelerator,
     GuestFiles,
@@ -53,7 +53,7 @@ def canned_command(
     store = Store.default()
     fragments, programs = (cell.config, cell.programs) if cell else (config, ())
     provider = Provider(store, kernel, Progress())
-    provisions = provider.provide(target, fragments, programs=programs)
+    provisions = provider.provide(Needs(target, fragments, programs=programs))
     emulator = find_emulator(target.qemu.binary, target.packages.qemu)
     memory = AccelerationMemory.of(store.root, emulator, target.qemu.cpu)
     accelerator: Accelerator = "kvm" if memory.recall() else "tcg"

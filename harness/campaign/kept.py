@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.campaign.cell import CellRunner
 from harness.campaign.order import Order
-from harness.campaign.provide import Provisions
+from harness.campaign.provide import Needs, Provisions
 from harness.campaign.result_json import dump_result, load_result
 from harness.errors import InfrastructureError, KernelFailure
 from harness.machine.versions import find_emulator
@@ -60,9 +60,7 @@ class KeptRunner:
         if not cell.needs_guest:
             return None
         try:
-            provisions = self.runner.provider.provide(
-                cell.target, cell.config, order.patches, cell.programs
-            )
+            provisions = self.runner.provider.provide(Needs.of(cell, order.patches))
             emulator = find_emulator(cell.target.qemu.binary)
         except (InfrastructureError, KernelFailure):
             return None

@@ -42,6 +42,24 @@ class Provisions:
         return (*self.programs, self.overlay, self.base)
 
 
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What is to be provided: ``config`` and ``programs`` are beyond the target's own.
+
+    ``config`` are names of fragments, ``programs`` names of EXTRA_PROGRAMS.
+    """
+
+    target: Target
+    config: tuple[str, ...] = ()
+    patches: tuple[Patch, ...] = ()
+    programs: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, cell: Cell, patches: Sequence[Patch] = ()) -> Needs:
+        """What a cell's guest boots from."""
+        return cls(cell.target, cell.config, tuple(patches), cell.programs)
+
+
 class Provides(Protocol):
     """Whoever has provisions: :class:`Provider`, or one who was given them."""
 
@@ -55,13 +73,7 @@ class Provides(Protocol):
         """The kernel as it was asked for."""
         ...
 
-    def provide(
-        self,
-        target: Target,
-        config: tuple[str, ...] = (),
-        patches: Sequence[Patch] = (),
-        programs: Sequence[str] = (),
-    ) -> Provisions:
+    def provide(self, needs: Needs) -> Provisions:
         """As :meth:`Provider.provide`."""
         ...
 
@@ -94,29 +106,23 @@ class Provider:
     def kernel_name(self) -> str:
         return str(self.spec)
 
-    def provide(
-        self,
-        target: Target,
-        config: tuple[str, ...] = (),
-        patches: Sequence[Patch] = (),
-        programs: Sequence[str] = (),
-    ) -> Provisions:
+    def provide(self, needs: Needs) -> Provisions:
         """Build or find everything. Raises UserError, InfrastructureError, KernelFailure.
 
-        ``programs`` are names of EXTRA_PROGRAMS; one that this kernel has no use for is left
-        out. A kernel that does not build is not built
-        again for the next cell.
+        A program that the kernel has no use for is left out. A kernel that does not build is
+        not built again for the next cell.
         """
-        key = (target.name, config, tuple(patch.digest for patch in patches))
+        target, patches = needs.target, tuple(patch.digest for patch in needs.patches)
+        key = (target.name, needs.config, patches)
         if key not in self._known:
             try:
-                self._known[key] = self._provide(target, config, patches)
+                self._known[key] = self._provide(target, needs.config, needs.patches)
             except KernelFailure as exc:
                 self._known[key] = exc
         found = self._known[key]
         if isinstance(found, KernelFailure):
             raise found
-        wanted = (EXTRA_PROGRAMS[name] for name in programs)
+        wanted = (EXTRA_PROGRAMS[name] for name in needs.programs)
         extra = [
             program.provide(target, self.store, self.progress)
             for program in wanted
@@ -155,6 +161,6 @@ class Provider:
     def _base_facts(self, target: Target, config: tuple[str, ...]) -> KernelFacts | None:
         """The facts of the kernel without patches; one that does not build has none."""
         try:
-            return self.provide(target, config).kernel.facts
+            return self.provide(Needs(target, config)).kernel.facts
         except KernelFailure:
             return None

@@ -24,7 +24,7 @@ from harness.campaign.attempt import RunOptions
 from harness.campaign.cell import CellRunner
 from harness.campaign.order import Order
 from harness.campaign.pool import GuestPool
-from harness.campaign.provide import Provisions
+from harness.campaign.provide import Needs, Provisions
 from harness.campaign.result_json import dump_result
 from harness.cluster.parcel import Parcel, rooted
 from harness.errors import InfrastructureError
@@ -33,7 +33,6 @@ from harness.report.results import folder_name
 from harness.scenario.expand import Cell
 from harness.series import Patch
 from harness.store import Store
-from harness.target import Target
 
 RESULT_FILE: Final = "result.json"
 _INTERRUPTED = 130
@@ -70,14 +69,8 @@ class _Given:
     kernel_name: str
     provisions: Provisions
 
-    def provide(
-        self,
-        target: Target,
-        config: tuple[str, ...] = (),
-        patches: Sequence[Patch] = (),
-        programs: Sequence[str] = (),
-    ) -> Provisions:
-        del target, config, patches, programs  # a job is for one of each
+    def provide(self, needs: Needs) -> Provisions:
+        del needs  # a job is for one set of them
         return self.provisions
 
     def configure(self, cell: Cell, patches: Sequence[Patch]) -> Path:

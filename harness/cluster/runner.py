@@ -16,7 +16,7 @@ from harness.campaign.cell import CellRunner, unbuilt
 from harness.campaign.kept import harness_digest
 from harness.campaign.order import Order
 from harness.campaign.pool import GuestPool
-from harness.campaign.provide import Provider
+from harness.campaign.provide import Needs, Provider
 from harness.cluster.agent import Agent, Outcome
 from harness.cluster.cells import Job
 from harness.cluster.chunks import CORES, Resources, cut, targets_of
@@ -137,9 +137,7 @@ class ClusterRunner:
         """Build or find what a chunk boots from, and send it off."""
         first, cell = orders[0], orders[0].cell
         try:
-            provisions = self.provider.provide(
-                cell.target, cell.config, first.patches, cell.programs
-            )
+            provisions = self.provider.provide(Needs.of(cell, first.patches))
             store = self.provider.store
             job = Job(
                 orders=orders,

@@ -10,7 +10,7 @@ import random
 
 import pytest
 
-from harness.campaign.provide import Provider
+from harness.campaign.provide import Needs, Provider
 from harness.progress import Progress
 from harness.store import Store
 from harness.target import load_targets
@@ -29,7 +29,7 @@ SHORT = ("kill", "ssh-killed", "panic", "results-full", "signal-run", "image-dam
 @pytest.fixture(scope="module", autouse=True)
 def _kernel() -> None:
     """A trial must not have to wait for a kernel to be built."""
-    Provider(Store.default(), "debian:6.1", Progress()).provide(load_targets()[HERE.target])
+    Provider(Store.default(), "debian:6.1", Progress()).provide(Needs(load_targets()[HERE.target]))
 
 
 @pytest.mark.parametrize("kind", SHORT)

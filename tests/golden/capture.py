@@ -14,7 +14,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from harness.campaign.provide import Provider
+from harness.campaign.provide import Needs, Provider
 from harness.deadline import Deadline
 from harness.errors import DaxhoundError, KernelReported
 from harness.guest.boot import BootRequest, Guest, boot
@@ -32,7 +32,7 @@ def capture(options: argparse.Namespace) -> Path:
     """The written file. Raises DaxhoundError where no guest comes up at all."""
     target = _with_words(load_targets()[options.target], options.append)
     provider = Provider(Store.default(), options.kernel, Progress())
-    provisions = provider.provide(target)
+    provisions = provider.provide(Needs(target))
     command = _PROVOKE.format(options.crash) if options.crash else " ".join(options.command)
     with tempfile.TemporaryDirectory(prefix="dx-") as directory:
         layout, scale = Layout(options.ram << 20, options.cpus), options.patience

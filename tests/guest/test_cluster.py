@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.campaign.provide import Provider
+from harness.campaign.provide import Needs, Provider
 from harness.target import load_targets
 from tests.support.dask_cluster import RunningCluster, RunningWorker, dask_cluster, wait_for
 
@@ -42,7 +42,7 @@ SAME = ("id", "verdict", "reason", "compared", "rules", "phase", "kernel", "file
 @pytest.fixture
 def cluster(provider: Provider, tmp_path: Path) -> Iterator[RunningCluster]:
     """Two workers with empty stores; the kernel is there for whoever starts a run."""
-    provider.provide(load_targets()[TARGET])
+    provider.provide(Needs(load_targets()[TARGET]))
     scenarios = tmp_path / "scenarios"
     scenarios.mkdir()
     (scenarios / "conftest.py").write_text(CONFTEST)
@@ -128,7 +128,7 @@ def test_a_lost_workers_cells_run_elsewhere(
     assert {path.name for path in results.glob("*/*")} == files
 
     # The kernel came once, and is what was sent.
-    kernel = Path("kernel", provider.provide(load_targets()[TARGET]).kernel.key)
+    kernel = Path("kernel", provider.provide(Needs(load_targets()[TARGET])).kernel.key)
     image = (provider.store.root / kernel / "vmlinux").read_bytes()
     assert (other.store / kernel / "vmlinux").read_bytes() == image
     arrived = (other.store / kernel).stat().st_mtime_ns

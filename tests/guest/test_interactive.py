@@ -9,7 +9,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from harness.campaign.provide import Provider
+from harness.campaign.provide import Needs, Provider
 from tests.support.targets import main_targets
 
 pytestmark = pytest.mark.guest
@@ -33,7 +33,7 @@ def use(terminal: pexpect.spawn[str], command: str, said: str) -> None:
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_shell_has_the_scenarios_devices(name: str, provider: Provider) -> None:
-    provider.provide(TARGETS[name])
+    provider.provide(Needs(TARGETS[name]))
     arguments = [*DAXHOUND, "shell", name, "--scenario", "two-devices"]
     terminal = pexpect.spawn(arguments[0], arguments[1:], timeout=120, encoding="utf-8")
     found = 2 if TARGETS[name].pmem else 0
@@ -42,7 +42,7 @@ def test_shell_has_the_scenarios_devices(name: str, provider: Provider) -> None:
 
 @pytest.mark.parametrize("name", ["arm64", "s390x"])
 def test_the_printed_command_line_boots(name: str, provider: Provider, tmp_path: Path) -> None:
-    provider.provide(TARGETS[name])
+    provider.provide(Needs(TARGETS[name]))
     command = [*DAXHOUND, "qemu", name, "--scenario", "devdax-map-mem"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     terminal = pexpect.spawn(

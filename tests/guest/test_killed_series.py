@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from harness.campaign.provide import Provider
+from harness.campaign.provide import Needs, Provider
 from harness.deadline import Deadline
 from harness.target import load_targets
 
@@ -31,7 +31,7 @@ SECONDS = 300.0
 @pytest.fixture
 def series(provider: Provider, tmp_path: Path) -> Path:
     """A patch and its revert: two kernels by name, and nothing to be built."""
-    before = (provider.provide(load_targets()[TARGET]).kernel.source / LEAF).read_text()
+    before = (provider.provide(Needs(load_targets()[TARGET])).kernel.source / LEAF).read_text()
     after = before + "/* and no more */\n"
     folder = tmp_path / "series"
     folder.mkdir()

@@ -7,7 +7,7 @@ PMD costs. The end of the namespace then finds nothing left, and memunmap_pages 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,12 +17,11 @@ from harness.campaign.attempt import RunOptions
 from harness.campaign.cell import CellRunner
 from harness.campaign.order import Order
 from harness.campaign.pool import GuestPool
-from harness.campaign.provide import Provider, Provisions
+from harness.campaign.provide import Needs, Provider, Provisions
 from harness.records import CellResult, Scalar, Verdict
 from harness.scenario.expand import Cell, expand
 from harness.scenario.find import find_scenario
-from harness.series import Patch
-from harness.target import Target, load_targets
+from harness.target import load_targets
 
 pytestmark = pytest.mark.guest
 
@@ -34,14 +33,8 @@ class Believing(Provider):
 
     probes: Mapping[str, Scalar]
 
-    def provide(
-        self,
-        target: Target,
-        config: tuple[str, ...] = (),
-        patches: Sequence[Patch] = (),
-        programs: Sequence[str] = (),
-    ) -> Provisions:
-        found = super().provide(target, config, patches, programs)
+    def provide(self, needs: Needs) -> Provisions:
+        found = super().provide(needs)
         facts = replace(found.kernel.facts, probes={**found.kernel.facts.probes, **self.probes})
         return replace(found, kernel=replace(found.kernel, facts=facts))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.campaign.provide import Provider
+from harness.campaign.provide import Needs, Provider
 from harness.target import load_targets
 from tests.support.checkout import ROOT, copy_checkout
 from tests.support.workflow import Runner
@@ -33,7 +33,7 @@ steps:
 def runner(provider: Provider, tmp_path: Path) -> Runner:
     """One scenario, cut in two; each shard has a store without kernels but the one it is sent."""
     # Built, or found: what the build job does is then no matter of minutes.
-    provider.provide(load_targets()[TARGET])
+    provider.provide(Needs(load_targets()[TARGET]))
     store = provider.store.root
 
     def prepare(job: str, workspace: Path) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.campaign.provide import Provider
+from harness.campaign.provide import Needs, Provider
 from harness.deadline import Deadline
 from harness.errors import InfrastructureError, KernelFailure
 from harness.guest.boot import BootRequest, Guest, boot
@@ -21,7 +21,7 @@ TARGET = load_targets()["ppc64-hash"]
 
 @pytest.fixture
 def guest(provider: Provider, tmp_path: Path) -> Iterator[Guest]:
-    provisions = provider.provide(TARGET)
+    provisions = provider.provide(Needs(TARGET))
     request = BootRequest(
         target=TARGET,
         layout=Layout(2 << 30, 2),

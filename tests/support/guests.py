@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.campaign.provide import Provider
+from harness.campaign.provide import Needs, Provider
 from harness.guest.boot import BootRequest
 from harness.records import Layout
 from harness.target import Target
@@ -16,7 +16,7 @@ def boot_request(
     provider: Provider, target: Target, layout: Layout, directory: Path, **changes: Any
 ) -> BootRequest:
     """A guest with the provider's kernel and image, whose console is kept in ``directory``."""
-    provisions = provider.provide(target)
+    provisions = provider.provide(Needs(target))
     request = BootRequest(
         target=target,
         layout=layout,

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.campaign.provide import Provider
+from harness.campaign.provide import Needs, Provider
 from harness.compare import compare
 from harness.errors import UserError
 from harness.kernel.assumed import assumed_facts
@@ -113,7 +113,7 @@ def load_recordings(results: Path, provider: Provider) -> list[Recording]:
 
 def _facts(cell: Cell, provider: Provider) -> KernelFacts:
     if cell.needs_guest:
-        return provider.provide(cell.target, cell.config).kernel.facts
+        return provider.provide(Needs.of(cell)).kernel.facts
     asked = (*cell.target.kernel.fragments, *cell.config, *cell.wished)
     return assumed_facts(provider.spec, asked, provider.store)
 

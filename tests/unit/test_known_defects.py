@@ -37,6 +37,8 @@ from harness.scenario.steps import (
     HwPoison,
     PageMetadata,
     Step,
+    TakeAway,
+    WriteRead,
 )
 from harness.target import load_targets
 
@@ -99,6 +101,10 @@ def test_the_first_access_in_an_empty_pud_is_sigbus_on_hash(kernel: str, align: 
         poison = HwPoison(via=via, size=64 * MIB)  # type: ignore[arg-type]
         refused = {"outcome": "refused", "errno": errno}
         assert values(predict(guest, devdax(align), poison)) == refused
+    written = predict(guest, devdax(align), WriteRead(memory="devdax", size=16 * MIB))
+    assert (values(written)["outcome"], values(written)["bytes"]) == ("differs", 0)
+    held = predict(guest, devdax(align), TakeAway(memory="devdax", hold=True))
+    assert (values(held)["held_pages"], values(held)["waited"]) == (0, False)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.campaign import provide
-from harness.campaign.provide import Provider
+from harness.campaign.provide import Needs, Provider
 from harness.errors import KernelFailure
 from harness.kernel.build import BuiltKernel
 from harness.kernel.spec import DirectorySpec
@@ -63,7 +63,7 @@ def test_a_patched_kernel_is_held_to_its_base(
 ) -> None:
     build(base)
     provider = Provider(Store(tmp_path), f"dir:{tmp_path}", Silence())
-    facts = provider.provide(TARGET, patches=(PATCH,)).kernel.facts
+    facts = provider.provide(Needs(TARGET, patches=(PATCH,))).kernel.facts
     assert facts.probes == {PROBE: held}
     assert bool(facts.lost) == held
 
@@ -78,8 +78,8 @@ def test_a_tree_is_held_to_the_commit_that_was_good(
     (good / "mm/huge_memory.c").write_text("vmf_insert_folio_pmd")
     kernel = f"dir:{tmp_path}"
     alone = Provider(Store(tmp_path / "store"), kernel, Silence())
-    assert alone.provide(TARGET).kernel.facts.probes == {PROBE: False}
+    assert alone.provide(Needs(TARGET)).kernel.facts.probes == {PROBE: False}
     provider = Provider(Store(tmp_path / "store"), kernel, Silence(), DirectorySpec(good))
-    facts = provider.provide(TARGET).kernel.facts
+    facts = provider.provide(Needs(TARGET)).kernel.facts
     assert facts.probes == {PROBE: True}
     assert facts.lost

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from harness.campaign.provide import Provider, Provisions
+from harness.campaign.provide import Needs, Provider, Provisions
 from harness.progress import Progress
 from harness.store import Store
 from harness.target import load_targets
@@ -112,7 +112,9 @@ def _race(run: Run, target: str, moment: float, doomed: bool) -> None:
 
 
 def _provisions(here: Surroundings) -> Provisions:
-    return Provider(Store.default(), _KERNEL, Progress()).provide(load_targets()[here.target])
+    return Provider(Store.default(), _KERNEL, Progress()).provide(
+        Needs(load_targets()[here.target])
+    )
 
 
 def _environment(workspace: Workspace) -> Mapping[str, str]:
