@@ -198,6 +198,15 @@ def arm64_vmemmap_kept(source: Path) -> bool | None:
     return None if text is None else "memchr_inv" in text or "unuse" in text
 
 
+def arm64_rodata_full(source: Path) -> bool | None:
+    """Whether arm64 write-protects the linear map's aliases unless told otherwise (6.18).
+
+    Reads arch/arm64/mm/pageattr.c; before, a symbol of the configuration tells.
+    """
+    text = _read(source / "arch/arm64/mm/pageattr.c")
+    return None if text is None else "bool rodata_full __ro_after_init = true;" in text
+
+
 def compound_head_after_tails(source: Path) -> bool | None:
     """Whether the head of a device's compound is prepared once all its tails are (6.18).
 
@@ -299,6 +308,7 @@ PROBES: Mapping[str, Callable[[Path], bool | None]] = MappingProxyType(
             sections_begin_compounds,
             arm64_parts_from_ram,
             arm64_vmemmap_kept,
+            arm64_rodata_full,
             unbind_waits_for_pages,
             compound_head_after_tails,
             powerpc_block_of_nodes,

@@ -7,7 +7,7 @@ the 180 steps of all targets that it was measured in, on a host with load enough
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.model.altmap import Altmap
 from harness.model.geometry import Span
@@ -18,7 +18,7 @@ from harness.model.rules import RULES
 from harness.model.state import Block, Namespace
 from harness.model.vmemmap_ram import Taken, ram_taken
 from harness.records import Expected, PmemDevice
-from harness.units import format_size
+from harness.units import align_down, align_up, format_size
 
 SLACK_PAGES = 128
 """Pages by which free memory may move besides."""
@@ -79,9 +79,19 @@ def cost_of(machine: Machine, namespace: Namespace, others: Sequence[Span]) -> C
     if namespace.map == "dev":
         altmap = Altmap.of(span, namespace.info, machine.page)
     compound = namespace.compound or machine.page
-    taken = ram_taken(machine, span, compound, altmap, others)
+    taken = _and_linear_map(machine, span, ram_taken(machine, span, compound, altmap, others))
     counted, why = counted_pages(machine, span, compound, altmap)
     return Cost(span, altmap, taken, counted, why, namespace.raw_bytes)
+
+
+def _and_linear_map(machine: Machine, span: Span, taken: Taken) -> Taken:
+    """With page tables of the last level, where the memory itself is mapped by base pages."""
+    if taken.exhausted or not machine.linear_map_of_pages:
+        return taken
+    size = align_up(span.end, machine.pmd) - align_down(span.start, machine.pmd)
+    tables = size // machine.pmd * machine.page
+    because = f"{taken.because}; {tables:#x} of page tables: the linear map has base pages"
+    return replace(taken, blocks=(*taken.blocks, Block(span, tables)), because=because)
 
 
 def expect_cost(machine: Machine, device: PmemDevice, cost: Cost) -> tuple[Expected, ...]:

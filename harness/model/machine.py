@@ -75,6 +75,19 @@ class Machine:
         return offered
 
     @cached_property
+    def linear_map_of_pages(self) -> bool:
+        """Whether arm64 maps memory that is added later by base pages alone.
+
+        No CPU that QEMU has splits blocks in place (arch/arm64/mm/mmu.c, arch_add_memory,
+        force_pte_mapping; before 6.18 can_set_direct_map).
+        """
+        if self.mmu != "arm64":
+            return False
+        symbols = ("RODATA_FULL_DEFAULT_ENABLED", "KFENCE", "DEBUG_PAGEALLOC_ENABLE_DEFAULT")
+        asked = any(self.kernel.has(symbol) for symbol in symbols)
+        return asked or self.probe("arm64_rodata_full", since=(6, 18))
+
+    @cached_property
     def vmemmap_page(self) -> int:
         """Size of one block of struct pages on powerpc: what is mapped, and allocated, at once.
 

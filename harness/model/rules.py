@@ -77,6 +77,7 @@ defect.empty-fsdax | from 6.6 |
 | `arm64_generic_vmemmap` | arm64 fills vmemmap by the generic code | from 6.2 |
 | `memmap_counted` | there is nr_memmap_pages | from 6.11 |
 | `memmap_counts_shared` | it counts shared struct pages once | from 7.1 |
+| `arm64_rodata_full` | arm64 protects the linear map page by page | from 6.18 |
 | `vmemmap_shared` | compounds of devices share struct pages | from 5.19 |
 | `longterm_asks_dirty_tracking` | files with dirty tracking are not pinned for long | from 6.5 |
 | `gup_grabs_folios` | references are taken by folio, try_grab_page is gone | from 6.10 |
@@ -129,6 +130,10 @@ _DISAGREEMENTS = (
     "Free memory is only exact with what each CPU keeps for itself: MemFree alone moves by"
     " megabytes on 64K pages. /proc/zoneinfo has both; what a create-namespace takes then"
     " agrees with the sources to some tens of pages.",
+    "arm64 from 6.18 maps pmem linearly by base pages, whatever its alignment: rodata_full is on"
+    " unless `rodata=` says otherwise, and cortex-a72 cannot split a block in place (BBML2)."
+    " A namespace of 1G then takes 2M of page tables beside its struct pages, map=dev too;"
+    " seen on 7.2.13.",
     "map=dev is not free of RAM on powerpc: a block of struct pages (16M for 16G on hash) that"
     " reaches beyond the device comes from RAM whole.",
     "x86_64 reads memory nodes with ACPI_NUMA alone, which allnoconfig leaves out: the guest"

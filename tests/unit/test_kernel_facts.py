@@ -140,6 +140,12 @@ def test_kernels_before_the_predicate_ask_nobody_or_have_no_optimisation(tmp_pat
             PUD_FAULT.replace("unsigned int", "unsigned long"),
         ),
         (
+            "arm64_rodata_full",
+            "arch/arm64/mm/pageattr.c",
+            "bool rodata_full __ro_after_init = IS_ENABLED(CONFIG_RODATA_FULL_DEFAULT_ENABLED);",
+            "bool rodata_full __ro_after_init = true;",
+        ),
+        (
             "radix_compounds_from_start",
             "arch/powerpc/mm/book3s64/radix_pgtable.c",
             RADIX_COMPOUNDS,

@@ -89,6 +89,13 @@ def initialised(drawn: Drawn) -> int:
     return value
 
 
+def linear_tables(drawn: Drawn) -> int:
+    """Room for page tables of the memory itself, where single pages are mapped."""
+    machine = drawn.machine
+    whole = (drawn.span.size // machine.pmd + 2) * machine.page
+    return whole if machine.linear_map_of_pages else 0
+
+
 @given(namespaces(map_="dev"))
 def test_on_the_device_exactly_what_can_be_used_is_initialised(drawn: Drawn) -> None:
     assert initialised(drawn) * drawn.machine.page == drawn.namespace.size_bytes
@@ -120,7 +127,7 @@ def test_ram_is_never_more_than_struct_pages_and_a_block_at_each_edge(drawn: Dra
     machine = drawn.machine
     struct_pages = drawn.span.size // machine.page * machine.kernel.struct_page_bytes
     edges = 2 * max(machine.vmemmap_page, machine.page)
-    assert drawn.cost.taken.ram_bytes <= struct_pages + edges
+    assert drawn.cost.taken.ram_bytes <= struct_pages + edges + linear_tables(drawn)
 
 
 @given(namespaces(map_="mem", mode="devdax"))
@@ -147,7 +154,7 @@ def test_the_device_holds_struct_pages_but_for_edges(drawn: Drawn) -> None:
     machine = drawn.machine
     partial = 2 * machine.section // machine.page * machine.kernel.struct_page_bytes
     blocks = 2 * machine.vmemmap_page + 2 * machine.page
-    assert drawn.cost.taken.ram_bytes <= max(partial, blocks)
+    assert drawn.cost.taken.ram_bytes <= max(partial, blocks) + linear_tables(drawn)
 
 
 SEQUENCES = st.lists(
@@ -203,6 +210,28 @@ def test_hash_takes_a_block_once_for_neighbours(kernel: str) -> None:
     namespace = Namespace("fsdax", "mem", 34 * GIB, GIB, GIB, 65536, _info(machine, 34 * GIB, GIB))
     assert cost_of(machine, namespace, ()).taken.ram_bytes == 16 * MIB
     assert cost_of(machine, namespace, (first,)).taken.ram_bytes == 0
+
+
+@pytest.mark.parametrize(
+    ("target", "kernel", "tables"),
+    [
+        ("arm64", "debian:7.2", 2 * MIB),
+        ("arm64-64k", "debian:7.2", 2 * 64 << 10),  # a PMD is 512M there
+        ("arm64", "debian:6.12", 0),  # RODATA_FULL_DEFAULT_ENABLED is off
+        ("x86_64", "debian:7.2", 0),
+    ],
+)
+def test_page_tables_of_a_linear_map_of_pages_are_taken_and_given_back(
+    target: str, kernel: str, tables: int
+) -> None:
+    machine = guest(target, kernel, GIB)
+    model, slack = Model(machine), SLACK_PAGES * machine.page
+    made = model.predict(CreateNamespace(mode="fsdax", map="dev"))
+    gone = model.predict(DestroyNamespaces(region=0))
+    for prediction, least in ((made, tables), (gone, -tables)):
+        low = next(e.value for e in prediction.expected if e.name == "ram_bytes")
+        assert isinstance(low, int)
+        assert least - 16 * machine.page <= low + slack <= least
 
 
 def _info(machine: Machine, start: int, size: int) -> InfoBlock:
