@@ -74,7 +74,7 @@ def test_an_ordinary_kernel_has_no_test_twins_and_its_guest_no_suite() -> None:
 
 
 def test_a_test_passes_or_skips_for_a_reason() -> None:
-    modular = machine("x86_64", "6.1", *CONFIG)
+    modular = machine("x86_64", "6.12", *CONFIG)
     (expected,) = predict(modular, "create.sh").expected
     assert (expected.name, expected.value) == ("outcome", "pass")
     for name, test in TESTS.items():
@@ -82,6 +82,15 @@ def test_a_test_passes_or_skips_for_a_reason() -> None:
         assert prediction.unsupported is None
         values = {item.name: item.value for item in prediction.expected}
         assert (values["outcome"] == "skip") == (prediction.skipped is not None)
+
+
+def test_before_6_6_a_guest_has_no_file_for_direct_io() -> None:
+    old, new = (machine("x86_64", version, *CONFIG) for version in ("6.1", "6.12"))
+    reason = "tmpfs, where the test writes a file, takes no O_DIRECT before 6.6"
+    assert predict(old, "device-dax", legacy=True).unsupported == reason
+    assert predict(old, "hugetlb").skipped == f"hugetlb: {reason}"
+    for prediction in (predict(new, "device-dax", legacy=True), predict(new, "hugetlb")):
+        assert [item.value for item in prediction.expected] == ["pass"]
 
 
 def test_a_test_that_nobody_knows_is_bad_input() -> None:

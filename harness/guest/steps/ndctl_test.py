@@ -33,7 +33,7 @@ rm -rf $scratch
 mkdir $scratch
 cd $scratch
 read -r started _ </proc/uptime
-env PATH=$suite/bin:$PATH TEST_PATH=$suite/test DATA_PATH=$suite/test \\
+env DM_DISABLE_UDEV=1 PATH=$suite/bin:$PATH TEST_PATH=$suite/test DATA_PATH=$suite/test \\
     NDCTL=$suite/ndctl/ndctl DAXCTL=$suite/daxctl/daxctl CXL=$suite/cxl/cxl \\
     timeout -k 10 {seconds} "$program" >$scratch.log 2>&1
 status=$?
@@ -49,6 +49,7 @@ cd /
         case $(readlink $process/exe) in $suite/*) kill -9 ${{process#/proc/}} ;; esac
     done
     for path in $scratch/*; do umount $path; done
+    dmsetup remove_all
     rm -rf $scratch $scratch.log /tmp/tmp.*
     modprobe -r nfit_test
     modprobe -r cxl_test
