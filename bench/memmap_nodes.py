@@ -25,7 +25,8 @@ from pathlib import Path
 from harness.campaign.provide import Needs, Provider
 from harness.deadline import Deadline
 from harness.guest.boot import BootRequest, Guest, boot
-from harness.guest.steps import BOOT_ARGUMENTS, StepContext, prepare_regions
+from harness.guest.steps import StepContext, prepare_regions
+from harness.guest.steps.power import BOOT_ARGUMENTS
 from harness.progress import Progress
 from harness.records import Layout, PmemDevice
 from harness.store import Store

@@ -30,7 +30,12 @@ _PLANNED = re.compile(
 )
 # No later attempt helps; apt counts from the mirror's own "Valid-Until".
 _EXPIRED = " is expired "
-_NOT_THERE = ("Unable to locate package", "was not found", "has no installation candidate")
+_NOT_THERE = (
+    "Unable to find a source package",
+    "Unable to locate package",
+    "was not found",
+    "has no installation candidate",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,8 @@ class PrivateApt:
 
     ``architectures`` are Debian's names; none means the host's own, which is all that
     packages for every architecture (kernel sources) need. Lists are read when they are
-    first needed and then once a day, by one process at a time.
+    first needed and then once a day, by one process at a time. With ``sources`` it is source
+    packages that they list, and no others.
     """
 
     def __init__(
@@ -69,8 +75,10 @@ class PrivateApt:
         architectures: Sequence[str] = (),
         host: AptHost | None = None,
         pause: Callable[[float], None] = time.sleep,
+        sources: bool = False,
     ) -> None:
         self._store = store
+        self._kind = "deb-src" if sources else "deb"
         self._suites = tuple(suites)
         self._host = host or read_host(suite.name for suite in suites)
         self._architectures = tuple(architectures) or (self._host.architecture,)
@@ -103,6 +111,20 @@ class PrivateApt:
             self._run("apt-get", "download", "-q", *packages, cwd=into)
         return tuple(sorted({into / match["file"] for match in _PRINTED_URI.finditer(printed)}))
 
+    def download_source(self, package: str, into: Path) -> Path:
+        """Fetch the upstream archive of the newest source package of that name; its path.
+
+        Raises UserError for one that no suite has.
+        """
+        only = ("--download-only", "--tar-only")
+        with self._ready():
+            printed = self._run("apt-get", "source", "--print-uris", *only, package)
+            self._run("apt-get", "source", "-q", *only, package, cwd=into)
+        files = [match["file"] for match in _PRINTED_URI.finditer(printed)]
+        if len(files) != 1:
+            raise InfrastructureError(f"{package} has no single upstream archive: {files}")
+        return into / files[0]
+
     def closure(self, packages: Sequence[str], architecture: str) -> tuple[str, ...]:
         """The packages and all that they depend on, as apt resolves it from nothing.
 
@@ -132,7 +154,7 @@ class PrivateApt:
         options = f"arch={','.join(self._architectures)}"
         if self._host.keyring is not None:
             options += f" signed-by={self._host.keyring}"
-        return f"deb [{options}] {address} {suite.name} {suite.component}"
+        return f"{self._kind} [{options}] {address} {suite.name} {suite.component}"
 
     @contextmanager
     def _ready(self) -> Iterator[None]:

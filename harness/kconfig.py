@@ -16,6 +16,7 @@ from harness.errors import UserError
 _SET = re.compile(r"CONFIG_(\w+)=(.*)")
 _UNSET = re.compile(r"# CONFIG_(\w+) is not set")
 _REPLACES = re.compile(r"# replaces CONFIG_(\w+)=(.*)")
+_OPTIONAL = "# where the kernel has it"
 _VALUE = re.compile(r'[ynm]|-?[0-9]+|0[xX][0-9a-fA-F]+|"(?:[^"\\]|\\.)*"')
 
 
@@ -25,7 +26,7 @@ class Request:
 
     ``symbol`` is without ``CONFIG_``; ``text`` is the value as written, quotes included;
     ``line`` is counted from 1; ``replaces`` is the value, as written, that another fragment
-    may have asked for and this one takes back.
+    may have asked for and this one takes back; an ``optional`` one need not take.
     """
 
     symbol: str
@@ -33,6 +34,7 @@ class Request:
     path: Path
     line: int
     replaces: str | None = None
+    optional: bool = False
 
     @property
     def value(self) -> str:
@@ -59,11 +61,13 @@ def parse_fragment(text: str, path: Path) -> tuple[Request, ...]:
     """Every request of a fragment, in order.
 
     A line is ``CONFIG_X=value``, ``# CONFIG_X is not set``, a comment or empty. One below
-    ``# replaces CONFIG_X=value`` takes back what another fragment asks for. Raises UserError
-    with file and line for anything else.
+    ``# replaces CONFIG_X=value`` takes back what another fragment asks for, and one below
+    ``# where the kernel has it`` is of some kernels alone. Raises UserError with file and line
+    for anything else.
     """
     requests: list[Request] = []
     replaced: re.Match[str] | None = None
+    optional = False
     for number, raw in enumerate(text.splitlines(), start=1):
         line = raw.strip()
         request = _parse_line(line, path, number)
@@ -77,7 +81,8 @@ def parse_fragment(text: str, path: Path) -> tuple[Request, ...]:
                 )
             request = replace(request, replaces=replaced[2])
         if request is not None:
-            requests.append(request)
+            requests.append(replace(request, optional=optional))
+        optional = line == _OPTIONAL
         replaced = _REPLACES.fullmatch(line)
     return tuple(requests)
 
@@ -146,7 +151,9 @@ def parse_dotconfig(text: str) -> dict[str, str]:
 def missing(requests: Iterable[Request], dotconfig: Mapping[str, str]) -> tuple[Request, ...]:
     """The requests that a .config does not grant; a symbol that is not set has the value n."""
     return tuple(
-        request for request in requests if dotconfig.get(request.symbol, "n") != request.value
+        request
+        for request in requests
+        if not request.optional and dotconfig.get(request.symbol, "n") != request.value
     )
 
 

@@ -16,9 +16,11 @@ TRAVELS = (
     "guest-daxprobe",
     "guest-image",
     "guest-libraries",
+    "guest-ndctl-suite",
     "guest-overlay",
     "guest-packages",
     "guest-rdmaprobe",
+    "guest-sysroot",
 )
 
 

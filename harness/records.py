@@ -84,12 +84,14 @@ class Prediction:
     """What one step must be seen to do.
 
     ``unsupported`` carries the reason where the target or kernel cannot have what the
-    step needs; ``expected`` then says how its absence shows.
+    step needs; ``expected`` then says how its absence shows. ``skipped`` does where it is the
+    step itself that is to find that out, and so is run.
     """
 
     step: str
     expected: tuple[Expected, ...]
     unsupported: str | None = None
+    skipped: str | None = None
 
     @property
     def ends_cell(self) -> bool:
@@ -175,8 +177,8 @@ class KernelFacts:
     lost: tuple[str, ...] = ()
 
     def has(self, symbol: str) -> bool:
-        """Whether a symbol is built in."""
-        return self.config.get(symbol) == "y"
+        """Whether a symbol is built in, or a module, all of which a guest loads as it starts."""
+        return self.config.get(symbol) in ("y", "m")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from harness.campaign.provide import Provisions
 from harness.compare import compare, first_difference, foretells, name_reports
 from harness.errors import InfrastructureError, KernelFailure, KernelReported
 from harness.guest.boot import BootRequest, Guest, Transport
-from harness.guest.steps import BOOT_ARGUMENTS, StepContext, run_step
+from harness.guest.steps import StepContext, boot_arguments, run_step
 from harness.ignore import NOTHING_IGNORED, IgnoreList
 from harness.machine.speed import slowness
 from harness.model import Machine, Model
@@ -37,7 +38,7 @@ from harness.records import (
 )
 from harness.report.results import CellFolder
 from harness.scenario.expand import Cell
-from harness.scenario.steps import ABSENCE, PowerCycle, Step
+from harness.scenario.steps import ABSENCE, Step
 
 STEP_SECONDS = 60.0
 
@@ -158,18 +159,23 @@ class Attempt:
             store_root=self.store_root,
             transport=self.options.transport,
             scale=self.options.patience * self.slowness,
-            extra_arguments=BOOT_ARGUMENTS if self._power_cycles else (),
+            extra_arguments=boot_arguments(self._steps),
             ignore=self.options.ignore,
         )
         return Wanted(request, self.context, self.model.guest())
 
     @property
-    def _power_cycles(self) -> bool:
-        return any(isinstance(step, PowerCycle) for step in self.cell.steps)
+    def _steps(self) -> tuple[Step, ...]:
+        """The cell's steps, or what is asked where the guest cannot have what they need."""
+        return self.cell.steps if self.unsupported is None else ABSENCE
+
+    @cached_property
+    def unsupported(self) -> str | None:
+        """Why the guest cannot have what some step needs. Raises UserError as the model does."""
+        return self.model.unsupported(self.cell.steps)
 
     def _run_steps(self, guest: Guest) -> tuple[Verdict, str, KernelReport | None]:
-        unsupported = self.model.unsupported(self.cell.steps)
-        steps: tuple[Step, ...] = self.cell.steps if unsupported is None else ABSENCE
+        steps = self._steps
         for number, step in enumerate(steps, start=1):
             self._enter(step.kind, f" {number}/{len(steps)}")
             prediction = self.model.predict(step)
@@ -185,7 +191,7 @@ class Attempt:
         self._keep_dmesg(guest)
         guest.watch.check()
         # Without the optimisation there is something to be seen all the same: its absence.
-        unsupported = unsupported or self._unoptimised
+        unsupported = self.unsupported or self._unoptimised or self._skipped
         if unsupported is not None:
             return Verdict.UNSUPPORTED, unsupported, None
         return Verdict.OK, self._known_defects(), None
@@ -212,6 +218,12 @@ class Attempt:
         if mismatch is not None:
             return Verdict.MISMATCH, mismatch, None
         return Verdict.OK, self._known_defects(), report
+
+    @property
+    def _skipped(self) -> str | None:
+        """Why the guest said, as predicted, that it cannot have what a step needs."""
+        reasons = (result.prediction.skipped for result in self.results)
+        return next((reason for reason in reasons if reason is not None), None)
 
     @property
     def _complained(self) -> bool:

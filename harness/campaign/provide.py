@@ -109,7 +109,8 @@ class Provider:
     def provide(self, needs: Needs) -> Provisions:
         """Build or find everything. Raises UserError, InfrastructureError, KernelFailure.
 
-        A kernel that does not build is not built again for the next cell.
+        A program that the kernel has no use for is left out. A kernel that does not build is
+        not built again for the next cell.
         """
         target, patches = needs.target, tuple(patch.digest for patch in needs.patches)
         key = (target.name, needs.config, patches)
@@ -121,7 +122,12 @@ class Provider:
         found = self._known[key]
         if isinstance(found, KernelFailure):
             raise found
-        extra = [EXTRA_PROGRAMS[name](target, self.store, self.progress) for name in needs.programs]
+        wanted = (EXTRA_PROGRAMS[name] for name in needs.programs)
+        extra = [
+            program.provide(target, self.store, self.progress)
+            for program in wanted
+            if program.is_of_use(found.kernel.facts)
+        ]
         return replace(found, programs=(*found.programs, *extra))
 
     def configure(self, cell: Cell, patches: Sequence[Patch]) -> Path:

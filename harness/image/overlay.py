@@ -1,7 +1,8 @@
-"""What a guest needs of its kernel: gup_test, and the list of built-in drivers."""
+"""What a guest needs of its kernel: gup_test, the list of built-in drivers, and modules."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import tempfile
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from harness.errors import InfrastructureError
 from harness.image import cpio
 from harness.image.gup_test import build_gup_test
+from harness.kernel.modules import MODULES
 from harness.progress import Progress, Silence
 from harness.store import Store, digest
 from harness.target import Target
@@ -23,6 +25,9 @@ OVERLAY_NAME = "overlay.cpio"
 
 # To be counted up when the code makes another overlay of the same kernel.
 _FORMAT = "1"
+
+# Modules that stand in for hardware, and are loaded where a test wants them.
+_PRETENDS = re.compile(r"_test$|^ndtest$|_mock|_test_|_translate$")
 
 
 def provide_overlay(
@@ -41,7 +46,7 @@ def provide_overlay(
             tempfile.TemporaryDirectory(dir=work) as scratch,
         ):
             program = build_gup_test(kernel.source, target, Path(scratch))
-            modules = builtin_modules(
+            modules = kernel_modules(
                 kernel.release, kernel.modules_builtin, Path(scratch, "depmod")
             )
         entries = (cpio.file("usr/bin/gup_test", program, 0o755), *modules)
@@ -50,28 +55,38 @@ def provide_overlay(
     return store.provide("guest-overlay", f"{target.debian}-{key[:16]}", build) / OVERLAY_NAME
 
 
-def builtin_modules(release: str, listing: Path, scratch: Path) -> tuple[cpio.Entry, ...]:
-    """/lib/modules/<release> of a kernel without modules, as depmod indexes it.
+def kernel_modules(release: str, listing: Path, scratch: Path) -> tuple[cpio.Entry, ...]:
+    """/lib/modules/<release>, as depmod indexes it, and which modules init loads.
 
     daxctl asks libkmod for device_dax and kmem, and libkmod knows a built-in driver from
     here only; without it, create-device and reconfigure-device fail with ENOENT.
-    ``listing`` is the kernel's modules.builtin; modules.builtin.modinfo is taken from
-    beside it where it is there. Raises InfrastructureError.
+    ``listing`` is the kernel's modules.builtin; modules.builtin.modinfo and the modules are
+    taken from beside it where they are there. Raises InfrastructureError.
     """
     directory = scratch / "lib/modules" / release
     directory.mkdir(parents=True)
-    # The kernel has no loadable modules; depmod warns of an absent order.
+    # depmod warns of an absent order.
     (directory / "modules.order").touch()
     for name in ("modules.builtin", "modules.builtin.modinfo"):
         if (listing.parent / name).is_file():
             shutil.copyfile(listing.parent / name, directory / name)
+    loadable = listing.parent / MODULES
+    if loadable.is_dir():
+        shutil.copytree(loadable, directory, dirs_exist_ok=True)
     _depmod(scratch, release)
-    return tuple(_files_below(directory, f"usr/lib/modules/{release}"))
+    return (*_files_below(directory, f"usr/lib/modules/{release}"), *_loaded_by_init(loadable))
 
 
 def _files_below(directory: Path, guest_path: str) -> Iterator[cpio.Entry]:
-    for path in sorted(directory.iterdir()):
-        yield cpio.file(f"{guest_path}/{path.name}", path.read_bytes())
+    for path in sorted(path for path in directory.rglob("*") if path.is_file()):
+        yield cpio.file(f"{guest_path}/{path.relative_to(directory)}", path.read_bytes())
+
+
+def _loaded_by_init(modules: Path) -> Iterator[cpio.Entry]:
+    """The list of drivers, in place of udev, which loads what a new device asks for."""
+    names = sorted(path.stem for path in modules.rglob("*.ko") if not _PRETENDS.search(path.stem))
+    if names:
+        yield cpio.file("etc/modules", "".join(f"{name}\n" for name in names).encode())
 
 
 def _depmod(root: Path, release: str) -> None:

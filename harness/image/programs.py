@@ -1,4 +1,4 @@
-"""The project's own programs in the guest, each as a cpio of its own.
+"""Programs in the guest beside Debian's own, each as a cpio of its own.
 
 They follow their source and their compiler, not the kernel, so that a new kernel does not
 cost a build of them, nor a change of one a build of gup_test. daxprobe is in every guest; a
@@ -8,6 +8,7 @@ step that needs another program names it (``Step.programs``), and its guest gets
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
@@ -16,8 +17,10 @@ from harness.errors import InfrastructureError
 from harness.image import cpio
 from harness.image.compiler import compile_program
 from harness.image.libraries import provide_libraries
+from harness.image.ndctl_suite import provide_ndctl_suite
 from harness.kernel.make import find_toolchain
 from harness.progress import Progress
+from harness.records import KernelFacts
 from harness.store import Store, digest
 from harness.target import Target
 
@@ -62,7 +65,27 @@ def provide_rdmaprobe(target: Target, store: Store, progress: Progress) -> Path:
     return _provide("rdmaprobe", target, store, options, group, made_of=(root.name,))
 
 
-EXTRA_PROGRAMS: Mapping[str, Provide] = MappingProxyType({"rdmaprobe": provide_rdmaprobe})
+@dataclass(frozen=True, slots=True)
+class ExtraProgram:
+    """A program that only guests of some scenarios have.
+
+    ``module`` is a symbol of the driver that must be a module for it to be of any use.
+    """
+
+    provide: Provide
+    module: str | None = None
+
+    def is_of_use(self, kernel: KernelFacts) -> bool:
+        """Whether a guest of this kernel could run it."""
+        return self.module is None or kernel.config.get(self.module) == "m"
+
+
+EXTRA_PROGRAMS: Mapping[str, ExtraProgram] = MappingProxyType(
+    {
+        "ndctl-suite": ExtraProgram(provide_ndctl_suite, module="LIBNVDIMM"),
+        "rdmaprobe": ExtraProgram(provide_rdmaprobe),
+    }
+)
 
 
 def _provide(

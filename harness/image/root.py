@@ -118,7 +118,7 @@ def provide_packages(
 
 def base_archive(debs: Sequence[Path], contents: GuestContents) -> bytes:
     """The image: what the packages give, and the project's own files."""
-    taken = select(read_packages(debs), contents)
+    taken = select(read_packages(debs), (*contents.programs, *contents.files))
     commands = (cpio.symlink(f"usr/bin/{name}", "busybox") for name in contents.busybox)
     return cpio.write_archive(cpio.with_parents([*fixed_entries(), *commands, *taken]))
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.errors import InfrastructureError, KernelFailure, UserError
@@ -19,6 +19,7 @@ from harness.kconfig import Request, missing, parse_dotconfig, render
 from harness.kernel.facts import dump_facts, load_facts, read_facts, with_probes
 from harness.kernel.fragments import FRAGMENTS_DIR, check_needs, load_fragments
 from harness.kernel.make import Make, Toolchain, find_toolchain
+from harness.kernel.modules import build_twins, has_modules, keep_modules
 from harness.kernel.nearest_base import find_nearest_base
 from harness.kernel.patched import PatchedSource, RefusedError, patch_source
 from harness.kernel.refusal import explain_refusals
@@ -45,7 +46,8 @@ class BuiltKernel:
 
     ``key`` is equal for kernels that are built of the same; ``image`` is what QEMU loads,
     ``vmlinux`` the same kernel with its symbols. ``modules_builtin`` has its ``.modinfo``
-    beside it. ``opcode_fixup`` names what the image needs before TCG can run it.
+    beside it, and the folder ``modules`` where the kernel has loadable ones. ``opcode_fixup``
+    names what the image needs before TCG can run it.
     """
 
     spec: str
@@ -174,8 +176,14 @@ class _Build:
             make = self._make(tree, objects, log)
             with progress.task(f"building {self.title}", "objects") as task:
                 self.configure(make)
-                make.run([self.kernel.image], jobs=self.jobs, task=task)
-                self._keep(make, into)
+                modular = has_modules(self.requests)
+                wanted = [self.kernel.image, "modules"] if modular else [self.kernel.image]
+                make.run(wanted, jobs=self.jobs, task=task)
+                known: dict[str, bool] = {}
+                if modular:
+                    build_twins(make, self.jobs)
+                    known = keep_modules(make.objects, into)
+                self._keep(make, into, known)
         shutil.move(log, into / "build.log")
 
     def resolve(self, into: Path, store: Store, progress: Progress) -> None:
@@ -239,15 +247,16 @@ class _Build:
                 hint="ask for what it depends on as well, or leave its fragment out of the target",
             )
 
-    def _keep(self, make: Make, into: Path) -> None:
+    def _keep(self, make: Make, into: Path, known: Mapping[str, bool]) -> None:
         objects = make.objects
         image = self._image(objects)
         for path in (image, *(objects / name for name in _KEPT)):
             if path.name not in _names(into):
                 shutil.copy2(path, into / path.name)
         shutil.copy2(objects / ".config", into / "config")
-        facts = dump_facts(read_facts(make.source, objects))
-        (into / "facts.json").write_text(facts, encoding="utf-8")
+        facts = read_facts(make.source, objects)
+        facts = replace(facts, probes={**facts.probes, **known})
+        (into / "facts.json").write_text(dump_facts(facts), encoding="utf-8")
 
     def _image(self, objects: Path) -> Path:
         """Where kbuild puts an image: ``vmlinux`` on top, others below arch/*/boot."""

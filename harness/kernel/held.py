@@ -52,5 +52,7 @@ def _may_share(struct_page_bytes: int) -> bool:
 
 def _statement(name: str) -> str:
     """What the question is, as what it was answered with."""
+    if name not in PROBES:
+        return "it was built"
     said = " ".join((PROBES[name].__doc__ or "").split("\n\n")[0].split())
     return said.removeprefix("Whether ").removesuffix(".")

@@ -29,6 +29,7 @@ from harness.model.life import predict_take_away
 from harness.model.machine import Machine
 from harness.model.mappings import predict_mapping
 from harness.model.namespace import predict_create, predict_destroy
+from harness.model.ndctl_test import predict_ndctl_test
 from harness.model.power import predict_power_cycle
 from harness.model.rdma import predict_rdma
 from harness.model.regions import predict_regions
@@ -49,6 +50,7 @@ from harness.scenario.steps import (
     Kconfig,
     MemoryModel,
     Mmap,
+    NdctlTest,
     PageMetadata,
     PowerCycle,
     RdmaRegister,
@@ -78,6 +80,7 @@ PREDICTORS: Mapping[type[Step], Predictor] = MappingProxyType(
         ReadBack: predict_read_back,
         ReconfigureDevice: predict_reconfigure,
         RdmaRegister: predict_rdma,
+        NdctlTest: predict_ndctl_test,
         **dict.fromkeys((Fault, Mmap, PageMetadata, HwPoison), predict_mapping),
         PowerCycle: predict_power_cycle,
         TakeAway: predict_take_away,

@@ -11,6 +11,7 @@ from harness.model.defects import DEFECT_RULES
 from harness.model.kconfig_rules import KCONFIG_RULES
 from harness.model.life_rules import LIFE_RULES
 from harness.model.mapping_rules import MAPPING_RULES
+from harness.model.ndctl_test_rules import NDCTL_TEST_RULES
 from harness.model.rdma_rules import RDMA_RULES
 from harness.model.rule_table_memory import MEMORY_TABLE
 from harness.records import Rule
@@ -330,5 +331,6 @@ TABLE: tuple[Rule, ...] = (
     *MAPPING_RULES,
     *LIFE_RULES,
     *RDMA_RULES,
+    *NDCTL_TEST_RULES,
     *DEFECT_RULES,
 )

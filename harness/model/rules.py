@@ -40,6 +40,7 @@ _TOPICS = {
     "page": "Page metadata",
     "poison": "Poisoned memory",
     "rdma": "RDMA",
+    "suite": "ndctl's own tests",
     "fs": "File systems and block devices",
     "block": "File systems and block devices",
     "data": "Persistence",

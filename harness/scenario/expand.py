@@ -2,7 +2,8 @@
 
 ``page``, ``pmd`` and ``pud`` stand for the target's own sizes wherever a size may stand,
 and ``$name`` for a parameter. A target that cannot have the layout's pmem or soft-reserved
-memory gives one cell a scenario, whatever the parameters: its absence is what is checked.
+memory, or a run without a configuration that the scenario needs, gives one cell a scenario,
+whatever the parameters: what is checked is that something is not there.
 """
 
 from __future__ import annotations
@@ -85,8 +86,11 @@ def expand(
             continue
         if target.variant_of is not None and not scenario.body.variants:
             continue
-        for parameters in _combinations(scenario, target):
-            yield _cell(scenario, target, parameters, config)
+        whole = set(scenario.body.needs_config) <= set(config) and not _lacks_memory(
+            target, scenario
+        )
+        for parameters in _combinations(scenario, whole):
+            yield _cell(scenario, target, parameters, config, whole)
 
 
 def check_targets(scenario: Scenario, known: Mapping[str, Target]) -> None:
@@ -107,9 +111,9 @@ def _named_targets(scenario: Scenario) -> tuple[str, ...] | None:
     return (wanted,) if isinstance(wanted, str) else wanted
 
 
-def _combinations(scenario: Scenario, target: Target) -> Iterator[dict[str, Template]]:
+def _combinations(scenario: Scenario, whole: bool) -> Iterator[dict[str, Template]]:
     parameters = scenario.body.parameters
-    if _lacks_memory(target, scenario):
+    if not whole:
         yield {name: values[0] for name, values in parameters.items()}
         return
     for values in itertools.product(*parameters.values()):
@@ -124,7 +128,11 @@ def _lacks_memory(target: Target, scenario: Scenario) -> bool:
 
 
 def _cell(
-    scenario: Scenario, target: Target, parameters: dict[str, Template], config: tuple[str, ...]
+    scenario: Scenario,
+    target: Target,
+    parameters: dict[str, Template],
+    config: tuple[str, ...],
+    whole: bool,
 ) -> Cell:
     reader = _Substitution(scenario.document, target, parameters)
     body = scenario.body
@@ -133,7 +141,7 @@ def _cell(
         summary=body.summary,
         path=scenario.path,
         line=scenario.document.line(("scenario",)) or 1,
-        name=f"{body.scenario}[{_label(scenario, target, reader)}{name_config(config)}]",
+        name=f"{body.scenario}[{_label(target, reader, whole)}{name_config(config)}]",
         target=target,
         config=tuple(dict.fromkeys((*body.config, *config))),
         needs_vmemmap_optimisation=body.needs_vmemmap_optimisation,
@@ -148,8 +156,8 @@ def name_config(config: Iterable[str]) -> str:
     return "".join(f"+{name}" for name in config)
 
 
-def _label(scenario: Scenario, target: Target, reader: _Substitution) -> str:
-    if _lacks_memory(target, scenario):
+def _label(target: Target, reader: _Substitution, whole: bool) -> str:
+    if not whole:
         return target.name
     words = [_word(reader.size_word(value)) for value in reader.parameters.values()]
     return "-".join([target.name, *words])

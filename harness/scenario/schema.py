@@ -52,7 +52,8 @@ class ScenarioDocument(Record):
     """One YAML document.
 
     ``targets`` is ``all`` or a list of names; ``variants`` tells whether it is for variants of
-    them as well.
+    them as well. ``config`` are fragments that its kernels get; ``needs_config`` those that a run
+    must have chosen, or else its cell is one that is unsupported.
     """
 
     scenario: str = pydantic.Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
@@ -60,6 +61,7 @@ class ScenarioDocument(Record):
     targets: tuple[str, ...] | str = "all"
     variants: bool = True
     config: tuple[str, ...] = ()
+    needs_config: tuple[str, ...] = ()
     needs_vmemmap_optimisation: bool = False
     layout: LayoutTemplate = LayoutTemplate()
     parameters: dict[str, tuple[Template, ...]] = pydantic.Field(default_factory=dict)

@@ -42,8 +42,8 @@ Device = Annotated[DaxName, pydantic.BeforeValidator(_parse_dax_name)]
 class Step(Record):
     """One action in the guest; ``kind`` is its key in YAML.
 
-    ``programs`` are those of this project that its guest must have beside daxprobe;
-    ``needs_guest`` is false for what is done to a kernel that nobody boots.
+    ``programs`` are those that its guest must have beside daxprobe; ``needs_guest`` is false
+    for what is done to a kernel that nobody boots.
     """
 
     kind: ClassVar[str]

@@ -4,7 +4,8 @@ A step is data. The guest side does it (``harness/guest/steps``), the model pred
 (``harness/model``), and neither knows the other: the names of the values that a step
 shows, listed under "Shows" in its docstring, are all that they share. Regions are counted
 by ascending physical address, from 0. Steps on one subject have a file of their own beside
-this one: mappings, devices of soft-reserved memory, RDMA, the order of life.
+this one: mappings, devices of soft-reserved memory, RDMA, ndctl's
+own tests, the order of life.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from harness.scenario.dax_steps import (
 from harness.scenario.kconfig_step import Kconfig
 from harness.scenario.life_steps import LIFE_STEPS, PowerCycle, TakeAway
 from harness.scenario.mapping_steps import MAPPING_STEPS, Fault, HwPoison, Mmap, PageMetadata
+from harness.scenario.ndctl_steps import NDCTL_STEPS, NdctlTest
 from harness.scenario.rdma_steps import RDMA_STEPS, RdmaRegister
 from harness.scenario.step import DeviceStep, Index, PositiveSize, Step
 
@@ -47,6 +49,7 @@ __all__ = [
     "Memory",
     "Mmap",
     "Mode",
+    "NdctlTest",
     "PageMetadata",
     "PowerCycle",
     "RdmaRegister",
@@ -262,6 +265,7 @@ _KINDS: tuple[type[Step], ...] = (
     *MAPPING_STEPS,
     *LIFE_STEPS,
     *RDMA_STEPS,
+    *NDCTL_STEPS,
     *DAX_STEPS,
 )
 STEPS: dict[str, type[Step]] = {step.kind: step for step in _KINDS}

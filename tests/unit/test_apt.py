@@ -69,17 +69,42 @@ class Archive:
             file.write(entry)
         self.sign(suite)
 
+    def add_source(self, suite: str, name: str, version: str) -> None:
+        """One source package: what upstream has, Debian's changes, and what describes both."""
+        files = {
+            f"{name}_{version}.orig.tar.gz": b"upstream",
+            f"{name}_{version}-1.debian.tar.xz": b"changes",
+            f"{name}_{version}-1.dsc": b"description",
+        }
+        rows = []
+        for file, content in files.items():
+            (self.root / "pool").mkdir(exist_ok=True)
+            (self.root / "pool" / file).write_bytes(content)
+            rows.append(f" {hashlib.sha256(content).hexdigest()} {len(content)} {file}")
+        sources = self.root / f"dists/{suite}/main/source/Sources"
+        sources.parent.mkdir(parents=True, exist_ok=True)
+        listed = "\n".join(rows)
+        sources.write_text(
+            f"Package: {name}\nFormat: 3.0 (quilt)\nBinary: {name}\nArchitecture: any\n"
+            f"Version: {version}-1\nDirectory: pool\nChecksums-Sha256:\n{listed}\n\n"
+        )
+        self.sign(suite)
+
     def packages(self, suite: str) -> Path:
         return self.root / f"dists/{suite}/main/binary-s390x/Packages"
 
     def sign(self, suite: str, signed: bool = True) -> None:
-        content = self.packages(suite).read_bytes()
-        digest = hashlib.sha256(content).hexdigest()
         directory = self.root / "dists" / suite
+        indices = [path for path in directory.glob("main/*/*") if path.is_file()]
+        listed = "".join(
+            f" {hashlib.sha256(path.read_bytes()).hexdigest()} {path.stat().st_size}"
+            f" {path.relative_to(directory)}\n"
+            for path in indices
+        )
         (directory / "Release").write_text(
             f"Origin: Test\nSuite: {suite}\nCodename: {suite}\n"
             "Date: Thu, 01 Jan 2026 00:00:00 UTC\nArchitectures: s390x\nComponents: main\n"
-            f"SHA256:\n {digest} {len(content)} main/binary-s390x/Packages\n"
+            f"SHA256:\n{listed}"
         )
         (directory / "InRelease").unlink(missing_ok=True)
         if signed:
@@ -150,6 +175,23 @@ def test_the_closure_is_what_apt_would_install_and_can_be_fetched(
     assert sorted(into.iterdir()) == sorted(files)
     assert {file.name.split("_")[0] for file in files} == {"tool", "library", "data"}
     assert apt.download([], into) == ()
+
+
+@needs_tools
+def test_of_a_source_package_the_upstream_archive_is_fetched(
+    archive: Archive, tmp_path: Path
+) -> None:
+    archive.add_source("old", "tool", "81")
+    chosen, host = [Suite("old")], archive.host()
+    store, into = Store(tmp_path / "store"), tmp_path / "into"
+    into.mkdir()
+    apt = PrivateApt(store, chosen, ["s390x"], host, pause=never, sources=True)
+    file = apt.download_source("tool", into)
+    assert file == into / "tool_81.orig.tar.gz"
+    assert list(into.iterdir()) == [file]
+    assert file.read_bytes() == b"upstream"
+    with pytest.raises(UserError, match=r"nothing.*looked in old"):
+        apt.download_source("nothing", into)
 
 
 @needs_tools

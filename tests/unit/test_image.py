@@ -15,7 +15,7 @@ from harness.errors import InfrastructureError, UserError
 from harness.image import compose_initrd, cpio, dropbear_host_key, run_archive
 from harness.image.gup_test import common_sources, find_gup_test
 from harness.image.initrd import AUTHORIZED_KEYS, HOST_KEY
-from harness.image.overlay import builtin_modules
+from harness.image.overlay import kernel_modules
 from harness.image.packages import (
     GuestContents,
     load_guest_contents,
@@ -94,23 +94,23 @@ class TestSelect:
         tree = tree_of(
             link("./sbin/mkfs.ext4", "mke2fs"), ("./sbin/mke2fs", SCRIPT), ("./bin/other", SCRIPT)
         )
-        chosen = select(tree, contents_of(programs=("usr/sbin/mkfs.ext4",)))
+        chosen = select(tree, ("usr/sbin/mkfs.ext4",))
         assert {entry.path for entry in chosen} == {"usr/sbin/mkfs.ext4", "usr/sbin/mke2fs"}
 
     def test_absolute_link_stays_in_the_guest(self) -> None:
         tree = tree_of(link("./bin/x", "/lib/y"), ("./lib/y", SCRIPT))
-        chosen = select(tree, contents_of(programs=("usr/bin/x",)))
+        chosen = select(tree, ("usr/bin/x",))
         assert {entry.path for entry in chosen} == {"usr/bin/x", "usr/lib/y"}
 
     def test_what_is_in_no_package_is_named(self) -> None:
         with pytest.raises(UserError, match=r"usr/bin/gone, wanted by guest\.yaml") as caught:
-            select({}, contents_of(programs=("usr/bin/gone",)))
+            select({}, ("usr/bin/gone",))
         assert caught.value.hint
 
     def test_circle_of_links_ends(self) -> None:
         tree = tree_of(link("./bin/a", "b"), link("./bin/b", "a"))
         with pytest.raises(UserError, match="usr/bin/a"):
-            select(tree, contents_of(programs=("usr/bin/a",)))
+            select(tree, ("usr/bin/a",))
 
     def test_program_brings_its_interpreter_and_libraries(self) -> None:
         """The host's own sh: a dynamic program on every Debian."""
@@ -123,7 +123,7 @@ class TestSelect:
             ("./lib/x86_64-linux-gnu/libc.so.6", b""),
             ("./lib/x86_64-linux-gnu/glibc-hwcaps/power9/libc.so.6", b""),
         )
-        chosen = select(tree, contents_of(programs=("usr/bin/sh",)))
+        chosen = select(tree, ("usr/bin/sh",))
         assert {entry.path for entry in chosen} == {
             "usr/bin/sh",
             interpreter,
@@ -135,7 +135,7 @@ class TestSelect:
         interpreter = loads({}, cpio.file("usr/bin/sh", shell))[0]
         tree = tree_of(("./bin/sh", shell), (f"./{interpreter}", b""))
         with pytest.raises(UserError, match=r"libc\.so\.6, wanted by usr/bin/sh"):
-            select(tree, contents_of(programs=("usr/bin/sh",)))
+            select(tree, ("usr/bin/sh",))
 
 
 class FakeApt:
@@ -268,10 +268,30 @@ def test_builtin_drivers_are_found_by_libkmod(tmp_path: Path) -> None:
     """Without the index, daxctl says that there is no module named device_dax."""
     listing = tmp_path / "modules.builtin"
     listing.write_text("kernel/drivers/dax/device_dax.ko\nkernel/drivers/dax/kmem.ko\n")
-    for entry in builtin_modules("6.1.0", listing, tmp_path / "scratch"):
+    for entry in kernel_modules("6.1.0", listing, tmp_path / "scratch"):
         path = tmp_path / "guest" / entry.path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(entry.data)
     ask = ["-d", str(tmp_path / "guest/usr"), "-S", "6.1.0", "--show-depends", "device_dax"]
     found = subprocess.run(["/usr/sbin/modprobe", *ask], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "builtin device_dax"
+
+
+def test_modules_are_indexed_and_drivers_listed_for_init(tmp_path: Path) -> None:
+    """What stands in for hardware is loaded by the test that wants it."""
+    listing = tmp_path / "modules.builtin"
+    listing.touch()
+    for path in ("updates/nfit.ko", "updates/nfit_test.ko", "kernel/drivers/dax/kmem.ko"):
+        (tmp_path / "modules" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "modules" / path).touch()
+    entries = {e.path: e.data for e in kernel_modules("6.1.0", listing, tmp_path / "scratch")}
+    assert entries["etc/modules"] == b"kmem\nnfit\n"
+    assert "usr/lib/modules/6.1.0/updates/nfit_test.ko" in entries
+    assert "usr/lib/modules/6.1.0/modules.dep.bin" in entries
+
+
+def test_a_kernel_without_modules_has_init_load_none(tmp_path: Path) -> None:
+    listing = tmp_path / "modules.builtin"
+    listing.touch()
+    paths = {entry.path for entry in kernel_modules("6.1.0", listing, tmp_path / "scratch")}
+    assert "etc/modules" not in paths

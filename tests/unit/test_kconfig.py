@@ -144,3 +144,11 @@ def test_every_shipped_fragment_is_one_and_says_nothing_twice(path: Path) -> Non
     found = parse_fragment(path.read_text(), path)
     assert found
     assert len(merge(found)) == len(found)
+
+
+def test_what_only_some_kernels_have_need_not_take() -> None:
+    text = "# where the kernel has it\nCONFIG_NEW=y\nCONFIG_OLD=y\n"
+    requests = parse_fragment(text, Path("x.config"))
+    assert [request.optional for request in requests] == [True, False]
+    assert [request.symbol for request in missing(requests, {})] == ["OLD"]
+    assert "CONFIG_NEW=y" in render(requests)

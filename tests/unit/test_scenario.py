@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UserError
+from harness.kernel.fragments import fragment_names
 from harness.scenario.expand import Cell, check_targets, expand
 from harness.scenario.schema import load_scenarios
 from harness.scenario.steps import CreateNamespace
@@ -152,6 +153,23 @@ def test_a_configuration_of_the_run_is_part_of_every_name(tmp_path: Path) -> Non
     cell, _ = expand(scenario, {"s390x": TARGETS["x86_64"]}, ("debug", "no-thp"))
     assert cell.name == "sample[x86_64-4K+debug+no-thp]"
     assert cell.config == ("no-thp", "debug")
+
+
+def test_a_configuration_that_nobody_chose_leaves_one_cell(tmp_path: Path) -> None:
+    path = tmp_path / "sample.yaml"
+    path.write_text(GOOD.replace("layout:", "needs_config: [debug]\nlayout:", 1))
+    (scenario,) = load_scenarios(path)
+    targets = {"x86_64": TARGETS["x86_64"]}
+    assert [cell.name for cell in expand(scenario, targets)] == ["sample[x86_64]"]
+    assert [cell.config for cell in expand(scenario, targets, ("no-thp",))] == [("no-thp",)]
+    chosen = [cell.name for cell in expand(scenario, targets, ("debug",))]
+    assert chosen == ["sample[x86_64-4K+debug]", "sample[x86_64-2M+debug]"]
+
+
+@pytest.mark.parametrize("path", sorted(SCENARIOS.glob("*.yaml")), ids=lambda p: p.name)
+def test_a_configuration_that_a_scenario_needs_is_one(path: Path) -> None:
+    for scenario in load_scenarios(path):
+        assert set(scenario.body.needs_config) <= set(fragment_names())
 
 
 def test_a_scenario_has_a_guest_or_none(tmp_path: Path) -> None:

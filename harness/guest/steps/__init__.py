@@ -5,7 +5,7 @@ The names of the values are those in the docstrings of ``harness/scenario/steps.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from harness.errors import InfrastructureError
@@ -28,6 +28,7 @@ from harness.guest.steps.life import take_away
 from harness.guest.steps.mapping import fault, live
 from harness.guest.steps.memory import show_memory_model
 from harness.guest.steps.namespaces import create_namespace
+from harness.guest.steps.ndctl_test import LEGACY_PMEM, run_ndctl_test
 from harness.guest.steps.page_metadata import dump_pages
 from harness.guest.steps.poison import poison
 from harness.guest.steps.power import BOOT_ARGUMENTS, power_cycle
@@ -49,6 +50,7 @@ from harness.scenario.steps import (
     HwPoison,
     MemoryModel,
     Mmap,
+    NdctlTest,
     PageMetadata,
     PowerCycle,
     RdmaRegister,
@@ -62,10 +64,10 @@ from harness.scenario.steps import (
 )
 
 __all__ = [
-    "BOOT_ARGUMENTS",
     "RUNNERS",
     "Housekeeping",
     "StepContext",
+    "boot_arguments",
     "identify_guest",
     "prepare_regions",
     "run_step",
@@ -90,11 +92,23 @@ RUNNERS: dict[type[Step], Callable[[Any, Shell, StepContext], Observation]] = {
     PowerCycle: power_cycle,
     TakeAway: take_away,
     RdmaRegister: register,
+    NdctlTest: run_ndctl_test,
     DaxRegions: show_dax_regions,
     CreateDevice: create_device,
     ResizeDevice: resize_device,
     DestroyDevice: destroy_device,
 }
+
+
+def boot_arguments(steps: Iterable[Step]) -> tuple[str, ...]:
+    """What the kernel of a guest that is to do these steps is told."""
+    chosen: dict[str, None] = {}
+    for step in steps:
+        if isinstance(step, PowerCycle):
+            chosen.update(dict.fromkeys(BOOT_ARGUMENTS))
+        if isinstance(step, NdctlTest) and step.legacy_pmem:
+            chosen[LEGACY_PMEM] = None
+    return tuple(chosen)
 
 
 def run_step(step: Step, shell: Shell, context: StepContext) -> Observation:

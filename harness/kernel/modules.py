@@ -1,0 +1,98 @@
+"""Loadable modules of a kernel, and the test twins of its drivers.
+
+tools/testing/nvdimm and tools/testing/cxl build drivers once more, with calls into the rest of
+the kernel wrapped, so that nfit_test and cxl_test can pretend that there are devices. Kbuild
+writes what it makes of them beside their sources, and beside those of the drivers
+(``../../../drivers``); so it gets copies of both, and the source tree stays as it is.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from harness.errors import KernelFailure, UserError
+from harness.kconfig import Request, parse_dotconfig
+from harness.kernel.make import Make
+
+MODULES = "modules"
+"""The folder of modules in what is kept of a kernel, as below /lib/modules/<release>."""
+
+# ndctl's tests take drivers for test twins where they are installed here (ndctl test/core.c).
+TWINS = "updates"
+BUILT = "kernel"
+
+# What each is built for, where that is a module: its own config_check.c takes no other. Before
+# 6.3 cxl_test brings no memory that a dax region is made of.
+_TWINS: Mapping[str, str] = {
+    "tools/testing/nvdimm": "LIBNVDIMM",
+    "tools/testing/cxl": "DEV_DAX_CXL",
+}
+# Stable kernels take changes of drivers without those of cxl_test: 7.2.13 has one, of 6.1.192
+# that would not build either. It is what few of ndctl's tests need.
+_MAY_FAIL = frozenset({"tools/testing/cxl"})
+_DRIVERS = ("drivers/nvdimm", "drivers/dax", "drivers/acpi", "drivers/cxl")
+_COPY = "daxhound-twins"
+_COPIED = shutil.ignore_patterns("*.o", "*.ko", "*.cmd", "*.mod", "*.mod.c")
+
+
+def has_modules(requests: Sequence[Request]) -> bool:
+    """Whether a kernel with these symbols has loadable modules."""
+    return any(r.symbol == "MODULES" and r.value == "y" for r in requests)
+
+
+def build_twins(make: Make, jobs: int) -> None:
+    """Build the test twins of drivers that are modules; the kernel's own modules are built.
+
+    Raises UserError where the kernel has no such folder, and what ``Make.run`` raises.
+    """
+    copy = make.objects / _COPY
+    shutil.rmtree(copy, ignore_errors=True)
+    config = parse_dotconfig((make.objects / ".config").read_text(encoding="utf-8"))
+    wanted = [name for name, symbol in _TWINS.items() if config.get(symbol) == "m"]
+    if not wanted:
+        return
+    for name in (*_DRIVERS, *wanted):
+        if not (make.source / name).is_dir():
+            raise UserError(
+                f"this kernel has no {name}, of which test twins of its drivers are made",
+                hint="a kernel with its tools/ folder",
+            )
+        shutil.copytree(make.source / name, copy / name, ignore=_COPIED)
+    for name in wanted:
+        try:
+            make.run([f"M={copy / name}", "modules"], jobs=jobs)
+        except KernelFailure:
+            if name not in _MAY_FAIL:
+                raise
+            shutil.rmtree(copy / name)
+
+
+def keep_modules(objects: Path, into: Path) -> dict[str, bool]:
+    """Put every module that was built where a guest of this kernel looks for it.
+
+    A driver with a test twin is left out: which of two is loaded is for nobody to guess.
+    Returns what is known of the kernel by that, for its facts.
+    """
+    twins = {path.name: path for path in sorted((objects / _COPY).rglob("*.ko"))}
+    for name, path in twins.items():
+        _copy(path, into / MODULES / TWINS / name)
+    for path in _listed(objects):
+        if path.name not in twins:
+            _copy(objects / path, into / MODULES / BUILT / path)
+    return {"cxl_test": "cxl_test.ko" in twins}
+
+
+def _listed(objects: Path) -> Iterator[Path]:
+    """Modules of the kernel's own, by the list that its build leaves.
+
+    Until 6.1 it has ``kernel/drivers/x.ko``, later ``drivers/x.o``.
+    """
+    for line in (objects / "modules.order").read_text(encoding="utf-8").split():
+        yield Path(line.removeprefix("kernel/")).with_suffix(".ko")
+
+
+def _copy(source: Path, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(source, path)
