@@ -5,9 +5,10 @@ Nothing about a target lives in Python: a new architecture is one more file here
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import pydantic
 
@@ -19,7 +20,7 @@ from harness.yaml_document import Record, load_documents
 TARGETS_DIR = shipped("qemu")
 
 GROUPS = ("all", "variants")
-"""Words that stand for several targets: those that are no variant, and those that are."""
+"""Words that stand for several targets: those that every night has, and the others."""
 
 Size = Annotated[int, pydantic.BeforeValidator(parse_size)]
 
@@ -32,6 +33,16 @@ def _parse_version(text: Any) -> tuple[int, int]:
 Version = Annotated[tuple[int, int], pydantic.BeforeValidator(_parse_version)]
 
 
+def _compile(text: Any) -> re.Pattern[str]:
+    try:
+        return re.compile(text, re.MULTILINE)
+    except re.error as exc:
+        raise ValueError(f"no regular expression: {exc}") from exc
+
+
+Pattern = Annotated[re.Pattern[str], pydantic.BeforeValidator(_compile)]
+
+
 class Option(Record):
     """One machine option: ``since`` is the first QEMU that takes it, ``why`` what breaks."""
 
@@ -40,18 +51,42 @@ class Option(Record):
     why: str | None = None
 
 
+class KernelGate(Record):
+    """A symbol that the architecture lets a kernel have, from ``since`` until ``before``.
+
+    ``asked`` is one that has to be asked for as well; none asks for the others, which are
+    selected. ``by`` is a symbol of a part of the architecture, where not all of it has this one.
+    """
+
+    symbol: str
+    since: Version
+    before: Version | None = None
+    asked: bool = False
+    by: str | None = None
+
+
 class KernelBuild(Record):
     """How the kernel of a target is built: the words of the kernel's own Makefile.
 
-    ``needs`` are symbols without which a guest is another target than this one.
+    ``needs`` are symbols without which a guest is another target than this one. ``gates`` are
+    the architecture's, and stand in one data file of it, with ``known_by``: a symbol that all of
+    its targets' fragments ask for, and no other's do.
     """
 
     arch: str
     cross_compile: str
     image: str
     fragments: tuple[str, ...]
+    known_by: str | None = None
+    gates: tuple[KernelGate, ...] = ()
     needs: tuple[str, ...] = ()
     opcode_fixup: Literal["ppc64"] | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _gates_are_known(self) -> Self:
+        if self.gates and self.known_by is None:
+            raise ValueError("gates need known_by, a symbol that tells the architecture")
+        return self
 
 
 class Packages(Record):
@@ -88,6 +123,7 @@ class Mmu(Record):
     ``cpuinfo`` is a line that /proc/cpuinfo must carry, ``linear_page`` the page size of
     the kernel's linear map where the model needs it (ppc64 hash), ``huge_pages`` whether
     the machine has any at all: QEMU's TCG lacks EDAT, and so an s390x guest has none.
+    ``dirty_by_fault`` is a CPU that leaves it to a fault to make an entry dirty.
     """
 
     kind: str
@@ -98,6 +134,7 @@ class Mmu(Record):
     cpuinfo: str | None = None
     linear_page: Size | None = None
     huge_pages: bool = True
+    dirty_by_fault: bool = False
 
 
 class Moved(Record):
@@ -110,12 +147,13 @@ class Moved(Record):
 class PmemMachine(Record):
     """The machine's nvdimm rules: what QEMU and firmware take, and where devices go.
 
-    ``granule`` is what a device's usable size must be a multiple of, ``start`` the lowest
-    address a device is given, ``start_granule`` what its address must be a multiple of.
-    With ``low_ram_limit`` bytes of RAM or more, some goes above 4 GiB and moves the first
-    address up.
+    ``driver`` is the symbol of the kernel's driver that finds them. ``granule`` is what a
+    device's usable size must be a multiple of, ``start`` the lowest address a device is given,
+    ``start_granule`` what its address must be a multiple of. With ``low_ram_limit`` bytes of
+    RAM or more, some goes above 4 GiB and moves the first address up.
     """
 
+    driver: str
     granule: Size
     start: Size
     start_granule: Size
@@ -145,23 +183,44 @@ class SoftReservedMemory(Record):
     append_idle: str
 
 
+class ConsoleMarks(Record):
+    """How a console tells that it is one of this architecture: regular expressions, by line.
+
+    ``registers`` is found in what the kernel prints of a CPU in a report, ``boot`` in what it
+    says while it boots.
+    """
+
+    registers: Pattern
+    boot: Pattern
+
+
 class Target(Record):
     """What a guest is: architecture, MMU, page size, machine and CPU.
 
-    ``variant_of`` names the target that this one is, but for what it is named after.
+    ``variant_of`` names the target that this one is, but for what it is named after; another
+    one that ``--arch all`` leaves out says ``in_all: false``. ``suite`` is the Debian that the
+    guest's programs come from, where that of ``guest.yaml`` lacks the architecture.
     """
 
     name: str
     summary: str
     variant_of: str | None = None
+    in_all: bool = True
     arch: str
     debian: str
+    suite: str | None = None
     kernel: KernelBuild
     packages: Packages
     qemu: Qemu
     mmu: Mmu
     pmem: PmemMachine | None = None
     soft_reserved: SoftReservedMemory | None = None
+    console: ConsoleMarks | None = None
+
+    @property
+    def is_main(self) -> bool:
+        """Whether ``--arch all`` has it."""
+        return self.in_all and self.variant_of is None
 
     def is_one_of(self, names: Iterable[str]) -> bool:
         """Whether the target, or the one that it is a variant of, is among those named."""
@@ -185,12 +244,12 @@ def load_target(path: Path) -> Target:
 def select_targets(words: Iterable[str], targets: Mapping[str, Target]) -> tuple[Target, ...]:
     """Targets named on the command line: names and groups, with commas between or singly.
 
-    The groups are ``all``, targets that are no variant of another, and ``variants``, those
-    that are. Raises UserError for a word that is neither.
+    The groups are ``all``, the targets that every night has, and ``variants``, the others.
+    Raises UserError for a word that is neither.
     """
     groups: dict[str, list[Target]] = {group: [] for group in GROUPS}
     for target in targets.values():
-        groups["variants" if target.variant_of else "all"].append(target)
+        groups["all" if target.is_main else "variants"].append(target)
     chosen: dict[str, Target] = {}
     for name in (name.strip() for word in words for name in word.split(",")):
         if name in groups:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -25,6 +25,7 @@ from harness.ignore import NOTHING_IGNORED, IgnoreList
 from harness.machine.speed import slowness
 from harness.model import Machine, Model
 from harness.model.vmemmap import why_never_optimised
+from harness.observe.ticks import has_lost_timer
 from harness.records import (
     KERNEL_REPORT,
     Intention,
@@ -100,7 +101,8 @@ class Attempt:
                 reached, self.phase = self.phase, "clean-up"
             self.phase = reached
         except KernelReported as exc:
-            return Verdict.KERNEL_FAILURE, f"{self.phase}: {exc.reports[0].title}", exc.reports[0]
+            verdict, reason = judge_reports(exc.reports, fresh=fresh)
+            return verdict, f"{self.phase}: {reason}", exc.reports[0]
         except KernelFailure as exc:
             return Verdict.KERNEL_FAILURE, f"{self.phase}: {exc}", None
         except InfrastructureError as exc:
@@ -246,6 +248,18 @@ class Attempt:
     def _keep_dmesg(self, guest: Guest) -> None:
         said = guest.shell.run("dmesg", self.context.deadline()).stdout
         self.folder.write("dmesg.txt", said)
+
+
+def judge_reports(reports: Sequence[KernelReport], *, fresh: bool) -> tuple[Verdict, str]:
+    """Verdict and reason where the kernel reports what nobody foretold.
+
+    A CPU that lost its timer is QEMU's doing, unless a ``fresh`` guest is that way, too.
+    """
+    title = reports[0].title
+    if not fresh and has_lost_timer(reports):
+        why = f"{title}: its CPU idles, and its timer's interrupt does not come any more"
+        return Verdict.INFRASTRUCTURE, why
+    return Verdict.KERNEL_FAILURE, title
 
 
 def values_intended(intentions: Iterable[Intention], step: Step) -> set[str]:

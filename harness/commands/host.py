@@ -60,7 +60,7 @@ def _targets(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([target.model_dump(mode="json") for target in targets], indent=1))
         return 0
-    for target in sorted(targets, key=lambda target: target.variant_of is not None):
+    for target in sorted(targets, key=lambda target: not target.is_main):
         print(f"{target.name:15}{target.summary}")
     return 0
 

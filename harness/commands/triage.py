@@ -29,7 +29,7 @@ def run_triage(options: argparse.Namespace) -> int:
     from harness.triage import find_reports, load_hints, render_json, render_text, suggest
 
     hints, targets = load_hints(), load_targets()
-    findings = find_reports(_read(options.file))
+    findings = find_reports(_read(options.file), targets.values())
     answers = [(finding, suggest(finding, hints, targets)) for finding in findings]
     print(render_json(answers) if options.json else render_text(answers))
     return 0

@@ -17,18 +17,19 @@ from harness.image.packages import load_guest_contents, read_packages
 from harness.image.root import PackageSource
 from harness.progress import Progress
 from harness.store import Store, digest
+from harness.target import Target
 
 _KEPT = re.compile(r"usr/include/.+|usr/lib/[^/]+/[^/]+\.a")
 
 
 def provide_libraries(
-    architecture: str, store: Store, progress: Progress, apt: PackageSource | None = None
+    target: Target, store: Store, progress: Progress, apt: PackageSource | None = None
 ) -> Path:
     """A folder with their usr/include and usr/lib, fetched once and kept.
 
     Raises InfrastructureError where packages cannot be fetched or read.
     """
-    contents = load_guest_contents()
+    contents, architecture = load_guest_contents().of(target), target.debian
     names = [f"{name}:{architecture}" for name in contents.libraries]
     key = digest(contents.suite, *names)
 

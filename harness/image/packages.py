@@ -23,6 +23,7 @@ from elftools.elf.segments import InterpSegment
 
 from harness.errors import InfrastructureError, UserError
 from harness.image import cpio
+from harness.target import Target
 from harness.yaml_document import Record, load_documents
 
 GUEST_YAML = Path(__file__).parent / "guest.yaml"
@@ -50,6 +51,10 @@ class GuestContents(Record):
     files: tuple[str, ...]
     busybox: tuple[str, ...]
     libraries: tuple[str, ...]
+
+    def of(self, target: Target) -> GuestContents:
+        """The same from the suite that has the target's architecture."""
+        return self.model_copy(update={"suite": target.suite or self.suite})
 
     def skips(self, package: str) -> bool:
         """Whether a package of the closure is left out."""

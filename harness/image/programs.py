@@ -29,6 +29,13 @@ _SHARED = SOURCES / "probe.h"
 _FLAGS = ("-O2", "-static", "-s", "-Wall", "-Wextra", "-Werror")
 _VERBS = ("libibverbs.a", "librxe-*.a", "libnl-route-3.a", "libnl-3.a")
 
+# What glibc's headers from 2.38 on make of calls, and a C library of before lacks. The two differ
+# in binary numbers ("0b1") alone. Libraries of a target's own suite may be newer than the C
+# library of the host's cross compiler.
+_FROM_NEWER_HEADERS = {
+    f"__isoc23_{name}": name for name in ("fscanf", "sscanf", "strtol", "strtoul")
+}
+
 Provide: TypeAlias = Callable[[Target, Store, Progress], Path]
 
 
@@ -45,12 +52,14 @@ def provide_rdmaprobe(target: Target, store: Store, progress: Progress) -> Path:
 
     Raises InfrastructureError where it cannot be compiled, or its libraries not be fetched.
     """
-    root = provide_libraries(target.debian, store, progress)
+    root = provide_libraries(target, store, progress)
     include = root / "usr/include"
     options = ["-DRDMA_STATIC_PROVIDERS=rxe", f"-isystem{include}", f"-isystem{include}/libnl3"]
     found = [str(path) for name in _VERBS for path in root.glob(f"usr/lib/*/{name}")]
     if len(found) < len(_VERBS):
         raise InfrastructureError(f"not all of {', '.join(_VERBS)} are in {root}")
+    if target.suite is not None:
+        options += [f"-Wl,--defsym={name}={plain}" for name, plain in _FROM_NEWER_HEADERS.items()]
     # libibverbs and its providers call each other.
     group = ["-Wl,--start-group", *found, "-Wl,--end-group"]
     return _provide("rdmaprobe", target, store, options, group, made_of=(root.name,))

@@ -83,7 +83,7 @@ def provide_base_image(
     Raises UserError for a ``guest.yaml`` that asks for what no package has, and
     InfrastructureError where packages cannot be fetched or read.
     """
-    contents = load_guest_contents()
+    contents = load_guest_contents().of(target)
     packages = provide_packages(target.debian, contents, store, progress, apt)
     debs = sorted(packages.glob("*.deb"))
     names = [deb.name for deb in debs]

@@ -11,7 +11,7 @@ from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.gates import GATES, NEWEST
+from harness.gates import NEWEST, all_gates
 from harness.git import git
 from harness.kernel.fragments import load_fragments
 from harness.kernel.probes import probe_source
@@ -56,8 +56,8 @@ def find_source(spec: KernelSpec, store: Store | None) -> Path | None:
 def _struct_page_bytes(config: Mapping[str, str]) -> int:
     """sizeof(struct page) by its members (include/linux/mm_types.h).
 
-    Seven words, an eighth for memory control groups, two more for KMSAN; x86, arm64 and
-    s390 align it to two words.
+    Seven words, an eighth for memory control groups, two more for KMSAN; most architectures
+    align it to two words.
     """
     words = 7
     words += config.get("MEMCG") == "y" or config.get("SLAB_OBJ_EXT") == "y"
@@ -67,7 +67,7 @@ def _struct_page_bytes(config: Mapping[str, str]) -> int:
 
 
 def _selected(branch: tuple[int, int], config: Container[str]) -> set[str]:
-    return {gate.symbol for gate in GATES if not gate.asked and gate.is_open(branch, config)}
+    return {gate.symbol for gate in all_gates() if not gate.asked and gate.is_open(branch, config)}
 
 
 def _version(spec: KernelSpec) -> tuple[int, int, int]:

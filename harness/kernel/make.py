@@ -44,7 +44,7 @@ _ALWAYS = {"LC_ALL": "C", "PYTHONDONTWRITEBYTECODE": "1"}
 _COMPILED = re.compile(rb"^  (?:CC|AS|HOSTCC|LD) ", re.MULTILINE)
 _ERROR = re.compile(
     r": (?:fatal )?error: |undefined reference to |multiple definition of "
-    r"|^\S*ld: |^ERROR: |\*\*\* "
+    r"|^\S*ld: (?!.*: (?:in function|warning: ))|^ERROR: |\*\*\* "
 )
 _HOST_ERROR = re.compile(
     r"No space left on device|Cannot allocate memory|Killed signal terminated program"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.model.machine import POWERPC, Machine
+from harness.model.machine import WITHOUT_EFI, Machine
 from harness.model.rules import RULES
 from harness.model.state import GuestState
 from harness.records import Expected, Prediction
@@ -20,8 +20,7 @@ def why_no_pmem(machine: Machine) -> str | None:
     """Why the guest shows no region at all; None where it does."""
     if machine.target.pmem is None:
         return f"{machine.target.name}: QEMU has no pmem device for this machine"
-    bus = "PAPR_SCM" if machine.mmu in POWERPC else "ACPI_NFIT"
-    return why_not_built(machine, ("LIBNVDIMM", bus))
+    return why_not_built(machine, ("LIBNVDIMM", machine.target.pmem.driver))
 
 
 def why_no_mode(machine: Machine, mode: Mode) -> str | None:
@@ -70,7 +69,7 @@ def why_no_kmem(machine: Machine) -> str | None:
 
 def why_no_hmem(machine: Machine) -> str | None:
     """Why soft-reserved memory can be no dax device."""
-    if machine.mmu != "x86" and machine.mmu != "arm64":
+    if machine.mmu in WITHOUT_EFI:
         return f"{machine.target.name}: soft-reserved memory is EFI's"
     return why_not_built(machine, ("EFI_SOFT_RESERVE", "DEV_DAX_HMEM"))
 

@@ -6,7 +6,7 @@ from harness.errors import UserError
 from harness.model import complaints
 from harness.model.availability import why_no_mode
 from harness.model.cost import cost_of, expect_nothing_kept
-from harness.model.namespace import expect_refused, place_namespace
+from harness.model.namespace import expect_refused, place_in
 from harness.model.ndctl import Refusal
 from harness.model.regions import expect_available
 from harness.model.rules import RULES
@@ -28,7 +28,7 @@ def predict_churn(state: GuestState, step: Churn) -> Prediction:
             field="region",
             hint="destroy-namespaces before it",
         )
-    outcome = place_namespace(machine, region.device, 0, step)
+    outcome = place_in(machine, region, step)
     rule = RULES["ns.churn"]
     if isinstance(outcome, Refusal):
         refused = (e for e in expect_refused(outcome) if e.name != "outcome")

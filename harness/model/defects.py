@@ -73,7 +73,7 @@ DEFECTS: tuple[Defect, ...] = (
             defect=True,
         ),
         probe="sections_begin_compounds",
-        kernels="6.1.192 on x86_64",
+        kernels="6.1.192 and 7.2.13 on x86_64",
     ),
     Defect(
         Rule(
@@ -111,7 +111,7 @@ DEFECTS: tuple[Defect, ...] = (
             defect=True,
         ),
         probe="arm64_parts_from_ram",
-        kernels="6.1.192; the code is the same in 6.12.117 and 7.2.13",
+        kernels="6.1.192 and 7.2.13 on arm64",
     ),
     Defect(
         Rule(
@@ -138,7 +138,7 @@ DEFECTS: tuple[Defect, ...] = (
             defect=True,
         ),
         probe="unbind_waits_for_pages",
-        kernels="6.1.192; the code is the same in 6.12.118 and 7.2.13",
+        kernels="6.1.192 and 7.2.13",
     ),
     Defect(
         Rule(
@@ -151,7 +151,7 @@ DEFECTS: tuple[Defect, ...] = (
             defect=True,
         ),
         probe="rxe_page_list_fits",
-        kernels="none yet: the code is in 6.12.118 and 7.2.13 (6.1.192 has a table of tables)",
+        kernels="7.2.13 on x86_64 and arm64 (6.1.192 has a table of tables)",
     ),
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.errors import UserError, nearest
-from harness.gates import GATES, gates_of
+from harness.gates import all_gates, gates_of
 from harness.model.rules import RULES
 from harness.model.state import GuestState
 from harness.records import Expected, Prediction
@@ -36,7 +36,7 @@ def _expect(state: GuestState, symbol: str) -> Expected:
         raise UserError(
             f"kconfig: the model knows nothing of {symbol}",
             field="symbols",
-            hint=nearest(symbol, {gate.symbol for gate in GATES}),
+            hint=nearest(symbol, {gate.symbol for gate in all_gates()}),
         )
     branch = kernel.version[:2]
     version = ".".join(map(str, branch))
@@ -46,5 +46,5 @@ def _expect(state: GuestState, symbol: str) -> Expected:
     elif open_.asked and not kernel.has(symbol):
         value, why = "n", "nothing asks for it"
     else:
-        value, why = "y", f"one of {', '.join(open_.by)}, {version}"
+        value, why = "y", f"{open_.by}, {version}"
     return Expected(symbol, value, _RULES[symbol], because=why)

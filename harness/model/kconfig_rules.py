@@ -1,49 +1,56 @@
-"""Rules of what architectures let a kernel be configured with."""
+"""Rules of what architectures let a kernel be configured with.
+
+Which of them do, and from which version on, stands in their targets' data files (``gates``).
+"""
 
 from __future__ import annotations
 
 from harness.records import Rule
 
+_DATA = "`gates` in qemu/*.yaml"
+
 KCONFIG_RULES: tuple[Rule, ...] = (
     Rule(
         "kconfig.aligned-struct-page",
-        "x86, arm64 and s390 align struct page to two words, powerpc does not.",
-        "Linux arch/*/Kconfig HAVE_ALIGNED_STRUCT_PAGE",
+        "struct page is aligned to two words where the architecture asks for that: not on powerpc.",
+        f"Linux arch/*/Kconfig HAVE_ALIGNED_STRUCT_PAGE; {_DATA}",
     ),
     Rule(
         "kconfig.pud-thp",
-        "PUDs of huge pages are x86_64's, and from 6.6 powerpc's, hash alone included.",
-        "Linux arch/*/Kconfig HAVE_ARCH_TRANSPARENT_HUGEPAGE_PUD (27af67f35631)",
+        "Huge pages of PUDs are there where the architecture has them: on powerpc in a kernel of"
+        " hash alone as well.",
+        f"Linux arch/*/Kconfig HAVE_ARCH_TRANSPARENT_HUGEPAGE_PUD (27af67f35631); {_DATA}",
     ),
     Rule(
         "kconfig.hugetlb-vmemmap",
-        "Of these architectures x86_64 alone shares struct pages of hugetlb. It asks for that by"
+        "Struct pages of hugetlb are shared where the architecture asks for that: by"
         " ARCH_WANT_HUGETLB_PAGE_OPTIMIZE_VMEMMAP until 6.3, ARCH_WANT_OPTIMIZE_VMEMMAP in 6.4"
         " and 6.5, ARCH_WANT_OPTIMIZE_HUGETLB_VMEMMAP from 6.6.",
         "Linux arch/*/Kconfig; fs/Kconfig HUGETLB_PAGE_OPTIMIZE_VMEMMAP (0b376f1e0ff5,"
-        " 0b6f15824cc7)",
+        f" 0b6f15824cc7); {_DATA}",
     ),
     Rule(
         "kconfig.dax-vmemmap",
-        "From 6.6 sharing struct pages of DAX devices has a symbol of its own, which x86_64"
-        " selects, and powerpc with radix compiled in; arm64 and s390 never.",
-        "Linux arch/*/Kconfig ARCH_WANT_OPTIMIZE_DAX_VMEMMAP (0b6f15824cc7, f2b79c0d7968)",
+        "From 6.6 sharing struct pages of DAX devices has a symbol of its own, which an"
+        " architecture selects or not, and powerpc with radix compiled in.",
+        "Linux arch/*/Kconfig ARCH_WANT_OPTIMIZE_DAX_VMEMMAP (0b6f15824cc7, f2b79c0d7968);"
+        f" {_DATA}",
     ),
     Rule(
         "kconfig.pte-devmap",
-        "x86_64, arm64 and powerpc mark device pages in page tables, until 6.17 has no use for"
-        " the mark; s390 never did.",
-        "Linux arch/*/Kconfig ARCH_HAS_PTE_DEVMAP",
+        "Device pages are marked in page tables where the architecture has a bit for that, until"
+        " 6.17 has no use for the mark; s390 never had.",
+        f"Linux arch/*/Kconfig ARCH_HAS_PTE_DEVMAP; {_DATA}",
     ),
     Rule(
         "kconfig.zone-device",
-        "ZONE_DEVICE, and FS_DAX with it, depends on ARCH_HAS_PTE_DEVMAP: s390 cannot have it"
-        " before 6.17 dropped that.",
-        "Linux mm/Kconfig ZONE_DEVICE; fs/Kconfig FS_DAX",
+        "ZONE_DEVICE, and FS_DAX with it, depends on memory hotplug, and until 6.17 dropped that on"
+        " ARCH_HAS_PTE_DEVMAP: s390 cannot have it before.",
+        f"Linux mm/Kconfig ZONE_DEVICE; fs/Kconfig FS_DAX; {_DATA}",
     ),
     Rule(
         "kconfig.memory-failure",
-        "x86, arm64 and powerpc recover from memory errors, s390 does not.",
-        "Linux arch/*/Kconfig ARCH_SUPPORTS_MEMORY_FAILURE",
+        "The kernel recovers from memory errors where the architecture supports that: not on s390.",
+        f"Linux arch/*/Kconfig ARCH_SUPPORTS_MEMORY_FAILURE; {_DATA}",
     ),
 )

@@ -25,7 +25,11 @@ REGION_ALIGN = 16 * MIB
 NEVER = (1 << 16, 0)
 """Of a probe that no released version answers with yes."""
 
+# Kinds of MMUs by what their architecture does differently; any other does as the generic code.
 POWERPC = frozenset({"hash", "radix"})
+WITHOUT_EFI = POWERPC | {"s390"}
+OWN_PAGE_TABLES = POWERPC | {"s390"}
+"""Page tables that come from the architecture's code, not from include/asm-generic/pgalloc.h."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,9 @@ class Machine:
             return False
         if self.mmu == "radix":
             return self.probe("radix_pud_thp", since=(6, 6))
-        return self.mmu == "x86"
+        if self.mmu in ("x86", "hash"):
+            return self.mmu == "x86"
+        return self.kernel.has("HAVE_ARCH_TRANSPARENT_HUGEPAGE_PUD")
 
     @cached_property
     def supported_alignments(self) -> tuple[int, ...]:
@@ -216,9 +222,9 @@ class Machine:
     def altmap_has_no_fallback(self) -> bool:
         """Whether a section's struct pages are given up when no PMD of the altmap is left.
 
-        The generic code does so, x86 always did; arm64 before 6.2 went on with base pages.
+        The generic code does so, and x86 always did; arm64 before 6.2 went on with base pages.
         """
-        return self.mmu == "x86" or self.probe("arm64_generic_vmemmap", since=(6, 2))
+        return self.mmu != "arm64" or self.probe("arm64_generic_vmemmap", since=(6, 2))
 
     @cached_property
     def takes_parts_from_ram(self) -> bool:
@@ -259,7 +265,7 @@ class Machine:
     @cached_property
     def counts_kernel_tables(self) -> bool:
         """Whether nr_page_table_pages moves when the kernel maps something for itself."""
-        return self.mmu in ("x86", "arm64") and self.probe("kernel_tables_counted", (6, 16))
+        return self.mmu not in OWN_PAGE_TABLES and self.probe("kernel_tables_counted", (6, 16))
 
     @cached_property
     def memmap_is_counted(self) -> bool:

@@ -19,9 +19,6 @@ from harness.records import Expected, Rule
 from harness.scenario.mapping_steps import MappingStep
 from harness.units import align_up, format_size
 
-DIRTY_BY_SOFTWARE = frozenset({"arm64", "radix"})
-"""MMUs of the targets' CPUs that leave it to a fault to make an entry dirty."""
-
 
 @dataclass(frozen=True, slots=True)
 class Memory:
@@ -93,7 +90,7 @@ def is_clean_first(memory: Memory) -> bool:
     machine, step = memory.machine, memory.step
     base_pages = memory.devdax is not None and memory.devdax.align == machine.page
     writes = step.memory == "devdax" and step.access == "write" and base_pages
-    return writes and machine.mmu in DIRTY_BY_SOFTWARE and not machine.dax_counts_folios
+    return writes and machine.target.mmu.dirty_by_fault and not machine.dax_counts_folios
 
 
 def expect_tables(

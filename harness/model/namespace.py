@@ -24,7 +24,7 @@ from harness.model.regions import expect_available
 from harness.model.rules import RULES
 from harness.model.state import GuestState, Namespace, RegionState
 from harness.model.vmemmap import explain_sharing
-from harness.records import Expected, PmemDevice, Prediction
+from harness.records import Expected, PmemDevice, Prediction, Rule
 from harness.scenario.steps import CreateNamespace, DestroyNamespaces, Map, Mode
 from harness.units import count
 
@@ -37,7 +37,7 @@ def predict_create(state: GuestState, step: CreateNamespace) -> Prediction:
         return Prediction(step.kind, (), lacking)
     region = state.region(step.region)
     _refuse_unlabelled(step.kind, region)
-    outcome = place_namespace(machine, region.device, region.used_bytes, step)
+    outcome = place_in(machine, region, step)
     if isinstance(outcome, Refusal):
         return Prediction(step.kind, expect_refused(outcome))
     cost = cost_of(machine, outcome, state.spans())
@@ -88,11 +88,27 @@ def _refuse_unlabelled(kind: str, region: RegionState) -> None:
         raise UserError(message, field="region", hint="nothing but looking at it after that")
 
 
+def place_in(machine: Machine, region: RegionState, step: CreateNamespace) -> Namespace | Refusal:
+    """As :func:`place_namespace`; the region's seed devices are as the step leaves them."""
+    mode = step.mode
+    seed_align = region.seed_aligns.get(mode)
+    outcome = place_namespace(machine, region.device, region.used_bytes, step, seed_align)
+    if isinstance(outcome, Namespace):
+        region.seed_aligns.pop(mode, None)  # the seed became the device, and there is a new one
+    elif outcome.left_align is not None:
+        region.seed_aligns[mode] = outcome.left_align
+    return outcome
+
+
 def place_namespace(
-    machine: Machine, region: PmemDevice, used_bytes: int, step: CreateNamespace
+    machine: Machine,
+    region: PmemDevice,
+    used_bytes: int,
+    step: CreateNamespace,
+    seed_align: int | None = None,
 ) -> Namespace | Refusal:
     """The namespace that this step makes in a region, or who refuses it and how."""
-    request = ndctl.resolve(machine, region, used_bytes, step)
+    request = ndctl.resolve(machine, region, used_bytes, step, seed_align)
     if isinstance(request, Refusal):
         return request
     if request.map is not None:
@@ -118,7 +134,7 @@ def _with_info_block(
     large = struct_page > STRUCT_PAGE_RESERVED and not machine.kernel.has("NVDIMM_KMSAN")
     if map_ == "dev" and large:
         because = f"struct page has {struct_page} bytes, {STRUCT_PAGE_RESERVED} are reserved"
-        return Refusal(RULES["ns.struct-page"], because, "failed to enable", "ENXIO")
+        return _not_enabled(RULES["ns.struct-page"], because, request)
     info = place_info_block(
         start=request.start,
         raw_bytes=request.raw_bytes,
@@ -134,7 +150,7 @@ def _with_info_block(
             f"data offset {info.data_offset:#x} >= {request.raw_bytes:#x}"
             f"{f' - {cut:#x} cut off' if cut else ''}, aligned to {info.alignment:#x}"
         )
-        return Refusal(RULES["ns.no-room"], because, "failed to enable", "ENXIO")
+        return _not_enabled(RULES["ns.no-room"], because, request)
     return Namespace(
         mode=mode,
         map=map_,
@@ -144,6 +160,11 @@ def _with_info_block(
         align=request.align,
         info=info,
     )
+
+
+def _not_enabled(rule: Rule, because: str, request: Request) -> Refusal:
+    """The kernel's refusal: ndctl takes the namespace away from the seed, and no more."""
+    return Refusal(rule, because, "failed to enable", "ENXIO", left_align=request.align)
 
 
 def expect_refused(refusal: Refusal) -> tuple[Expected, ...]:

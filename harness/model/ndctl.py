@@ -23,12 +23,14 @@ class Refusal:
     """A namespace that is not made: ``message`` is a stable part of ndctl's words.
 
     ``errno`` is a name, or None where ndctl prints its usage and tells no error number.
+    ``left_align`` is what the kernel's seed device was set to, where the kernel refused it.
     """
 
     rule: Rule
     because: str
     message: str | None = None
     errno: str | None = None
+    left_align: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +45,16 @@ class Request:
 
 
 def resolve(
-    machine: Machine, region: PmemDevice, used_bytes: int, step: CreateNamespace
+    machine: Machine,
+    region: PmemDevice,
+    used_bytes: int,
+    step: CreateNamespace,
+    seed_align: int | None = None,
 ) -> Request | Refusal:
     """The request that ndctl makes for this step, or its refusal.
 
     ``used_bytes`` is what other namespaces hold, all of it at the region's beginning.
+    ``seed_align`` is what the mode's seed device is set to, if not the kernel's default.
     """
     refusal = _parse(machine, step)
     if refusal is not None:
@@ -57,7 +64,7 @@ def resolve(
     if free == 0 or size > free:
         because = f"{size:#x} bytes wanted, {free:#x} free"
         return Refusal(RULES["ndctl.no-space"], because, "No space left on device", "ENOSPC")
-    align = _alignment(machine, region, step)
+    align = _alignment(machine, region, step, seed_align or machine.default_alignment)
     if isinstance(align, Refusal):
         return align
     refusal = (
@@ -89,9 +96,12 @@ def _parse(machine: Machine, step: CreateNamespace) -> Refusal | None:
     return None
 
 
-def _alignment(machine: Machine, region: PmemDevice, step: CreateNamespace) -> int | Refusal:
+def _alignment(
+    machine: Machine, region: PmemDevice, step: CreateNamespace, seed_align: int
+) -> int | Refusal:
     if step.align is None:
-        return _default_alignment(machine, region, step)
+        dax = step.mode in ("fsdax", "devdax")
+        return seed_align if dax and region.start % seed_align == 0 else machine.page
     if step.mode not in ("fsdax", "devdax"):
         message = "does not support setting an alignment"
         return Refusal(RULES["ndctl.align-mode"], f"{step.mode} mode", message, "ENXIO")
@@ -100,14 +110,6 @@ def _alignment(machine: Machine, region: PmemDevice, step: CreateNamespace) -> i
         because = f"{step.align} is not one of {listed}"
         return Refusal(RULES["ndctl.unsupported-align"], because, "unsupported align", "ENXIO")
     return step.align
-
-
-def _default_alignment(machine: Machine, region: PmemDevice, step: CreateNamespace) -> int:
-    """The kernel's default, or a page where the region's start is not a multiple of it."""
-    if step.mode not in ("fsdax", "devdax"):
-        return machine.page
-    align = machine.default_alignment
-    return align if region.start % align == 0 else machine.page
 
 
 def _check_size(machine: Machine, region: PmemDevice, size: int, align: int) -> Refusal | None:

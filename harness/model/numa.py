@@ -12,8 +12,11 @@ def expect_nodes(machine: Machine) -> tuple[Expected, ...]:
     if not machine.kernel.has("NUMA"):
         return ()
     count = len(machine.layout.nodes)
-    online = f"0-{count - 1}" if count > 1 and machine.reads_nodes else "0"
-    why = f"{count} nodes of RAM" if machine.reads_nodes else "built without ACPI_NUMA"
+    online, why = "0", "the layout has no nodes"
+    if count and not machine.reads_nodes:
+        why = "built without ACPI_NUMA"
+    elif count:
+        online, why = f"0-{count - 1}" if count > 1 else "0", f"{count} nodes of RAM"
     return (Expected("nodes", online, RULES["numa.nodes"], because=why),)
 
 

@@ -117,9 +117,14 @@ class Model:
 
     @property
     def can_be_tidied(self) -> bool:
-        """Whether what the steps so far left goes without the kernel's complaining."""
+        """Whether what the steps so far left goes, and goes without the kernel's complaining.
+
+        A seed device's alignment does not go.
+        """
         regions = self._state.regions
-        return not any(complaints.of_destroying(self.machine, r.namespaces) for r in regions)
+        return not any(
+            r.seed_aligns or complaints.of_destroying(self.machine, r.namespaces) for r in regions
+        )
 
     def predict(self, step: Step) -> Prediction:
         """What this step must show after those before it.

@@ -41,15 +41,17 @@ def _expect_region(machine: Machine, name: str, region: RegionState) -> list[Exp
         *expect_region_nodes(machine, name, device),
     ]
     if why_no_mode(machine, "devdax") is None:
-        expected += _expect_alignments(machine, name)
+        expected += _expect_alignments(machine, name, region.seed_aligns.get("devdax"))
     return expected
 
 
-def _expect_alignments(machine: Machine, name: str) -> tuple[Expected, Expected]:
+def _expect_alignments(machine: Machine, name: str, left: int | None) -> tuple[Expected, Expected]:
     listed = " ".join(map(str, machine.supported_alignments))
-    default = machine.default_alignment
+    default, seed = machine.default_alignment, RULES["align.seed"]
     pages = "huge pages exist" if machine.has_huge_pages else "no huge pages"
     return (
         Expected(f"{name}.supported_alignments", listed, RULES["align.supported"], because=pages),
-        Expected(f"{name}.default_align", default, RULES["align.default"], because=pages),
+        Expected(f"{name}.default_align", left, seed)
+        if left
+        else Expected(f"{name}.default_align", default, RULES["align.default"], because=pages),
     )

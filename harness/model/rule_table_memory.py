@@ -29,6 +29,13 @@ MEMORY_TABLE: tuple[Rule, ...] = (
         f"{_PFN} nd_pfn_default_alignment",
     ),
     Rule(
+        "align.seed",
+        "A namespace that the kernel refuses leaves its alignment with the region's seed device;"
+        " the next one of that mode has it by default.",
+        "ndctl ndctl/namespace.c setup_namespace, validate_namespace_options; Linux"
+        " drivers/nvdimm/claim.c nd_detach_and_reset",
+    ),
+    Rule(
         "memory.block",
         "Memory is hotplugged in blocks of a section; on pseries with room for it, of 256M,"
         " without it, in newer kernels, of the size that the memory nodes are made of.",

@@ -186,8 +186,8 @@ _ABOUT_DEFECTS = (
     " (fixes/7.2/pud-fault-size.patch).",
     "defect.radix-compounds: devdax-tail, half a PUD off, and devdax-just-off. 6.12 is silent"
     " until pages are pinned: the first page of data has a struct page that nobody initialised."
-    " What is written behind the last struct pages follows from the sources; no guest has shown it"
-    " yet, nor what 6.12 and 7.2 say of devdax-just-off.",
+    " 7.2.13 warns as it initialises them, 16M behind a PUD; both oops 16M before one, writing"
+    " behind the last struct pages.",
     "defect.section-compounds: devdax-just-off, 16M behind a PUD: each section but the first is"
     " given the tail page of the one before, those too in which a compound begins. Pages are mapped"
     " all the same; GUP finds a head that is a tail, with no reference of its own.",

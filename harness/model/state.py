@@ -111,7 +111,8 @@ class RegionState:
     ``system_ram`` is the devdax namespace that the kmem driver was given. ``unmounted`` is
     what a file system holds that no longer is mounted. ``written`` is how many bytes of a
     kind of memory hold the pattern of ``write-read``. ``unlabelled`` is a region whose labels
-    are lost, and one namespace is all of it.
+    are lost, and one namespace is all of it. ``seed_aligns`` are alignments that seed devices
+    were left with by namespaces which the kernel refused.
     """
 
     device: PmemDevice
@@ -121,6 +122,7 @@ class RegionState:
     unmounted: Mounted | None = None
     written: dict[DataMemory, int] = field(default_factory=dict)
     unlabelled: bool = False
+    seed_aligns: dict[Mode, int] = field(default_factory=dict)
 
     @property
     def used_bytes(self) -> int:

@@ -16,19 +16,19 @@ _INTRODUCTION = """\
 Made by `python -m tests.coverage RESULTS...` of runs on guests. What was asked for, and which
 scenarios do it, is in [coverage.yaml](coverage.yaml). A number is cells that ended as predicted;
 "defect" are those among them that met a known defect of the kernel ([model.md](model.md)). A
-dash: no scenario of the family names the target.
+dash: no scenario of the family names the target. Of a cell in several runs the last counts.
 """
 
 
 def render_coverage(threads: Sequence[Thread], runs: Iterable[Run]) -> str:
-    """The whole page: a table a kernel."""
-    cells: dict[str, list[Cell]] = {}
+    """The whole page: a table a kernel. Of a cell in several runs the last counts."""
+    cells: dict[str, dict[str, Cell]] = {}
     for run in runs:
         for cell in run.cells:
-            cells.setdefault(cell.kernel_spec, []).append(cell)
+            cells.setdefault(cell.kernel_spec, {})[cell.entry.id] = cell
     parts = [_INTRODUCTION]
     for kernel, ran in cells.items():
-        parts.append("\n".join(_kernel(kernel, ran, threads)))
+        parts.append("\n".join(_kernel(kernel, list(ran.values()), threads)))
     return "\n".join(parts)
 
 

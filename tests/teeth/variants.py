@@ -18,6 +18,7 @@ from tests.teeth.wrong import (
     around,
     as_fsdax,
     attribute,
+    by_fresh_seed,
     doubled,
     everywhere,
     fewer,
@@ -50,6 +51,11 @@ VARIANTS = (
         "namespaces are aligned to a page by default",
         ("align.default", "ns.align"),
         attribute("default_alignment", lambda m: m.page),
+    ),
+    Variant(
+        "a refused namespace leaves its seed device as it was",
+        ("align.seed",),
+        lambda: mock.patch.object(namespace, "place_in", by_fresh_seed),
     ),
     Variant(
         "hash needs no more than a subsection",

@@ -13,7 +13,7 @@ from harness.model.geometry import InfoBlock
 from harness.model.machine import Machine
 from harness.model.ndctl import Refusal, Request
 from harness.model.rules import RULES
-from harness.model.state import Namespace
+from harness.model.state import Namespace, RegionState
 from harness.model.vmemmap_ram import Taken
 from harness.records import Expected, PmemDevice
 from harness.scenario.steps import CreateNamespace
@@ -88,12 +88,20 @@ def doubled(device: PmemDevice) -> PmemDevice:
 def no_align_mode() -> Any:
     right = ndctl._alignment
 
-    def wrong(machine: Machine, region: PmemDevice, step: CreateNamespace) -> int | Refusal:
-        found = right(machine, region, step)
+    def wrong(
+        machine: Machine, region: PmemDevice, step: CreateNamespace, seed_align: int
+    ) -> int | Refusal:
+        found = right(machine, region, step, seed_align)
         mode = isinstance(found, Refusal) and found.rule.id == "ndctl.align-mode"
         return machine.page if mode else found
 
     return mock.patch.object(ndctl, "_alignment", wrong)
+
+
+def by_fresh_seed(
+    machine: Machine, region: RegionState, step: CreateNamespace
+) -> Namespace | Refusal:
+    return namespace.place_namespace(machine, region.device, region.used_bytes, step)
 
 
 def still_there(*_: Any) -> tuple[Expected, ...]:

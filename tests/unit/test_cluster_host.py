@@ -44,7 +44,7 @@ def test_what_is_there_is_said(tmp_path: Path) -> None:
     assert found[MEMORY] == 5 << 30
     assert found[code_resource(CODE)] == 3
     assert found["kvm-x86_64"] == 3
-    wanted = {target.name for target in TARGETS if target.arch in ("x86_64", "ppc64")}
+    wanted = {target.name for target in TARGETS if target.arch not in ("s390x", "arm64")}
     assert set(targets_of(found)) == wanted
 
 

@@ -17,7 +17,7 @@ from typing import Any, cast
 import pytest
 
 from harness.campaign.ahead import build_ahead, positions
-from harness.campaign.provide import Provider
+from harness.campaign.provide import Needs, Provider
 from harness.cli import build_parser, main
 from harness.errors import KernelFailure
 from harness.scenario.find import choose_cells
@@ -86,17 +86,11 @@ class Kernels:
 
     broken: str
 
-    def provide(
-        self,
-        target: Any,
-        config: tuple[str, ...],
-        patches: tuple[Any, ...],
-        programs: tuple[str, ...],
-    ) -> Any:
-        assert (config, programs) == ((), ())
-        if target.name == self.broken:
+    def provide(self, needs: Needs) -> Any:
+        assert (needs.config, needs.programs) == ((), ())
+        if needs.target.name == self.broken:
             raise KernelFailure("mm/memremap.c:1: error")
-        release = f"6.1-{target.name}-{len(patches)}"
+        release = f"6.1-{needs.target.name}-{len(needs.patches)}"
         return SimpleNamespace(kernel=SimpleNamespace(release=release, image=Path("vmlinux")))
 
 

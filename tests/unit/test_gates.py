@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import UserError
-from harness.gates import GATES
+from harness.gates import all_gates
 from harness.kernel.assumed import assumed_facts
 from harness.kernel.spec import parse_kernel_spec
 from harness.model import Machine, Model
@@ -15,7 +15,7 @@ from harness.target import load_targets
 
 TARGETS = load_targets()
 ASKED = ("pmem", "fsdax", "memory-failure")
-SYMBOLS = tuple(dict.fromkeys(gate.symbol for gate in GATES))
+SYMBOLS = tuple(dict.fromkeys(gate.symbol for gate in all_gates()))
 
 
 def there(target: str, version: str, wished: tuple[str, ...] = ASKED) -> set[str]:

@@ -37,7 +37,7 @@ ALLOWED: dict[str, set[str]] = {
     **{leaf: {"errors", "records"} for leaf in LEAVES},
     "yaml_document": LEAVES,
     "ignore": LEAVES | {"yaml_document"},
-    "gates": LEAVES,
+    "gates": LEAVES | {"target"},
     "target": LEAVES | {"yaml_document"},
     "command_line": LEAVES | {"target"},
     "kconfig": LEAVES,

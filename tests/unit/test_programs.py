@@ -55,13 +55,13 @@ class Packages:
 
 def test_headers_and_static_libraries_are_kept_and_nothing_else(tmp_path: Path) -> None:
     store, packages = Store(tmp_path), Packages()
-    root = provide_libraries("amd64", store, Silence(), packages)
+    root = provide_libraries(TARGET, store, Silence(), packages)
     names = load_guest_contents().libraries
     kept = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
     assert kept == {f"usr/include/{name}.h" for name in names} | {
         f"usr/lib/x86_64-linux-gnu/{name}.a" for name in names
     }
-    assert provide_libraries("amd64", store, Silence(), packages) == root
+    assert provide_libraries(TARGET, store, Silence(), packages) == root
     assert packages.asked == [f"{name}:amd64" for name in names]
 
 

@@ -1,0 +1,44 @@
+"""A CPU that idles without a tick is QEMU's doing, until a second guest has one as well."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.campaign.attempt import judge_reports
+from harness.observe.ticks import has_lost_timer
+from harness.records import KernelReport, Verdict
+from harness.triage import find_reports
+
+GOLDEN = Path(__file__).parents[1] / "golden/console"
+
+
+def reports(name: str) -> list[KernelReport]:
+    _, _, log = (GOLDEN / name).read_text(encoding="utf-8").partition("\n\n")
+    return [found.report for found in find_reports(log.encode())]
+
+
+def test_a_lost_timer_is_tried_again_and_then_believed() -> None:
+    lost = reports("x86_64-lost-timer.txt")
+    assert judge_reports(lost, fresh=False)[0] is Verdict.INFRASTRUCTURE
+    assert judge_reports(lost, fresh=True)[0] is Verdict.KERNEL_FAILURE
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("(0 ticks", "(3 ticks"), ("timer wakeup didn't", "timer did"), ("do_idle", "do_exit")],
+)
+def test_a_cpu_with_ticks_or_with_something_to_do_is_the_kernels(before: str, after: str) -> None:
+    (lost,) = reports("x86_64-lost-timer.txt")
+    assert lost.function is not None
+    text, function = lost.text.replace(before, after), lost.function.replace(before, after)
+    assert not has_lost_timer([replace(lost, text=text, function=function)])
+
+
+def test_what_is_said_besides_counts() -> None:
+    (lost,), stall = reports("x86_64-lost-timer.txt"), reports("x86_64-rcu-stall.txt")
+    assert not has_lost_timer(stall)
+    assert not has_lost_timer([lost, *stall])
+    assert judge_reports(stall, fresh=False) == (Verdict.KERNEL_FAILURE, stall[0].title)
