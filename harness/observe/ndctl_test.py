@@ -13,12 +13,14 @@ _OUT_OF_TIME = 124
 _SIGNALLED = 128
 _LAST_LINES = 5
 
-# bash -x prints commands as it runs them; these are not what a test has to say.
-_TRACE = re.compile(r"\++ ")
+# bash -x prints commands as it runs them, and libraries log every attribute that is not there;
+# these are not what a test has to say.
+_TRACE = re.compile(r"\++ |lib(?:ndctl|daxctl|cxl|kmod): ")
 # "kernel 6.1.192: missing fio, skipping..." of the scripts' do_skip.
 _DO_SKIP = re.compile(r"kernel \S+: (?P<reason>.+)")
 # "__ndctl_test_attempt: skip do_test:65 requires: 4.15.0 current: 4.9.0" and the like.
 _REASON = re.compile(r"skip|unavailable|unable to|failed to find|need a|not found|lacks", re.I)
+_COMPLAINT = re.compile(r"fail|error|unexpected|incorrect", re.I)
 
 
 def parse_test(test: str, status: int | None, output: str) -> dict[str, Scalar]:
@@ -33,8 +35,17 @@ def parse_test(test: str, status: int | None, output: str) -> dict[str, Scalar]:
         return {"outcome": "pass"}
     if status == _SKIPPED:
         return {"outcome": "skip", "reason": find_reason(lines)}
-    last = " | ".join(lines[-_LAST_LINES:]) or "it said nothing"
+    last = " | ".join(last_words(lines)) or "it said nothing"
     return {"outcome": f"{test} {_how(status)}: {last}"}
+
+
+def last_words(lines: list[str]) -> list[str]:
+    """The last complaints of a test that failed; the last lines of one that has none.
+
+    What it prints to standard output comes late, behind what went wrong.
+    """
+    said = [line for line in lines if not _TRACE.match(line)]
+    return [line for line in said if _COMPLAINT.search(line)][-_LAST_LINES:] or lines[-_LAST_LINES:]
 
 
 def find_reason(lines: list[str]) -> str:
