@@ -79,9 +79,20 @@ def cost_of(machine: Machine, namespace: Namespace, others: Sequence[Span]) -> C
     if namespace.map == "dev":
         altmap = Altmap.of(span, namespace.info, machine.page)
     compound = namespace.compound or machine.page
+    return cost_of_span(machine, span, compound, altmap, others)
+
+
+def cost_of_span(
+    machine: Machine,
+    span: Span,
+    compound: int,
+    altmap: Altmap | None = None,
+    others: Sequence[Span] = (),
+) -> Cost:
+    """What ``span`` costs in compounds of ``compound`` bytes, beside ``others``."""
     taken = _and_linear_map(machine, span, ram_taken(machine, span, compound, altmap, others))
     counted, why = counted_pages(machine, span, compound, altmap)
-    return Cost(span, altmap, taken, counted, why, namespace.raw_bytes)
+    return Cost(span, altmap, taken, counted, why, span.size)
 
 
 def _and_linear_map(machine: Machine, span: Span, taken: Taken) -> Taken:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.model.cost import Cost, expect_counted, expect_ram
+from harness.model.cost import cost_of_span, expect_counted, expect_ram
 from harness.model.dax_region import DaxDevice
 from harness.model.machine import Machine
-from harness.model.memmap import counted_pages
 from harness.model.rules import RULES
-from harness.model.vmemmap_ram import Taken, ram_taken
+from harness.model.vmemmap_ram import Taken
 from harness.records import Expected, Rule
 
 
@@ -32,12 +31,11 @@ def cost_of_device(machine: Machine, device: DaxDevice) -> DeviceCost:
     ram = overhead = counted = 0
     taken = Taken((), RULES["vmemmap.returned"], "no range")
     for span in device.ranges:
-        taken = ram_taken(machine, span, device.align, None, ())
-        pages, why = counted_pages(machine, span, device.align, None)
-        cost = Cost(span, None, taken, pages, why, span.size)
+        cost = cost_of_span(machine, span, device.align)
+        taken = cost.taken
         ram += taken.ram_bytes
         overhead += cost.overhead_bytes(machine)
-        counted += pages
+        counted += cost.counted_pages
     pages = device.size_bytes // machine.page
     why = f"{len(device.ranges)} ranges, the last: {taken.because}"
     return DeviceCost(ram, overhead, counted, pages, taken.rule, why)

@@ -47,11 +47,13 @@ def _expect_region(machine: Machine, name: str, region: RegionState) -> list[Exp
 
 def _expect_alignments(machine: Machine, name: str, left: int | None) -> tuple[Expected, Expected]:
     listed = " ".join(map(str, machine.supported_alignments))
-    default, seed = machine.default_alignment, RULES["align.seed"]
     pages = "huge pages exist" if machine.has_huge_pages else "no huge pages"
+    default = Expected(
+        f"{name}.default_align", machine.default_alignment, RULES["align.default"], because=pages
+    )
+    if left is not None:
+        default = Expected(default.name, left, RULES["align.seed"])
     return (
         Expected(f"{name}.supported_alignments", listed, RULES["align.supported"], because=pages),
-        Expected(f"{name}.default_align", left, seed)
-        if left
-        else Expected(f"{name}.default_align", default, RULES["align.default"], because=pages),
+        default,
     )
