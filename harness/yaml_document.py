@@ -99,6 +99,14 @@ def _inner_model(annotation: Any) -> Any:
     return next((found for found in inner if found is not None), None)
 
 
+def load_document(path: Path, model: type[Model]) -> Model:
+    """The one document of a YAML file, as a model. Raises UserError with file and line."""
+    documents = load_documents(path)
+    if len(documents) != 1:
+        raise UserError("must hold one document", path=path, line=1)
+    return documents[0].read(model)
+
+
 def load_documents(path: Path) -> list[Document]:
     """Every document of a YAML file. Raises UserError with file and line."""
     try:

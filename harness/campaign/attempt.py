@@ -167,10 +167,10 @@ class Attempt:
     @property
     def _steps(self) -> tuple[Step, ...]:
         """The cell's steps, or what is asked where the guest cannot have what they need."""
-        return self.cell.steps if self.unsupported is None else ABSENCE
+        return self.cell.steps if self._unsupported is None else ABSENCE
 
     @cached_property
-    def unsupported(self) -> str | None:
+    def _unsupported(self) -> str | None:
         """Why the guest cannot have what some step needs. Raises UserError as the model does."""
         return self.model.unsupported(self.cell.steps)
 
@@ -191,7 +191,7 @@ class Attempt:
         self._keep_dmesg(guest)
         guest.watch.check()
         # Without the optimisation there is something to be seen all the same: its absence.
-        unsupported = self.unsupported or self._unoptimised or self._skipped
+        unsupported = self._unsupported or self._unoptimised or self._skipped
         if unsupported is not None:
             return Verdict.UNSUPPORTED, unsupported, None
         return Verdict.OK, self._known_defects(), None

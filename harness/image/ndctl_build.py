@@ -15,12 +15,10 @@ import jinja2
 
 from harness.errors import InfrastructureError
 from harness.image import cpio
+from harness.image.ndctl_contents import SUITE
 from harness.kernel.make import first_errors
 from harness.kernel.sandbox import wrap
 from harness.target import Target
-
-SUITE = "usr/lib/ndctl-suite"
-"""Where the guest has ndctl's tests, in the folders that their scripts expect."""
 
 # Debian packages of the host's tools.
 _TOOLS = {"meson": "meson", "ninja": "ninja-build", "pkg-config": "pkgconf"}

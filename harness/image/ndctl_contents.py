@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.errors import UserError
-from harness.yaml_document import Record, load_documents
+from harness.yaml_document import Record, load_document
 
 NDCTL_YAML = Path(__file__).parent / "ndctl-suite.yaml"
+
+SUITE = "usr/lib/ndctl-suite"
+"""Where the guest has ndctl's tests, in the folders that their scripts expect."""
 
 
 class SourcePackage(Record):
@@ -36,7 +38,4 @@ class NdctlContents(Record):
 
 def load_ndctl_contents(path: Path = NDCTL_YAML) -> NdctlContents:
     """The data file beside this module. Raises UserError with file and line."""
-    documents = load_documents(path)
-    if len(documents) != 1:
-        raise UserError("must hold one document", path=path, line=1)
-    return documents[0].read(NdctlContents)
+    return load_document(path, NdctlContents)

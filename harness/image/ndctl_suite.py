@@ -8,8 +8,8 @@ from pathlib import Path
 
 from harness.apt import PrivateApt, Suite
 from harness.image import cpio
-from harness.image.ndctl_build import SUITE, NdctlBuild
-from harness.image.ndctl_contents import NDCTL_YAML, NdctlContents, load_ndctl_contents
+from harness.image.ndctl_build import NdctlBuild
+from harness.image.ndctl_contents import NDCTL_YAML, SUITE, NdctlContents, load_ndctl_contents
 from harness.image.ndctl_source import provide_ndctl_source
 from harness.image.packages import load_guest_contents, read_packages, select
 from harness.image.sysroot import provide_sysroot
@@ -30,7 +30,7 @@ def provide_ndctl_suite(target: Target, store: Store, progress: Progress) -> Pat
 
     Raises InfrastructureError where it cannot be built here, or its parts not be fetched.
     """
-    contents, suite = load_ndctl_contents(), load_guest_contents().suite
+    contents, suite = load_ndctl_contents(), load_guest_contents().of(target).suite
     source = provide_ndctl_source(contents.source, store, progress)
     sysroot = provide_sysroot(target.debian, suite, contents.headers, store, progress)
     packages = _provide_packages(target.debian, suite, contents, store, progress)

@@ -24,7 +24,7 @@ from elftools.elf.segments import InterpSegment
 from harness.errors import InfrastructureError, UserError
 from harness.image import cpio
 from harness.target import Target
-from harness.yaml_document import Record, load_documents
+from harness.yaml_document import Record, load_document
 
 GUEST_YAML = Path(__file__).parent / "guest.yaml"
 
@@ -63,10 +63,7 @@ class GuestContents(Record):
 
 def load_guest_contents(path: Path = GUEST_YAML) -> GuestContents:
     """The image's contents as data. Raises UserError with file and line."""
-    documents = load_documents(path)
-    if len(documents) != 1:
-        raise UserError("must hold one document", path=path, line=1)
-    return documents[0].read(GuestContents)
+    return load_document(path, GuestContents)
 
 
 def read_packages(debs: Iterable[Path]) -> dict[str, cpio.Entry]:

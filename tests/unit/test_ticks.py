@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from harness.campaign.attempt import judge_reports
 from harness.observe.ticks import has_lost_timer
 from harness.records import KernelReport, Verdict
-from harness.triage import find_reports
-
-GOLDEN = Path(__file__).parents[1] / "golden/console"
+from tests.golden.console_file import DIRECTORY, read, split_golden
 
 
 def reports(name: str) -> list[KernelReport]:
-    _, _, log = (GOLDEN / name).read_text(encoding="utf-8").partition("\n\n")
-    return [found.report for found in find_reports(log.encode())]
+    return list(read(split_golden(DIRECTORY / name)[1]))
 
 
 def test_a_lost_timer_is_tried_again_and_then_believed() -> None:
