@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from harness.apt_host import AptHost, read_host, run_apt
+from harness.apt_host import AptHost, run_apt
+from harness.apt_known import known_host
 from harness.errors import InfrastructureError, UserError
 from harness.store import Store, digest
 
@@ -80,7 +81,7 @@ class PrivateApt:
         self._store = store
         self._kind = "deb-src" if sources else "deb"
         self._suites = tuple(suites)
-        self._host = host or read_host(suite.name for suite in suites)
+        self._host = host or known_host(store, (suite.name for suite in suites))
         self._architectures = tuple(architectures) or (self._host.architecture,)
         self._pause = pause
         self._sources = "".join(f"{self._source(suite)}\n" for suite in self._suites)

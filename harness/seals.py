@@ -10,22 +10,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
+
+from harness.whole_file import write_whole
 
 
 def write_seal(entry: Path, seal: Path) -> None:
     """Note what an entry's files are; whole or not at all. Raises OSError."""
-    seal.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=seal.parent, prefix=".new")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(_digests(entry), file)
-        Path(name).replace(seal)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_whole(seal, json.dumps(_digests(entry)).encode())
 
 
 def read_seal(seal: Path) -> dict[str, str]:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import os
 import platform
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.machine.versions import Emulator
 from harness.store import digest
+from harness.whole_file import write_whole
 
 KVM_DEVICE = Path("/dev/kvm")
 
@@ -64,9 +64,4 @@ class AccelerationMemory:
     def remember(self, works: bool, reason: str) -> None:
         """Keep what was found; whole or not at all, however many processes do."""
         entry = {"subject": self.subject, "works": works, "reason": reason, "time": time.time()}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=self.path.parent, prefix=".new", delete=False, encoding="utf-8"
-        ) as file:
-            json.dump(entry, file, indent=1)
-        Path(file.name).replace(self.path)
+        write_whole(self.path, json.dumps(entry, indent=1).encode())

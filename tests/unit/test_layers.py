@@ -18,6 +18,7 @@ LEAVES = {
     "scratch",
     "seals",
     "shipped",
+    "whole_file",
 }
 READERS = LEAVES | {
     "yaml_document",
@@ -30,11 +31,16 @@ READERS = LEAVES | {
     "git",
     "series",
 }
-EDGES = READERS | {"observe", "store", "apt", "apt_host", "kernel", "image", "machine", "guest"}
+EDGES = (
+    READERS
+    | {"observe", "store", "apt", "apt_host", "apt_known"}
+    | {"kernel", "image", "machine", "guest"}
+)
 
 # What each part may import besides itself.
 ALLOWED: dict[str, set[str]] = {
     **{leaf: {"errors", "records"} for leaf in LEAVES},
+    "seals": {"errors", "records", "whole_file"},
     "yaml_document": LEAVES,
     "ignore": LEAVES | {"yaml_document"},
     "gates": LEAVES | {"target"},
@@ -57,7 +63,8 @@ ALLOWED: dict[str, set[str]] = {
     "pack": LEAVES | {"store"},
     "plan": READERS,
     "apt_host": LEAVES,
-    "apt": LEAVES | {"store", "yaml_document", "apt_host"},
+    "apt_known": LEAVES | {"store", "apt_host"},
+    "apt": LEAVES | {"store", "yaml_document", "apt_host", "apt_known"},
     "kernel": READERS | {"store", "apt", "apt_host"},
     "image": READERS | {"store", "apt", "apt_host", "kernel"},
     "machine": READERS | {"store", "observe"},
