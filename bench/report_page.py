@@ -21,7 +21,7 @@ from selenium.webdriver import Chrome
 from harness.report.combine import merge
 from harness.report.formats import FORMATS
 from harness.report.material import gather
-from tests.report.browser import start_browser
+from tests.report.browser import open_browser
 from tests.report.example import ROOT, write_run
 
 LIMIT_SECONDS = 2.0
@@ -71,12 +71,9 @@ def main() -> int:
         made = time.monotonic() - started
         page = directory / "report.html"
         page.write_text(text, encoding="utf-8")
-        browser = start_browser()
-        try:
+        with open_browser() as browser:
             times = [seconds_to_open(browser, page.as_uri()) for _ in range(5)]
             opened = float(browser.execute_async_script(_OPEN, number)) / 1000
-        finally:
-            browser.quit()
     median = statistics.median(times)
     print(
         f"cells      {len(material.run.cells)}, page {len(text) / 1e6:.1f} MB, made in {made:.1f} s"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import tempfile
+from collections.abc import Iterator
 
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
@@ -22,8 +26,12 @@ _ARGUMENTS = (
 )
 
 
-def start_browser() -> Chrome:
-    """Debian's Chromium. Raises FileNotFoundError where it is not installed."""
+@contextlib.contextmanager
+def open_browser() -> Iterator[Chrome]:
+    """Debian's Chromium, ended afterwards; it leaves its sockets behind in no folder but its own.
+
+    Raises FileNotFoundError where it is not installed.
+    """
     paths = shutil.which("chromium"), shutil.which("chromedriver")
     if paths[0] is None or paths[1] is None:
         raise FileNotFoundError("no browser: apt-get install chromium chromium-driver")
@@ -31,4 +39,10 @@ def start_browser() -> Chrome:
     options.binary_location = paths[0]
     for argument in _ARGUMENTS:
         options.add_argument(argument)
-    return Chrome(options=options, service=Service(paths[1]))
+    with tempfile.TemporaryDirectory(prefix="dx-browser-", ignore_cleanup_errors=True) as scratch:
+        service = Service(paths[1], env={**os.environ, "TMPDIR": scratch})
+        browser = Chrome(options=options, service=service)
+        try:
+            yield browser
+        finally:
+            browser.quit()

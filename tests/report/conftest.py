@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from selenium.webdriver import Chrome
 
-from tests.report.browser import start_browser
+from tests.report.browser import open_browser
 from tests.report.example import write_run
 
 
@@ -27,11 +28,9 @@ def clean_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Chrome]:
     """Chromium without a window; CI installs it, elsewhere its absence skips the test."""
-    try:
-        driver = start_browser()
-    except FileNotFoundError as exc:
-        pytest.skip(str(exc))
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            driver = stack.enter_context(open_browser())
+        except FileNotFoundError as exc:
+            pytest.skip(str(exc))
         yield driver
-    finally:
-        driver.quit()

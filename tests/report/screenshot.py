@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from harness.cli import main
-from tests.report.browser import start_browser
+from tests.report.browser import open_browser
 from tests.report.example import ROOT, write_run
 
 PICTURE = ROOT / "docs" / "images" / "report.png"
@@ -27,8 +27,7 @@ def take() -> None:
         os.chdir(name)  # the page shows paths as they were given
         run = write_run(Path("results/run"), ["devdax.yaml"], (0, 1, 2, 3, 4))
         main(["report", str(run)])
-        browser = start_browser()
-        try:
+        with open_browser() as browser:
             browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", _SIZE)
             browser.get((run / "report.html").resolve().as_uri())
             browser.execute_script(_OPEN, _CELL)
@@ -37,9 +36,7 @@ def take() -> None:
             time.sleep(0.5)
             PICTURE.parent.mkdir(exist_ok=True)
             browser.save_screenshot(str(PICTURE))
-        finally:
-            browser.quit()
-            os.chdir(ROOT)
+        os.chdir(ROOT)
 
 
 if __name__ == "__main__":

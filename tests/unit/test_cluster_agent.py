@@ -44,7 +44,7 @@ PARCEL = Parcel("kernel", "key", (ParcelFile("vmlinux", 5, ""),))
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[Any]:
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A cluster with one worker that can run the cells."""
     with (
         distributed.LocalCluster(
@@ -55,6 +55,7 @@ def client() -> Iterator[Any]:
             protocol="tcp",
             dashboard_address="127.0.0.1:0",
             resources=needs(ORDERS, CODE),
+            local_directory=str(tmp_path_factory.mktemp("dask")),
         ) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
     ):
