@@ -201,13 +201,14 @@ def _apt(prefix: list[str], arguments: Sequence[str], environment: dict[str, str
 def render(diagnosis: Diagnosis) -> str:
     """The diagnosis as a table, and the command that mends it."""
     lines = []
+    width = max((len(health.target) for health in diagnosis.targets), default=0)
     for health in diagnosis.targets:
         qemu = ".".join(map(str, health.qemu)) if health.qemu else "none"
         state = "ready" if health.ready else "missing: " + " ".join(health.missing)
         note = f"  ({health.note})" if health.note else ""
-        lines.append(f"{health.target:12} QEMU {qemu:8} {state}{note}")
+        lines.append(f"{health.target:{width}} QEMU {qemu:8} {state}{note}")
     if diagnosis.missing_tools:
-        lines.append(f"{'host':12} missing: {' '.join(diagnosis.missing_tools)}")
+        lines.append(f"{'host':{width}} missing: {' '.join(diagnosis.missing_tools)}")
     command = diagnosis.install_command
     lines.append(f"to install: {command}" if command else "nothing is missing")
     return "\n".join(lines)

@@ -8,9 +8,9 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from harness.commands.parser import add_command, add_json
+from harness.commands.parser import add_arch, add_command, add_json
 from harness.shipped import SHIPPED, shipped
-from harness.target import load_targets
+from harness.target import load_targets, select_targets
 
 if TYPE_CHECKING:
     from harness.commands.parser import Commands
@@ -21,7 +21,9 @@ SHELLS = ("bash", "zsh", "fish")
 def add_commands(commands: Commands) -> None:
     """The four subcommands."""
     summary = "what this host can run, and what is missing"
-    command = add_command(commands, "doctor", summary, _doctor, "doctor", "doctor --install")
+    examples = ("doctor", "doctor --install", "doctor --install --arch riscv64")
+    command = add_command(commands, "doctor", summary, _doctor, *examples)
+    add_arch(command)
     command.add_argument("--install", action="store_true", help="install what is missing")
     add_json(command)
 
@@ -43,11 +45,13 @@ def add_commands(commands: Commands) -> None:
 def _doctor(options: argparse.Namespace) -> int:
     from harness import doctor
 
-    diagnosis = doctor.diagnose(load_targets().values())
+    targets = select_targets(options.arch or ["all"], load_targets())
+    diagnosis = doctor.diagnose(targets)
     if options.install and diagnosis.missing:
         print(f"daxhound: installing {' '.join(diagnosis.missing)}", file=sys.stderr)
         doctor.install(diagnosis.missing)
-        diagnosis = doctor.diagnose(load_targets().values())
+        targets = select_targets(options.arch or ["all"], load_targets())
+    diagnosis = doctor.diagnose(targets)
     if options.json:
         print(json.dumps(asdict(diagnosis), indent=1))
     else:
