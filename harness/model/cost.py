@@ -1,7 +1,9 @@
 """What struct pages of a namespace cost, and how that shows in the guest's counters.
 
-What else goes on in a guest while ndctl runs moves free memory, too: by up to 75 pages in
-the 180 steps of all targets that it was measured in, on a host with load enough for ten.
+What else goes on in a guest while ndctl runs moves free memory, too. In 2,100 values of two
+runs of all targets it was up to 81 pages, but for one: 142 of 4K, for the first namespace of
+a guest. After such a first one an idle x86_64 guest of 7.2 had up to 159 pages less from one
+reading to the next, for some tenths of a second.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ from harness.units import align_down, align_up, format_size
 
 SLACK_PAGES = 128
 """Pages by which free memory may move besides."""
+
+TRANSIENT_BYTES = 512 << 10
+"""What a step that makes or drops a device may take more, until RCU has freed it."""
 
 OWN_BYTES = 128 * MIB
 """RAM that a guest needs for itself: 70 to 100 MiB were taken in guests of 512 MiB to 4 GiB."""
@@ -140,22 +145,29 @@ def expect_nothing_kept(machine: Machine, times: int) -> tuple[Expected, ...]:
     """How memory shows that was taken and given back so often."""
     why = f"taken and given back {times} times"
     nothing = Taken((), RULES["ns.churn"], why)
-    expected = [*expect_ram(machine, "ram_bytes", 0, 0, nothing)]
+    expected = [*expect_ram(machine, "ram_bytes", 0, 0, nothing, transient_bytes=0)]
     if len(machine.layout.nodes) > 1 and machine.reads_nodes:
         for node in range(len(machine.layout.nodes)):
-            expected += expect_ram(machine, f"node{node}.ram_bytes", 0, 0, nothing)
+            name = f"node{node}.ram_bytes"
+            expected += expect_ram(machine, name, 0, 0, nothing, transient_bytes=0)
     return (*expected, *expect_counted(machine, 0, why))
 
 
 def expect_ram(
-    machine: Machine, name: str, low: int, high: int, taken: Taken
+    machine: Machine,
+    name: str,
+    low: int,
+    high: int,
+    taken: Taken,
+    transient_bytes: int = TRANSIENT_BYTES,
 ) -> tuple[Expected, Expected]:
     """RAM that goes, between the two; negative where it comes back."""
     slack = SLACK_PAGES * machine.page
-    why = f"{taken.because}; {low:#x}, and up to {slack:#x} for what else goes on"
+    more = slack + transient_bytes
+    why = f"{taken.because}; {low:#x}, and up to {more:#x} for what else goes on"
     return (
         Expected(name, low - slack, taken.rule, ">=", why),
-        Expected(name, high + slack, taken.rule, "<=", why),
+        Expected(name, high + more, taken.rule, "<=", why),
     )
 
 

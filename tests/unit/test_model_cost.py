@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness.kernel.assumed import assumed_facts
 from harness.kernel.spec import parse_kernel_spec
 from harness.model import Machine
-from harness.model.cost import SLACK_PAGES, Cost, cost_of
+from harness.model.cost import SLACK_PAGES, TRANSIENT_BYTES, Cost, cost_of
 from harness.model.geometry import InfoBlock, Span, place_info_block
 from harness.model.memmap import counted_pages, expect_initialised
 from harness.model.predict import Model
@@ -189,7 +189,7 @@ def test_whatever_was_made_destroying_all_gives_all_back(
                 taken += overhead[step.region]
                 overhead[step.region] = 0
             elif step.mode in ("devdax", "fsdax"):
-                overhead[step.region] += int(high) - int(low) - 2 * slack
+                overhead[step.region] += int(high) - int(low) - 2 * slack - TRANSIENT_BYTES
         counted += int(expected.get(("memmap_counted_pages", "==")) or 0)
 
     for region, verb, mode, map_, units in sequence:
