@@ -21,8 +21,8 @@ SHELLS = ("bash", "zsh", "fish")
 def add_commands(commands: Commands) -> None:
     """The four subcommands."""
     summary = "what this host can run, and what is missing"
-    examples = ("doctor", "doctor --install", "doctor --install --arch riscv64")
-    command = add_command(commands, "doctor", summary, _doctor, *examples)
+    likely = ("doctor", "doctor --install", "doctor --install --arch riscv64")
+    command = add_command(commands, "doctor", summary, _doctor, *likely)
     add_arch(command)
     command.add_argument("--install", action="store_true", help="install what is missing")
     add_json(command)
