@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,16 +53,18 @@ def known_host(
     if known is not None and known.asked_of == state:
         return known.host
     host = read_host(names, environ)
-    write_whole(path, _ANSWER.dump_json(_Answer(state, host)))
+    with suppress(OSError):  # not remembered is no harm
+        write_whole(path, _ANSWER.dump_json(_Answer(state, host)))
     return host
 
 
 def _state(configuration: Path, environ: Mapping[str, str]) -> str:
-    files = (path for path in configuration.rglob("*") if path.is_file())
-    lists = (f"{path} {path.stat().st_mtime_ns}" for path in (_LISTS,) if path.exists())
+    # By their stamps: passwords for mirrors (auth.conf) are for root alone to read.
+    files = sorted(path for path in configuration.rglob("*") if path.is_file())
+    there = (path for path in (*files, _LISTS, KEYRING) if path.exists())
+    stamps = ((path, path.stat()) for path in there)
     chosen = (environ.get(name, "") for name in _CHOSEN)
-    contents = (digest(str(path), path) for path in sorted(files))
-    return digest(str(KEYRING.exists()), *lists, *chosen, *contents)
+    return digest(*(f"{path} {at.st_size} {at.st_mtime_ns}" for path, at in stamps), *chosen)
 
 
 def _read(path: Path) -> _Answer | None:
