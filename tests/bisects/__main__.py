@@ -21,6 +21,7 @@ from pathlib import Path
 
 from harness.kernel.source import Source, provide_source
 from harness.kernel.spec import parse_kernel_spec
+from harness.machine.process import orderly_termination
 from harness.progress import Progress
 from harness.report.results import new_run_directory
 from harness.store import Store
@@ -74,9 +75,10 @@ def main() -> int:
     source = provide_source(parse_kernel_spec(options.kernel), Store.default(), Progress())
     folder = new_run_directory(Path("results"))
     hunts = []
-    for hunt in _hunts(source, options, folder):
-        print(hunt, flush=True)
-        hunts.append(hunt)
+    with orderly_termination():  # ended from outside, it takes the bisection with it
+        for hunt in _hunts(source, options, folder):
+            print(hunt, flush=True)
+            hunts.append(hunt)
     print(f"{sum(hunt.found for hunt in hunts)} of {len(hunts)} put down to the right patch")
     return 0 if all(hunt.found for hunt in hunts) else 1
 
