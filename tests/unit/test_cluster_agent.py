@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import dask
 import distributed
 import pytest
 
@@ -47,6 +48,7 @@ PARCEL = Parcel("kernel", "key", (ParcelFile("vmlinux", 5, ""),))
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A cluster with one worker that can run the cells."""
     with (
+        dask.config.set({"temporary-directory": str(tmp_path_factory.mktemp("dask"))}),
         distributed.LocalCluster(
             n_workers=1,
             threads_per_worker=1,
@@ -55,7 +57,6 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
             protocol="tcp",
             dashboard_address="127.0.0.1:0",
             resources=needs(ORDERS, CODE),
-            local_directory=str(tmp_path_factory.mktemp("dask")),
         ) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
     ):
