@@ -15,6 +15,7 @@ from pathlib import Path
 from harness.errors import InfrastructureError, UserError
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+MIRROR_VARIABLES = ("DAXHOUND_MIRROR", "DAXHOUND_SECURITY_MIRROR")
 
 _TARGET_FORMAT = "$(ORIGIN)|$(CODENAME)|$(REPO_URI)"
 _RELEASE_FILE = re.compile(r"'(?P<uri>.+)/dists/(?P<suite>[^/']+)/InRelease' ")
@@ -131,8 +132,8 @@ def _name(command: Sequence[str]) -> str:
 
 
 def _chosen_mirrors(environ: Mapping[str, str]) -> Mirrors | None:
-    archive = environ.get("DAXHOUND_MIRROR")
-    return Mirrors(archive, environ.get("DAXHOUND_SECURITY_MIRROR")) if archive else None
+    archive, security = (environ.get(name) for name in MIRROR_VARIABLES)
+    return Mirrors(archive, security) if archive else None
 
 
 def _configured_mirrors(suites: Iterable[str]) -> Mirrors:

@@ -14,13 +14,12 @@ from pathlib import Path
 
 import pydantic
 
-from harness.apt_host import KEYRING, AptHost, read_host
+from harness.apt_host import KEYRING, MIRROR_VARIABLES, AptHost, read_host
 from harness.store import Store, digest
 from harness.whole_file import write_whole
 
 _CONFIGURATION = Path("/etc/apt")
 _LISTS = Path("/var/lib/apt/lists")
-_CHOSEN = ("DAXHOUND_MIRROR", "DAXHOUND_SECURITY_MIRROR")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ def _state(configuration: Path, environ: Mapping[str, str]) -> str:
     files = sorted(path for path in configuration.rglob("*") if path.is_file())
     there = (path for path in (*files, _LISTS, KEYRING) if path.exists())
     stamps = ((path, path.stat()) for path in there)
-    chosen = (environ.get(name, "") for name in _CHOSEN)
+    chosen = (environ.get(name, "") for name in MIRROR_VARIABLES)
     return digest(*(f"{path} {at.st_size} {at.st_mtime_ns}" for path, at in stamps), *chosen)
 
 

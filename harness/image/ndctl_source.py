@@ -5,13 +5,13 @@ The upstream archive alone: Debian's own changes to it are not about its tests.
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Protocol
 
 from harness.apt import PrivateApt, Suite
 from harness.errors import InfrastructureError
 from harness.image.ndctl_contents import SourcePackage
+from harness.kernel.unpacking import run_tar, words_of
 from harness.progress import Progress
 from harness.store import Store, digest
 
@@ -36,12 +36,9 @@ def provide_ndctl_source(
         source = apt or PrivateApt(store, [Suite(wanted.suite)], sources=True)
         with progress.task(f"source {wanted.package} of {wanted.suite}", "archives"):
             archive = source.download_source(wanted.package, work)
-        command = ("tar", "-x", "-f", archive, "-C", work, "--strip-components=1")
-        done = subprocess.run(
-            (*command, "--no-same-owner"), capture_output=True, text=True, check=False
-        )
+        done = run_tar("-x", "-f", archive, "-C", work, "--strip-components=1", "--no-same-owner")
         if done.returncode != 0:
-            raise InfrastructureError(f"{archive.name} cannot be unpacked: {done.stderr.strip()}")
+            raise InfrastructureError(f"{archive.name} cannot be unpacked: {words_of(done)}")
         archive.unlink()
 
     key = digest(wanted.package, wanted.suite)

@@ -16,14 +16,15 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.apt import Candidate, PrivateApt, Suite
-from harness.errors import InfrastructureError, UserError
+from harness.errors import UserError
 from harness.git import find_commit, git
 from harness.kernel import tree
 from harness.kernel.spec import DebianSpec, DirectorySpec, GitSpec, KernelSpec, TarSpec
+from harness.kernel.unpacking import check_done, run_tar, words_of
 from harness.kernel.version import read_version
 from harness.progress import Progress
 from harness.store import Store
-from harness.yaml_document import Record, load_documents
+from harness.yaml_document import Record, load_document
 
 DEBIAN_SUITES = Path(__file__).with_name("debian.yaml")
 
@@ -101,7 +102,7 @@ def provide_source(
 
 def load_suites() -> DebianSuites:
     """The data file beside this module."""
-    return load_documents(DEBIAN_SUITES)[0].read(DebianSuites)
+    return load_document(DEBIAN_SUITES, DebianSuites)
 
 
 def _debian(spec: DebianSpec, store: Store, progress: Progress, apt: SourcePackages) -> Source:
@@ -134,9 +135,9 @@ def _unpack_debian(deb: Path, spec: DebianSpec, scratch: Path, into: Path) -> No
     inner = f"./usr/src/{spec.package}.tar.xz"
     with packed.open("wb") as file:
         command = ("dpkg-deb", "--fsys-tarfile", deb)
-        _check(subprocess.run(command, stdout=file, stderr=subprocess.PIPE, check=False))
-    _check(_tar("-x", "-f", packed, "-C", scratch, inner))
-    _check(_tar("-x", "-f", scratch / inner, "-C", into, "--strip-components=1"))
+        check_done(subprocess.run(command, stdout=file, stderr=subprocess.PIPE, check=False))
+    check_done(run_tar("-x", "-f", packed, "-C", scratch, inner))
+    check_done(run_tar("-x", "-f", scratch / inner, "-C", into, "--strip-components=1"))
 
 
 def _tarball(spec: TarSpec, store: Store, progress: Progress) -> Source:
@@ -150,9 +151,9 @@ def _tarball(spec: TarSpec, store: Store, progress: Progress) -> Source:
     def build(into: Path) -> None:
         with progress.task(f"source {spec}", "files"):
             # GNU tar strips leading slashes, refuses "..", and makes symbolic links last.
-            done = _tar("-x", "-f", path, "-C", into, "--strip-components=1", "--no-same-owner")
+            done = run_tar("-x", "-f", path, "-C", into, "--strip-components=1", "--no-same-owner")
             if done.returncode != 0:
-                raise UserError(f"{spec} cannot be unpacked: {_words(done)}")
+                raise UserError(f"{spec} cannot be unpacked: {words_of(done)}")
             _refuse_escapes(into, spec)
             read_version(into, spec)
 
@@ -182,7 +183,7 @@ def _commit(spec: GitSpec, store: Store, progress: Progress) -> Source:
         with progress.task(f"source {spec} ({commit[:12]})", "files"):
             packed = into / ".source.tar"
             git(repository, "archive", "--format=tar", f"--output={packed}", commit)
-            _check(_tar("-x", "-f", packed, "-C", into))
+            check_done(run_tar("-x", "-f", packed, "-C", into))
             packed.unlink()
             read_version(into, spec)
 
@@ -218,19 +219,3 @@ def _stored(
 ) -> Source:
     path = store.provide("source", key, build)
     return Source(path, read_version(path, spec), identity)
-
-
-def _tar(*arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
-    try:
-        return subprocess.run(("tar", *arguments), capture_output=True, check=False)
-    except FileNotFoundError as exc:
-        raise InfrastructureError("tar is missing") from exc
-
-
-def _check(done: subprocess.CompletedProcess[bytes]) -> None:
-    if done.returncode != 0:
-        raise InfrastructureError(f"{done.args[0]} failed: {_words(done)}")
-
-
-def _words(done: subprocess.CompletedProcess[bytes]) -> str:
-    return (done.stderr or b"").decode(errors="replace").strip() or f"status {done.returncode}"

@@ -4,8 +4,8 @@ A step is data. The guest side does it (``harness/guest/steps``), the model pred
 (``harness/model``), and neither knows the other: the names of the values that a step
 shows, listed under "Shows" in its docstring, are all that they share. Regions are counted
 by ascending physical address, from 0. Steps on one subject have a file of their own beside
-this one: mappings, devices of soft-reserved memory, RDMA, ndctl's
-own tests, the order of life.
+this one: mappings, devices of soft-reserved memory, RDMA, ndctl's own tests, the order
+of life.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import sys
 import tempfile
 import time
@@ -23,8 +23,8 @@ mark.click();
 
 def take() -> None:
     """Write the picture: an example run in light colours, its crash opened."""
-    with tempfile.TemporaryDirectory() as name:
-        os.chdir(name)  # the page shows paths as they were given
+    # In the folder, since the page shows paths as they were given.
+    with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
         run = write_run(Path("results/run"), ["devdax.yaml"], (0, 1, 2, 3, 4))
         main(["report", str(run)])
         with open_browser() as browser:
@@ -36,7 +36,6 @@ def take() -> None:
             time.sleep(0.5)
             PICTURE.parent.mkdir(exist_ok=True)
             browser.save_screenshot(str(PICTURE))
-        os.chdir(ROOT)
 
 
 if __name__ == "__main__":
