@@ -18,7 +18,7 @@ from harness.errors import InfrastructureError, KernelFailure, UserError
 from harness.kconfig import Request, missing, parse_dotconfig, render
 from harness.kernel.facts import dump_facts, load_facts, read_facts, with_probes
 from harness.kernel.fragments import FRAGMENTS_DIR, check_needs, load_fragments
-from harness.kernel.make import Make, Toolchain, find_toolchain
+from harness.kernel.make import Make, Toolchain, find_toolchain, users_ccache
 from harness.kernel.modules import build_twins, has_modules, keep_modules
 from harness.kernel.nearest_base import find_nearest_base
 from harness.kernel.patched import PatchedSource, RefusedError, patch_source
@@ -170,10 +170,9 @@ class _Build:
         log = store.root / "logs" / f"kernel-{self.key[:16]}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_bytes(b"")
-        with self._place(into, store, progress) as (tree, objects):
+        with self._make(into, store, progress, log) as make:
             if self.source.files and (reason := why_not()):
                 progress.line(f"patched kernels are built without a sandbox: {reason}")
-            make = self._make(tree, objects, log)
             with progress.task(f"building {self.title}", "objects") as task:
                 self.configure(make)
                 modular = has_modules(self.requests)
@@ -188,12 +187,9 @@ class _Build:
 
     def resolve(self, into: Path, store: Store, progress: Progress) -> None:
         """Configure alone, and keep the .config in ``into``."""
-        with self._place(into, store, progress) as (tree, objects):
-            self.configure(self._make(tree, objects, into / "config.log"))
-            shutil.copy2(objects / ".config", into / "config")
-
-    def _make(self, tree: Path, objects: Path, log: Path) -> Make:
-        return Make(tree, objects, self.toolchain, log, trusted=not self.source.files)
+        with self._make(into, store, progress, into / "config.log") as make:
+            self.configure(make)
+            shutil.copy2(make.objects / ".config", into / "config")
 
     @property
     def _config(self) -> str:
@@ -201,16 +197,16 @@ class _Build:
         return "".join(sorted(render(self.requests).splitlines(keepends=True)))
 
     @contextmanager
-    def _place(self, into: Path, store: Store, progress: Progress) -> Iterator[tuple[Path, Path]]:
-        """The source tree and the object tree to build in.
+    def _make(self, into: Path, store: Store, progress: Progress, log: Path) -> Iterator[Make]:
+        """make, in the source tree and the object tree to build in.
 
         A base is built once, so its objects are not kept; those of a patched tree are, for
-        the next patch.
+        the next patch. What strangers' patches compile to does not get into the user's ccache.
         """
         if not self.source.files:
             objects = into / "objects"
             objects.mkdir()
-            yield self.source.base.path, objects
+            yield Make(self.source.base.path, objects, self.toolchain, log, users_ccache())
             self.source.base.check_unchanged()
             shutil.rmtree(objects)
             return
@@ -218,7 +214,7 @@ class _Build:
             area.switch(self.source.files)
             key = digest(self._config, self.toolchain.version, self.kernel.arch)[:24]
             with area.objects(key) as objects:
-                yield area.tree, objects
+                yield Make(area.tree, objects, self.toolchain, log, area.ccache())
 
     def configure(self, make: Make) -> None:
         """Write .config.

@@ -108,14 +108,15 @@ def find_toolchain(target: Target) -> Toolchain:
 class Make:
     """make in one source tree for one object tree, all output in one log.
 
-    What ``trusted`` sources compile to may be kept by ccache; of others only reads it.
+    ``ccache`` is the folder in which ccache keeps what is compiled, for all who are given
+    the same; it keeps nothing where there is none.
     """
 
     source: Path
     objects: Path
     toolchain: Toolchain
     log: Path
-    trusted: bool = False
+    ccache: Path | None = None
 
     def run(
         self,
@@ -146,7 +147,7 @@ class Make:
         command = ("make", *where, *self.toolchain.variables, *targets)
         return subprocess.Popen(
             ("sh", "-c", _GUARDED, "sh", *self._sandboxed(command, environ)),
-            env={**_environment(), **environ},
+            env={**_environment(), **self._caching, **environ},
             stdin=subprocess.PIPE,
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -154,15 +155,16 @@ class Make:
         )
 
     def _sandboxed(self, command: Sequence[str], environ: Mapping[str, str]) -> tuple[str, ...]:
-        readable, writable = [self.source], [self.objects]
-        inside = {**_ALWAYS, **environ}
-        cache = _ccache_directory() if self.toolchain.ccache else None
-        if cache is not None:
-            (writable if self.trusted else readable).append(cache)
-            inside |= {name: s for name, s in os.environ.items() if name.startswith("CCACHE_")}
-            inside |= {"CCACHE_DIR": str(cache), "CCACHE_TEMPDIR": "/tmp"}
-            inside |= {} if self.trusted else {"CCACHE_READONLY": "true"}
-        return wrap(command, readable=readable, writable=writable, environ=inside)
+        writable = [self.objects, *((self.ccache,) if self.ccache else ())]
+        inside = {name: s for name, s in os.environ.items() if name.startswith("CCACHE_")}
+        inside |= {**_ALWAYS, **self._caching, "CCACHE_TEMPDIR": "/tmp", **environ}
+        return wrap(command, readable=(self.source,), writable=writable, environ=inside)
+
+    @property
+    def _caching(self) -> dict[str, str]:
+        if self.ccache is None:
+            return {"CCACHE_DISABLE": "true"}
+        return {"CCACHE_DIR": str(self.ccache)}
 
     def _watch(self, process: subprocess.Popen[bytes], task: Task) -> None:
         with self.log.open("rb") as log:
@@ -215,8 +217,10 @@ def _environment() -> dict[str, str]:
 
 
 @cache
-def _ccache_directory() -> Path | None:
-    """Where this user's ccache is, made where it is not there yet: it is bound as it is."""
+def users_ccache() -> Path | None:
+    """Where this user's ccache is, made where it is not there yet; None without a ccache."""
+    if shutil.which("ccache") is None:
+        return None
     command = ("ccache", "--get-config", "cache_dir")
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0 or not done.stdout.strip():

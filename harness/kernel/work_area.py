@@ -26,6 +26,9 @@ from harness.kernel.source import Source
 from harness.progress import Progress
 from harness.store import Store, digest, flush_directory, flush_file_system
 
+# The objects of some tens of kernels.
+_CCACHE_CONF = "max_size = 2G\n"
+
 # A tree is 1.5 GB, an object tree about 0.4 GB.
 _KEPT_AREAS = 3
 _KEPT_OBJECT_TREES = 8
@@ -58,6 +61,17 @@ class WorkArea:
     def tree(self) -> Path:
         """The source tree; on the same path always, since objects remember it."""
         return self.root / "tree"
+
+    def ccache(self) -> Path:
+        """The folder of a ccache of this area's own: of a header's versions, each compiles once.
+
+        Others' would have nothing for it, since every command names the area's tree, and
+        are not a place for the objects of strangers' patches.
+        """
+        folder = self.root / "ccache"
+        folder.mkdir(exist_ok=True)
+        (folder / "ccache.conf").write_text(_CCACHE_CONF, encoding="utf-8")
+        return folder
 
     def switch(self, files: Files) -> int:
         """Make the tree the base with these differences; how many files were written.

@@ -88,19 +88,30 @@ def test_what_it_left_running_ends_with_it(make: Make) -> None:
 
 
 @needs_sandbox
-def test_objects_of_strangers_do_not_get_into_ccache(
+def test_objects_get_into_no_ccache_but_the_one_given(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cache = tmp_path / "ccache"
-    cache.mkdir()
-    monkeypatch.setattr("harness.kernel.make._ccache_directory", lambda: cache)
-    (make.source / "Makefile").write_text("all:\n\techo owned > $$CCACHE_DIR/entry\n")
-    stranger = replace(make, toolchain=replace(TOOLCHAIN, ccache=True))
+    users, areas = tmp_path / "users", tmp_path / "areas"
+    users.mkdir()
+    areas.mkdir()
+    monkeypatch.setenv("CCACHE_DIR", str(users))
+    (make.source / "Makefile").write_text(
+        f"all:\n\techo owned > $$CCACHE_DIR/entry\n\techo owned > {users}/entry\n"
+    )
     with pytest.raises(KernelFailure):
-        stranger.run(["all"], jobs=1)
-    assert "Read-only file system" in make.log.read_text()
-    replace(stranger, trusted=True).run(["all"], jobs=1)
-    assert (cache / "entry").exists()
+        replace(make, ccache=areas).run(["all"], jobs=1)
+    assert (areas / "entry").exists()
+    assert list(users.iterdir()) == []
+    replace(make, ccache=users).run(["all"], jobs=1)
+    assert (users / "entry").exists()
+
+
+@needs_sandbox
+def test_without_a_ccache_none_is_kept(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CCACHE_DISABLE", raising=False)
+    (make.source / "Makefile").write_text("all:\n\t@echo disabled: $$CCACHE_DISABLE\n")
+    make.run(["all"], jobs=1)
+    assert "disabled: true" in make.log.read_text()
 
 
 @needs_sandbox
