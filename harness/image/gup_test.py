@@ -52,8 +52,12 @@ def common_sources(makefile: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word for word in words if re.fullmatch(r"[\w-]+\.c", word)))
 
 
-def build_gup_test(source: Path, target: Target, scratch: Path) -> bytes:
+def build_gup_test(
+    source: Path, target: Target, scratch: Path, linked: Path | None = None
+) -> bytes:
     """The program's bytes; ``scratch`` is a directory for intermediate files.
+
+    ``linked`` is a tree that ``source`` leads to by links.
 
     Where helpers are linked in, the kernel's exported headers are made first: those use
     ioctls that are newer than the libc (PAGEMAP_SCAN). The tree itself is only read.
@@ -62,7 +66,8 @@ def build_gup_test(source: Path, target: Target, scratch: Path) -> bytes:
     """
     found = find_gup_test(source)
     if len(found.files) > 1:
-        make = Make(source, scratch, find_toolchain(target), scratch / "headers.log")
+        log = scratch / "headers.log"
+        make = Make(source, scratch, find_toolchain(target), log, linked=linked)
         make.run(["headers"], jobs=os.cpu_count() or 1)
     program = scratch / "gup_test"
     include = ["-I", str(source), "-I", str(found.directory.parent)]

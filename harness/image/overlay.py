@@ -45,7 +45,7 @@ def provide_overlay(
             (progress or Silence()).task(f"gup_test of {kernel.release}", "files"),
             tempfile.TemporaryDirectory(dir=work) as scratch,
         ):
-            program = build_gup_test(kernel.source, target, Path(scratch))
+            program = build_gup_test(kernel.source, target, Path(scratch), kernel.linked)
             modules = kernel_modules(
                 kernel.release, kernel.modules_builtin, Path(scratch, "depmod")
             )

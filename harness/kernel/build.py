@@ -27,7 +27,7 @@ from harness.kernel.sandbox import why_not
 from harness.kernel.source import provide_source
 from harness.kernel.source_view import provide_view
 from harness.kernel.spec import KernelSpec
-from harness.kernel.work_area import hold_work_area
+from harness.kernel.work_area import hold_work_area, pack_objects
 from harness.progress import Progress
 from harness.records import KernelFacts
 from harness.series import Patch
@@ -36,6 +36,9 @@ from harness.target import KernelBuild, Target
 
 # To be counted up when the code keeps other files, or finds other facts, of one kernel.
 _FORMAT = "1"
+
+# What the first patched kernel of a base is built on; stored apart, since no guest needs it.
+_OBJECTS = "objects.tar.gz"
 
 _KEPT = ("vmlinux", "System.map", "modules.builtin", "modules.builtin.modinfo")
 
@@ -47,7 +50,8 @@ class BuiltKernel:
     ``key`` is equal for kernels that are built of the same; ``image`` is what QEMU loads,
     ``vmlinux`` the same kernel with its symbols. ``modules_builtin`` has its ``.modinfo``
     beside it, and the folder ``modules`` where the kernel has loadable ones. ``opcode_fixup``
-    names what the image needs before TCG can run it.
+    names what the image needs before TCG can run it. ``linked`` is the tree that ``source``
+    leads to by links.
     """
 
     spec: str
@@ -62,6 +66,7 @@ class BuiltKernel:
     source: Path
     compiler: str
     opcode_fixup: str | None
+    linked: Path | None = None
 
 
 def provide_kernel(
@@ -103,6 +108,7 @@ def provide_kernel(
         source=source,
         compiler=toolchain.version,
         opcode_fixup=target.kernel.opcode_fixup,
+        linked=patched.base.path,
     )
 
 
@@ -183,6 +189,7 @@ class _Build:
                     build_twins(make, self.jobs)
                     known = keep_modules(make.objects, into)
                 self._keep(make, into, known)
+                self._keep_objects(make, store)
         shutil.move(log, into / "build.log")
 
     def resolve(self, into: Path, store: Store, progress: Progress) -> None:
@@ -213,8 +220,21 @@ class _Build:
         with hold_work_area(store, self.source.base, progress) as area:
             area.switch(self.source.files)
             key = digest(self._config, self.toolchain.version, self.kernel.arch)[:24]
-            with area.objects(key) as objects:
+            with area.objects(key, self._base_objects(store)) as objects:
                 yield Make(area.tree, objects, self.toolchain, log, area.ccache())
+
+    def _keep_objects(self, make: Make, store: Store) -> None:
+        """Of a base; they will do for its patched copy where make sees both at one place."""
+        if not self.source.files and why_not() is None:
+            store.provide(
+                "objects", self.key, lambda into: pack_objects(make.objects, into / _OBJECTS)
+            )
+
+    def _base_objects(self, store: Store) -> Path | None:
+        """What :meth:`_keep_objects` kept of the base, where it did."""
+        base = replace(self, source=PatchedSource(self.source.base, {}))
+        entry = store.find("objects", base.key) if why_not() is None else None
+        return entry and entry / _OBJECTS
 
     def configure(self, make: Make) -> None:
         """Write .config.
@@ -224,7 +244,8 @@ class _Build:
         """
         wanted = make.objects / "daxhound.config"
         wanted.write_text(render((*self.requests, *self.wished)), encoding="utf-8")
-        make.run(["allnoconfig"], jobs=1, environ={"KCONFIG_ALLCONFIG": str(wanted)})
+        asked = {"KCONFIG_ALLCONFIG": str(make.seen(wanted))}
+        make.run(["allnoconfig"], jobs=1, environ=asked)
         dotconfig = make.objects / ".config"
         refused = missing(self.requests, parse_dotconfig(dotconfig.read_text(encoding="utf-8")))
         if refused:
@@ -250,7 +271,7 @@ class _Build:
             if path.name not in _names(into):
                 shutil.copy2(path, into / path.name)
         shutil.copy2(objects / ".config", into / "config")
-        facts = read_facts(make.source, objects)
+        facts = read_facts(make)
         facts = replace(facts, probes={**facts.probes, **known})
         (into / "facts.json").write_text(dump_facts(facts), encoding="utf-8")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -18,7 +17,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Symbol, SymbolTableSection
 
 from harness.errors import InfrastructureError
-from harness.scratch import scratch_directory
+from harness.kernel.make import Make
 
 # An object of every kernel, compiled with the flags of ordinary code.
 _OBJECT = "init/main.o"
@@ -26,27 +25,19 @@ _PREFIX = "daxhound_"
 _COMMAND = re.compile(r"^(?:saved)?cmd_\S+ := (.*)$", re.MULTILINE)
 
 
-def compile_constants(objects: Path, expressions: Mapping[str, str]) -> dict[str, int]:
+def compile_constants(make: Make, expressions: Mapping[str, str]) -> dict[str, int]:
     """Values of C expressions, by name; one that is no compile-time constant is missing.
 
-    ``objects`` is where the kernel was built. Each expression sees <linux/mm.h>; one in a
-    macro that this kernel has not is missing as well. Raises InfrastructureError.
+    ``make`` has built the kernel. Each expression sees <linux/mm.h>; one in a macro that this
+    kernel has not is missing as well. Raises InfrastructureError.
     """
-    command = _saved_command(objects)
-    with scratch_directory("constants") as scratch:
-        source, compiled = scratch / "constants.c", scratch / "constants.o"
-        source.write_text(_program(expressions))
-        done = subprocess.run(
-            (*command, "-o", str(compiled), str(source)),
-            cwd=objects,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise InfrastructureError(f"the kernel's constants do not compile: {done.stderr}")
-        values = _read_values(compiled)
+    command = _saved_command(make.objects)
+    source, compiled = (make.objects / f"asked-constants{end}" for end in (".c", ".o"))
+    source.write_text(_program(expressions))
+    done = make.compile((*command, "-o", compiled.name, source.name))
+    if done.returncode != 0:
+        raise InfrastructureError(f"the kernel's constants do not compile: {done.stderr}")
+    values = _read_values(compiled)
     # Zero stands for "not constant": none of the numbers asked for can be zero.
     return {name: values[name] for name in expressions if values.get(name)}
 

@@ -13,6 +13,7 @@ from typing import Any
 from harness.errors import InfrastructureError
 from harness.kconfig import parse_dotconfig
 from harness.kernel.constants import compile_constants
+from harness.kernel.make import Make
 from harness.kernel.probes import probe_source
 from harness.kernel.version import parse_version
 from harness.records import KernelFacts
@@ -31,18 +32,19 @@ _CONSTANTS = {
 }
 
 
-def read_facts(source: Path, objects: Path) -> KernelFacts:
-    """Facts of the kernel that was built of ``source`` in ``objects``.
+def read_facts(make: Make) -> KernelFacts:
+    """Facts of the kernel that ``make`` has built.
 
     Raises InfrastructureError where the build is not complete.
     """
+    objects = make.objects
     try:
         release = (objects / "include/config/kernel.release").read_text().strip()
         config = parse_dotconfig((objects / ".config").read_text(encoding="utf-8"))
-        version = parse_version((source / "Makefile").read_text(encoding="utf-8"))
+        version = parse_version((make.source / "Makefile").read_text(encoding="utf-8"))
     except (OSError, ValueError) as exc:
         raise InfrastructureError(f"no kernel was built in {objects}: {exc}") from exc
-    constants = compile_constants(objects, _CONSTANTS)
+    constants = compile_constants(make, _CONSTANTS)
     return KernelFacts(
         version=version,
         release=release,

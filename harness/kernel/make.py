@@ -1,7 +1,8 @@
 """The kernel's ``make``: in a sandbox, ended with whoever wanted it, and watched.
 
-Whose fault a failure is, is read out of make's log: the host's where a tool is missing or
-a disk is full, the kernel's otherwise.
+In the sandbox every source tree and object tree is seen at the same place, so that objects
+of a base are as good beside its patched copy. Whose fault a failure is, is read out of make's
+log: the host's where a tool is missing or a disk is full, the kernel's otherwise.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from harness.errors import DaxhoundError, InfrastructureError, KernelFailure
-from harness.kernel.sandbox import wrap
+from harness.kernel.sandbox import why_not, wrap
 from harness.progress import Task
 from harness.target import Target
 
@@ -38,6 +39,7 @@ _GUARDED = (
     '"$@" 3<&-; status=$?; kill $! 2>/dev/null; exit $status'
 )
 _POLL_SECONDS = 0.5
+_SOURCE, _OBJECTS = Path("/kernel/source"), Path("/kernel/objects")
 # The kernel's Python scripts must leave no __pycache__ in somebody's source tree.
 _ALWAYS = {"LC_ALL": "C", "PYTHONDONTWRITEBYTECODE": "1"}
 
@@ -109,7 +111,8 @@ class Make:
     """make in one source tree for one object tree, all output in one log.
 
     ``ccache`` is the folder in which ccache keeps what is compiled, for all who are given
-    the same; it keeps nothing where there is none.
+    the same; it keeps nothing where there is none. ``linked`` is a tree that ``source``
+    leads to by links.
     """
 
     source: Path
@@ -117,6 +120,14 @@ class Make:
     toolchain: Toolchain
     log: Path
     ccache: Path | None = None
+    linked: Path | None = None
+
+    def seen(self, path: Path) -> Path:
+        """Where make sees a path in its source tree or its object tree."""
+        for tree, place in self._places.items():
+            if path.is_relative_to(tree):
+                return place / path.relative_to(tree)
+        return path
 
     def run(
         self,
@@ -140,10 +151,23 @@ class Make:
         if process.returncode != 0:
             raise explain_failure(self.log, self.toolchain.arch)
 
+    def compile(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        """A compiler's command in the object tree, as make would run it: it is the tree's."""
+        return subprocess.run(
+            self._sandboxed(command, {}),
+            cwd=self.objects,
+            env={**_environment(), **self._caching},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
     def _start(
         self, targets: Sequence[str], jobs: int, environ: Mapping[str, str], out: BinaryIO
     ) -> subprocess.Popen[bytes]:
-        where = ("-C", str(self.source), f"O={self.objects}", f"-j{jobs}")
+        source, objects = self.seen(self.source), self.seen(self.objects)
+        where = ("-C", str(source), f"O={objects}", f"-j{jobs}")
         command = ("make", *where, *self.toolchain.variables, *targets)
         return subprocess.Popen(
             ("sh", "-c", _GUARDED, "sh", *self._sandboxed(command, environ)),
@@ -158,7 +182,18 @@ class Make:
         writable = [self.objects, *((self.ccache,) if self.ccache else ())]
         inside = {name: s for name, s in os.environ.items() if name.startswith("CCACHE_")}
         inside |= {**_ALWAYS, **self._caching, "CCACHE_TEMPDIR": "/tmp", **environ}
-        return wrap(command, readable=(self.source,), writable=writable, environ=inside)
+        return wrap(
+            command,
+            readable=(self.source, *((self.linked,) if self.linked else ())),
+            writable=writable,
+            environ=inside,
+            directory=self.seen(self.objects),
+            seen_as=self._places,
+        )
+
+    @property
+    def _places(self) -> dict[Path, Path]:
+        return {} if why_not() else {self.objects: _OBJECTS, self.source: _SOURCE}
 
     @property
     def _caching(self) -> dict[str, str]:
@@ -182,7 +217,7 @@ class Make:
 
 def explain_failure(log: Path, arch: str) -> DaxhoundError:
     """What went wrong in a build that failed, and whose fault it was."""
-    text = log.read_text(encoding="utf-8", errors="replace")
+    text = log.read_text(encoding="utf-8", errors="replace").replace(f"{_SOURCE}/", "")
     found = first_errors(text)
     lines = text.splitlines()
     lacking = (line for line in found or lines if _HOST_LACKS.search(line))

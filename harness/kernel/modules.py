@@ -62,7 +62,7 @@ def build_twins(make: Make, jobs: int) -> None:
         shutil.copytree(make.source / name, copy / name, ignore=_COPIED)
     for name in wanted:
         try:
-            make.run([f"M={copy / name}", "modules"], jobs=jobs)
+            make.run([f"M={make.seen(copy / name)}", "modules"], jobs=jobs)
         except KernelFailure:
             if name not in _MAY_FAIL:
                 raise

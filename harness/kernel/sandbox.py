@@ -21,6 +21,7 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TOP = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _ETC = ("/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d")
 _TRIAL_SECONDS = 20.0
+_AS_THEY_ARE: Mapping[Path, Path] = {}
 
 
 def wrap(
@@ -30,18 +31,20 @@ def wrap(
     writable: Iterable[Path],
     environ: Mapping[str, str],
     directory: Path | None = None,
+    seen_as: Mapping[Path, Path] = _AS_THEY_ARE,
 ) -> tuple[str, ...]:
     """The command line that runs ``command`` in the sandbox; itself where there is none.
 
-    ``readable`` and ``writable`` are the paths that it sees beside /usr; ``environ`` is its
-    whole environment, PATH and HOME apart. It ends with the process that started it.
+    ``readable`` and ``writable`` are the paths that it sees beside /usr, at the places that
+    ``seen_as`` has for them; ``environ`` is its whole environment, PATH and HOME apart. It
+    ends with the process that started it.
     """
     if why_not() is not None:
         return tuple(command)
     return (
         *_base(),
-        *_binds("--ro-bind", readable),
-        *_binds("--bind", writable),
+        *_binds("--ro-bind", readable, seen_as),
+        *_binds("--bind", writable, seen_as),
         *(("--chdir", str(directory)) if directory else ()),
         *(word for name, text in environ.items() for word in ("--setenv", name, text)),
         *("--setenv", "PATH", _PATH, "--setenv", "HOME", "/tmp", "--setenv", "TMPDIR", "/tmp"),
@@ -84,9 +87,9 @@ def _base() -> tuple[str, ...]:
     return tuple(words)
 
 
-def _binds(option: str, paths: Iterable[Path]) -> Iterable[str]:
+def _binds(option: str, paths: Iterable[Path], seen_as: Mapping[Path, Path]) -> Iterable[str]:
     for path in paths:
-        yield from (option, str(path), str(path))
+        yield from (option, str(path), str(seen_as.get(path, path)))
 
 
 def python_paths() -> tuple[Path, ...]:

@@ -23,11 +23,14 @@ from harness.kernel import tree
 from harness.kernel.patched import Files
 from harness.kernel.plain_file import read_file, remove_file, write_file
 from harness.kernel.source import Source
+from harness.kernel.unpacking import check_done, run_tar
 from harness.progress import Progress
 from harness.store import Store, digest, flush_directory, flush_file_system
 
 # The objects of some tens of kernels.
 _CCACHE_CONF = "max_size = 2G\n"
+
+_LINKED = ("./vmlinux*", "./.tmp_vmlinux*", "./arch/*/boot/*mage*")
 
 # A tree is 1.5 GB, an object tree about 0.4 GB.
 _KEPT_AREAS = 3
@@ -95,14 +98,19 @@ class WorkArea:
         return len(stale)
 
     @contextmanager
-    def objects(self, key: str) -> Iterator[Path]:
-        """The object tree of that key, as the last build left it or empty."""
+    def objects(self, key: str, packed: Path | None = None) -> Iterator[Path]:
+        """The object tree of that key, as the last build left it.
+
+        A new one has what is in ``packed``, or nothing.
+        """
         folder, marker = self.root / "objects" / key, self._marker(key)
         if not marker.exists():
             self._make_room(keep=_KEPT_OBJECT_TREES - 1)
         folder.mkdir(parents=True, exist_ok=True)
         marker.unlink(missing_ok=True)
         flush_directory(marker.parent)
+        if packed is not None and not any(folder.iterdir()) and self._is_past(packed):
+            check_done(run_tar("--extract", "--file", packed, "--directory", folder))
         try:
             yield folder
         except (KernelFailure, UserError):
@@ -136,12 +144,14 @@ class WorkArea:
 
     def _distrust_the_future(self) -> None:
         """A clock that was set back makes changed files older than objects: make sees nothing."""
-        clock = self.root / "clock"
-        clock.touch()
-        now = clock.stat().st_mtime_ns
+        (self.root / "clock").touch()
         for marker in self._markers():
-            if marker.stat().st_mtime_ns >= now:
+            if not self._is_past(marker):
                 marker.unlink()
+
+    def _is_past(self, file: Path) -> bool:
+        """Whether it was made before the tree was last switched."""
+        return file.stat().st_mtime_ns < (self.root / "clock").stat().st_mtime_ns
 
     def _make_room(self, keep: int) -> None:
         """Remove all object trees but the newest of those that are to be trusted."""
@@ -153,6 +163,17 @@ class WorkArea:
 
     def _markers(self) -> list[Path]:
         return _newest_first(self.root.glob("objects/*.finished"))
+
+
+def pack_objects(objects: Path, into: Path) -> None:
+    """Keep what compiling takes long to make: all of an object tree but the kernels linked of it.
+
+    Raises InfrastructureError.
+    """
+    linked = [f"--exclude={name}" for name in _LINKED]
+    # posix: make compares times to the nanosecond.
+    pack = ("--create", "--format=posix", "--use-compress-program=gzip -1", "--file", into)
+    check_done(run_tar(*pack, *linked, "--directory", objects, "."))
 
 
 def _copy_base(base: Source, root: Path, progress: Progress) -> None:

@@ -33,10 +33,13 @@ def base() -> Source:
 
 
 def patch(base: Source, **edits: tuple[str, str]) -> tuple[Patch, ...]:
-    """One patch that replaces words in files of the tree, named with __ for /."""
+    """One patch that replaces words in files of the tree, C unless they are a Makefile.
+
+    They are named with __ for /.
+    """
     text = ""
     for name, (old, new) in edits.items():
-        path = name.replace("__", "/") + ".c"
+        path = name.replace("__", "/") + ("" if name.endswith("Makefile") else ".c")
         before = (base.path / path).read_text()
         assert old in before
         was, now = (t.splitlines(keepends=True) for t in (before, before.replace(old, new)))
@@ -62,6 +65,24 @@ def test_programs_and_probes_see_the_patched_tree(base: Source, tmp_path: Path) 
     scratch.mkdir()
     program = build_gup_test(view, load_targets()["ppc64-hash"], scratch)
     assert b"patched\0" in program
+
+
+def test_headers_for_its_helpers_are_made_of_a_patched_tree(base: Source, tmp_path: Path) -> None:
+    """As kernels from 6.3 on need them; a tree of links, read by make in its sandbox."""
+    patches = patch(
+        base,
+        tools__testing__selftests__vm__gup_test=("Unknown command", "patched"),
+        tools__testing__selftests__vm__Makefile=(
+            "$(OUTPUT)/khugepaged: vm_util.c",
+            "$(OUTPUT)/gup_test: vm_util.c",
+        ),
+    )
+    view = provide_view(patch_source(base, patches), Store(tmp_path / "store"))
+    scratch = tmp_path / "gup_test"
+    scratch.mkdir()
+    program = build_gup_test(view, load_targets()["ppc64-hash"], scratch, linked=base.path)
+    assert b"patched\0" in program
+    assert (scratch / "usr/include/linux/fs.h").is_file()
 
 
 def test_the_optimisation_without_its_gate_is_told_on(base: Source, tmp_path: Path) -> None:

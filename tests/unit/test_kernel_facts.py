@@ -10,6 +10,7 @@ from harness.errors import InfrastructureError, UserError
 from harness.kernel.assumed import assumed_facts
 from harness.kernel.constants import parse_saved_command
 from harness.kernel.facts import dump_facts, load_facts, read_facts
+from harness.kernel.make import Make, Toolchain
 from harness.kernel.probes import probe_source
 from harness.kernel.spec import DebianSpec, DirectorySpec
 from harness.records import KernelFacts
@@ -98,7 +99,7 @@ def test_json_that_is_no_facts_is_refused(text: str) -> None:
 
 def test_a_place_where_nothing_was_built_has_no_facts(tmp_path: Path) -> None:
     with pytest.raises(InfrastructureError, match="no kernel was built"):
-        read_facts(tmp_path, tmp_path)
+        read_facts(Make(tmp_path, tmp_path, Toolchain("x86_64", "", "", False), tmp_path / "log"))
 
 
 @pytest.mark.parametrize(

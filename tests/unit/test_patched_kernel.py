@@ -15,6 +15,7 @@ import pytest
 from harness.deadline import Deadline
 from harness.errors import KernelFailure, UserError
 from harness.kernel.build import BuiltKernel, provide_kernel
+from harness.kernel.sandbox import SWITCH, why_not
 from harness.kernel.spec import DirectorySpec, GitSpec, KernelSpec
 from harness.progress import Silence
 from harness.series import Patch, load_series
@@ -22,6 +23,9 @@ from harness.store import Store
 from harness.target import Target, load_targets
 from tests.support.git import git
 
+needs_sandbox = pytest.mark.skipif(
+    why_not() is not None, reason=f"no sandbox on this host: {why_not()}"
+)
 pytestmark = pytest.mark.usefixtures("open_builds")
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -42,7 +46,7 @@ bzImage: $(OBJECTS:%=$(O)/%)
 	cd $(O) && cp init/main.o vmlinux && touch System.map modules.builtin modules.builtin.modinfo
 	cat $(OBJECTS:%.o=$(CURDIR)/%.c) $(CURDIR)/include/linux/mm.h > $(O)/arch/x86/boot/bzImage
 $(O)/%.o: $(CURDIR)/%.c $(CURDIR)/include/linux/mmzone.h
-	@echo $* >> $(COMPILED)
+	@echo $* >> $(or $(COMPILED),$(O)/compiled)
 	cd $(O) && $(CC) -I$(CURDIR)/include -c -o $*.o $<
 	printf 'cmd_$*.o := %s %s -c -o $*.o %s\\n' '$(CC)' -I$(CURDIR)/include $< > \\
 		$(O)/$(*D)/.$(*F).o.cmd
@@ -166,9 +170,23 @@ def test_equal_content_is_found_without_building(world: World) -> None:
     assert first.key != base.key
 
 
-def test_a_base_is_built_beside_and_its_objects_are_not_kept(world: World) -> None:
+def test_a_base_is_built_beside_and_leaves_no_tree_of_objects(world: World) -> None:
     world.provide()
     assert not (world.root / "store/work").exists()
+
+
+@needs_sandbox
+def test_the_first_patched_kernel_is_built_on_its_bases_objects(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the sandbox, where both see their trees at the same place."""
+    monkeypatch.setenv(SWITCH, "on")
+    why_not.cache_clear()
+    base = world.provide()
+    patched = world.provide(world.patch("mm/gup.c", "int gup;", "int pin;"))
+    (log,) = world.root.glob("store/work/*/objects/*/compiled")
+    assert log.read_text().split() == [*WHOLE, "mm/gup"]
+    assert patched.image.read_text() == base.image.read_text().replace("gup", "pin")
 
 
 def test_the_source_of_a_kernel_outlives_the_tree_it_was_built_of(world: World) -> None:
@@ -240,6 +258,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from harness.kernel.build import provide_kernel
+from harness.kernel.sandbox import SWITCH, why_not
 from harness.kernel.spec import DirectorySpec
 from harness.progress import Silence
 from harness.series import load_series

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import KernelFailure
+from harness.errors import InfrastructureError, KernelFailure
 from harness.kernel import sandbox
+from harness.kernel.constants import compile_constants
 from harness.kernel.make import Make, Toolchain
 from harness.kernel.sandbox import python_paths, why_not, wrap
 
@@ -104,6 +105,17 @@ def test_objects_get_into_no_ccache_but_the_one_given(
     assert list(users.iterdir()) == []
     replace(make, ccache=users).run(["all"], jobs=1)
     assert (users / "entry").exists()
+
+
+@needs_sandbox
+def test_a_command_that_a_build_left_behind_reaches_nothing(make: Make, tmp_path: Path) -> None:
+    """What the compiler is asked afterwards, it is asked by the build's own record."""
+    (make.objects / "init").mkdir()
+    harm = f"sh -c 'echo owned > {tmp_path}/home/.profile' -o init/main.o init/main.c"
+    (make.objects / "init/.main.o.cmd").write_text(f"cmd_init/main.o := {harm}\n")
+    with pytest.raises(InfrastructureError, match="do not compile"):
+        compile_constants(make, {"PAGE_SHIFT": "PAGE_SHIFT"})
+    assert [path.name for path in (tmp_path / "home").iterdir()] == [".secret"]
 
 
 @needs_sandbox

@@ -13,7 +13,7 @@ from harness.errors import InfrastructureError, KernelFailure, UserError
 from harness.kernel import plain_file, tree, work_area
 from harness.kernel.plain_file import File
 from harness.kernel.source import Source
-from harness.kernel.work_area import WorkArea, hold_work_area
+from harness.kernel.work_area import WorkArea, hold_work_area, pack_objects
 from harness.progress import Silence
 from harness.store import Store
 
@@ -201,6 +201,31 @@ def test_objects_from_the_future_are_thrown_away(store: Store, base: Source) -> 
         os.utime(marker, (later, later))
         area.switch(files(mm__gup_c="GUP\n"))
         assert build(area, "x86") == set()
+
+
+@pytest.mark.parametrize("ahead_seconds", [-1.0, 3600.0])
+def test_a_new_object_tree_begins_with_what_was_packed(
+    store: Store, base: Source, tmp_path: Path, ahead_seconds: float
+) -> None:
+    """Unless it is from the future, where make would take no change for newer."""
+    built = tmp_path / "built"
+    (built / "mm").mkdir(parents=True)
+    for name in ("mm/gup.o", "vmlinux", "vmlinux.o", "mm/vmlinux.lds"):
+        (built / name).write_text(name)
+    pack_objects(built, tmp_path / "packed")
+    then = time.time() + ahead_seconds
+    os.utime(tmp_path / "packed", (then, then))
+    with hold_work_area(store, base, Silence()) as area:
+        area.switch({})
+        with area.objects("x86", tmp_path / "packed") as folder:
+            found = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
+            assert found == ({"mm/gup.o", "mm/vmlinux.lds"} if ahead_seconds < 0 else set())
+            (folder / "mine.o").write_text("mine")
+        with area.objects("x86", tmp_path / "packed") as folder:
+            assert (folder / "mine.o").exists()
+            (folder / "mm/gup.o").unlink(missing_ok=True)
+        with area.objects("x86", tmp_path / "packed") as folder:
+            assert not (folder / "mm/gup.o").exists()
 
 
 def test_an_edited_base_makes_no_area(store: Store, base: Source) -> None:
