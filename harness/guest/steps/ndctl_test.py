@@ -17,7 +17,8 @@ LEGACY_PMEM = "memmap=4G!6G"
 _ROUNDS = 10
 
 # Modules that only stand in for devices come and go with tests; the drivers, which udev would
-# load again, must be there for the next one.
+# load again, must be there for the next one. So must that of cxl_test's memory for the test
+# itself, which loads cxl_test alone.
 _RUN = """\
 name={name}
 suite={suite}
@@ -32,6 +33,7 @@ scratch=/tmp/ndctl-test
 rm -rf $scratch
 mkdir $scratch
 cd $scratch
+modprobe -q cxl_mock_mem
 env DM_DISABLE_UDEV=1 PATH=$suite/bin:$PATH TEST_PATH=$suite/test DATA_PATH=$suite/test \\
     NDCTL=$suite/ndctl/ndctl DAXCTL=$suite/daxctl/daxctl CXL=$suite/cxl/cxl \\
     timeout -k 10 {seconds} "$program" >$scratch.log 2>&1
@@ -50,6 +52,7 @@ cd /
     rm -rf $scratch $scratch.log /tmp/tmp.*
     modprobe -r nfit_test
     modprobe -r cxl_test
+    modprobe -r cxl_mock_mem
     while read -r module; do modprobe -q $module; done </etc/modules
 }} >/dev/null 2>&1
 exit 0
