@@ -28,14 +28,16 @@ from harness.target import Target, load_targets
 
 BAR = 0.2
 LEAVES = (
-    *("drivers/dax/device.c", "mm/gup_test.c", "drivers/nvdimm/btt.c", "mm/mincore.c"),
-    *(
-        "drivers/dax/super.c",
-        "drivers/nvdimm/label.c",
-        "mm/hwpoison-inject.c",
-        "drivers/dax/kmem.c",
-    ),
-    *("drivers/nvdimm/pfn_devs.c", "drivers/dax/bus.c"),
+    "drivers/dax/device.c",
+    "mm/gup_test.c",
+    "drivers/nvdimm/btt.c",
+    "mm/mincore.c",
+    "drivers/dax/super.c",
+    "drivers/nvdimm/label.c",
+    "mm/hwpoison-inject.c",
+    "drivers/dax/kmem.c",
+    "drivers/nvdimm/pfn_devs.c",
+    "drivers/dax/bus.c",
 )
 
 
