@@ -6,6 +6,10 @@
  *   touch:read|write:FIRST:LENGTH:STRIDE  one access each STRIDE bytes, to the first signal
  *   touch:fill|verify:FIRST:LENGTH:STRIDE  the same, by words that are unlike each other;
  *                                       verify ends at the first that is not what fill wrote
+ *   peek:FIRST:LENGTH:STRIDE            what verify does, STRIDE bytes a read() of /proc/self/mem
+ *   protect:r|rw                        mprotect() of the whole mapping
+ *   punch:LENGTH:PATH                   fallocate() of a hole in place of the first LENGTH bytes
+ *   store:LENGTH:PATH                   the words of fill, by write()
  *   sync                                msync() of the whole mapping
  *   hold:FIRST:LENGTH                   vmsplice() into a pipe that nobody reads: a reference to
  *                                       each page, for as long as the pipe is there
@@ -173,14 +177,19 @@ static int reach(const char *how, size_t offset)
 {
 	volatile char *at = base + offset;
 
-	if (!strcmp(how, "write"))
+	/* By the first letter, which is enough: this is called for each word. */
+	switch (*how) {
+	case 'w':
 		*at = 1;
-	else if (!strcmp(how, "fill"))
+		break;
+	case 'f':
 		*(volatile uint64_t *)at = word_at(offset);
-	else if (!strcmp(how, "verify"))
+		break;
+	case 'v':
 		return *(volatile uint64_t *)at == word_at(offset);
-	else
+	default:
 		(void)*at;
+	}
 	return 1;
 }
 
@@ -207,6 +216,37 @@ static void touch(char *words)
 	touching = 0;
 	say("{\"op\": \"touch\", \"touched_bytes\": %zu, \"faults\": %ld, %s}",
 	    done < length ? done : length, faults() - before, signal_fields(stopped));
+}
+
+/* The way of a debugger: the kernel finds each page by get_user_pages_remote(). */
+static void peek(char *words)
+{
+	size_t first = number(&words), length = number(&words), stride = number(&words);
+	int file = open("/proc/self/mem", O_RDONLY);
+	uint64_t *chunk = malloc(stride);
+	size_t done = 0, at;
+
+	if (file < 0 || !chunk)
+		die("/proc/self/mem");
+	while (mapped && done < length) {
+		if (pread(file, chunk, stride, (off_t)(size_t)(base + first + done)) != (ssize_t)stride)
+			break;
+		for (at = 0; at < stride && chunk[at / 8] == word_at(first + done + at); at += 8)
+			;
+		done += at;
+		if (at < stride)
+			break;
+	}
+	free(chunk);
+	close(file);
+	say("{\"op\": \"peek\", \"touched_bytes\": %zu}", done);
+}
+
+static void protect(const char *words)
+{
+	int protection = strcmp(words, "r") ? PROT_READ | PROT_WRITE : PROT_READ;
+
+	result("protect", mapped && mprotect(base, mapped, protection));
 }
 
 static void gup(char *words)
@@ -268,7 +308,7 @@ static void pause_for_line(void)
 }
 
 /* A power of two that every sector size and page size divides. */
-#define CHUNK (64UL << 10)
+#define CHUNK (256UL << 10)
 
 static void write_on(char *words)
 {
@@ -291,6 +331,37 @@ static void write_on(char *words)
 	}
 	close(file);
 	say("{\"op\": \"write-on\", \"errno\": %d}", error);
+}
+
+static void punch(char *words)
+{
+	size_t length = number(&words);
+	int file = open(words, O_RDWR);
+
+	if (file < 0)
+		die(words);
+	result("punch", fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, length));
+	close(file);
+}
+
+/* Many pages a call, so that the kernel fills more than one before it looks up. */
+static void store(char *words)
+{
+	size_t length = number(&words), done, at, size;
+	int file = open(words, O_RDWR), failed = 0;
+	uint64_t *chunk = malloc(CHUNK);
+
+	if (file < 0 || !chunk)
+		die(words);
+	for (done = 0; done < length && !failed; done += size) {
+		size = length - done < CHUNK ? length - done : CHUNK;
+		for (at = 0; at < size; at += 8)
+			chunk[at / 8] = word_at(done + at);
+		failed = pwrite(file, chunk, size, done) != (ssize_t)size;
+	}
+	result("store", failed);
+	free(chunk);
+	close(file);
 }
 
 static void shorten(char *words)
@@ -316,6 +387,14 @@ static void one(char *word)
 		pause_for_line();
 	else if (!strcmp(op, "write-on"))
 		write_on(word);
+	else if (!strcmp(op, "peek"))
+		peek(word);
+	else if (!strcmp(op, "protect"))
+		protect(word);
+	else if (!strcmp(op, "punch"))
+		punch(word);
+	else if (!strcmp(op, "store"))
+		store(word);
 	else if (!strcmp(op, "sync"))
 		result(op, mapped && msync(base, mapped, MS_SYNC));
 	else if (!strcmp(op, "truncate"))

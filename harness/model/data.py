@@ -43,6 +43,10 @@ def predict_write_read(state: GuestState, step: WriteRead) -> Prediction:
         refused = Expected("outcome", "refused", RULES["fs.needs-block-device"])
         return Prediction(step.kind, (refused,))
     _check_unmounted(region, step)
+    if step.hole and step.memory != "fsdax":
+        raise UserError(
+            f"{step.kind}: {step.memory} memory has no holes", field="hole", hint="memory: fsdax"
+        )
     size, unit = _room(region, step)
     if step.size > size or step.size % unit:
         whole = f" in units of {format_size(unit)}" if unit > 1 else ""

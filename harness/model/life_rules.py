@@ -42,8 +42,11 @@ LIFE_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "data.mapped",
-        "What was stored through one shared mapping is read through the next.",
-        "POSIX mmap; Linux fs/dax.c dax_iomap_fault, drivers/dax/device.c dev_dax_huge_fault",
+        "What was stored through one shared mapping, or written below it, is read through the"
+        " next, whatever mprotect() did to that, and by /proc/self/mem.",
+        "POSIX mmap, mprotect; Linux fs/dax.c dax_iomap_fault, dax_iomap_iter"
+        " (invalidate_inode_pages2_range), drivers/dax/device.c dev_dax_huge_fault,"
+        " mm/memory.c __access_remote_vm, mm/huge_memory.c follow_devmap_pmd",
     ),
     Rule(
         "data.kept",

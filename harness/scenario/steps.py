@@ -226,16 +226,20 @@ class WriteRead(Step):
     """Write a pattern to the region's memory, drop caches, and read it back.
 
     ``size`` is bytes, from the start of the memory: the ``block`` device, which is written to
-    as such, or the DAX file or device-dax, which are mapped.
+    as such, or the DAX file or device-dax, which are mapped. What is mapped is read three
+    times: as it is, while mprotect() has taken the right to write away, and by a debugger's
+    way, /proc/self/mem. With ``hole`` a file has a hole in that place first, which its
+    mapping reads, and is then written to by write() below the mapping.
 
     Shows ``outcome`` (``identical``, ``differs``, ``refused``, or ``no-device`` where there is
-    nothing to map) and ``bytes``.
+    nothing to map) and ``bytes`` (read back by each way).
     """
 
     kind: ClassVar[str] = "write-read"
     memory: DataMemory = "block"
     region: Index = 0
     size: PositiveSize = 8 << 20
+    hole: bool = False
 
 
 class ReadBack(WriteRead):

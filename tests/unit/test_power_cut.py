@@ -302,6 +302,14 @@ def test_data_is_read_back_that_nothing_came_over() -> None:
         last(model("x86_64"), [DEVDAX, devdax, fault, ReadBack(memory="devdax", size=16 * MIB)])
 
 
+def test_a_file_alone_has_a_hole_to_write_to() -> None:
+    fsdax, made = CreateNamespace(mode="fsdax"), Filesystem(type="ext4", file_size=16 * MIB)
+    found = last(model("x86_64"), [fsdax, made, WriteRead(memory="fsdax", size=MIB, hole=True)])
+    assert found == {"outcome": "identical", "bytes": MIB}
+    with pytest.raises(UserError, match="devdax memory has no holes"):
+        last(model("x86_64"), [DEVDAX, WriteRead(memory="devdax", hole=True)])
+
+
 def test_a_file_system_is_mounted_that_was_made_and_is_not() -> None:
     made = Filesystem(type="ext4", file_size=16 * MIB)
     again = Filesystem(type="ext4", make=False)

@@ -11,7 +11,7 @@ from harness.guest.protocols import Shell
 from harness.guest.steps.context import StepContext
 from harness.guest.steps.filesystem import CHUNK, refused
 from harness.guest.steps.mapping import early
-from harness.guest.steps.probe import run_probe, signal_values
+from harness.guest.steps.probe import ProbeRun, run_probe, signal_values
 from harness.guest.steps.script import run_script
 from harness.observe.daxprobe import errno_name, integer
 from harness.observe.sections import parse_attributes
@@ -101,21 +101,35 @@ def _by_mapping(
     writes: bool,
 ) -> Observation:
     mapped = f'map:shared:rw:0:{step.size}:"$file"'
-    operations = [mapped, f"touch:verify:0:{step.size}:{_WORD}", "unmap"]
-    if writes:
+    verify = f"touch:verify:0:{step.size}:{_WORD}"
+    peek = f"peek:0:{step.size}:{math.gcd(step.size, CHUNK)}"
+    operations = [verify, "protect:r", verify, "protect:rw", peek, "unmap"]
+    if not writes:
+        operations = [mapped, *operations]
+    elif step.hole:
+        reads = f"touch:read:0:{step.size}:{context.page_size}"
+        stored = f'store:{step.size}:"$file"'
+        operations = [f'punch:{step.size}:"$file"', mapped, reads, stored, *operations]
+    else:
         # device-dax has no fsync: what it maps is as durable as the caches of the CPU.
         sync = ["sync"] if memory == "fsdax" else []
-        operations = [mapped, f"touch:fill:0:{step.size}:{_WORD}", *sync, "unmap", *operations]
+        fill = [f"touch:fill:0:{step.size}:{_WORD}", *sync, "unmap"]
+        operations = [mapped, *fill, mapped, *operations]
     run = run_probe(step.kind, memory, step.region, operations, shell, context)
-    values = early(run)
-    if not values:
-        failed = next((name for sync in run.replies.of("sync") if (name := errno_name(sync))), None)
-        read = run.replies.of("touch")[-1]
-        identical = integer(read, "touched_bytes") == step.size
-        values = {
-            "outcome": "identical" if identical and failed is None else "differs",
-            "bytes": integer(read, "touched_bytes"),
-            "errno": failed,
-            **signal_values(read),
-        }
+    values = early(run) or _what_came_back(run, step.size)
     return Observation(step.kind, values, (run.record,))
+
+
+def _what_came_back(run: ProbeRun, size: int) -> dict[str, Scalar]:
+    """By whichever way the least did."""
+    replies = run.replies
+    done = [*replies.of("sync"), *replies.of("punch"), *replies.of("store"), *replies.of("protect")]
+    failed = next((name for reply in done if (name := errno_name(reply))), None)
+    touches = replies.of("touch")[-2:]
+    read = min(integer(reply, "touched_bytes") for reply in (*touches, *replies.of("peek")))
+    return {
+        "outcome": "identical" if read == size and failed is None else "differs",
+        "bytes": read,
+        "errno": failed,
+        **signal_values(touches[0]),
+    }
