@@ -87,6 +87,7 @@ class Attempt:
             target=cell.target,
             page_size=cell.target.mmu.page_size,
             step_deadline_seconds=STEP_SECONDS * options.patience * self.slowness,
+            foll_longterm=machine.foll_longterm,
         )
 
     def judge(self, pool: GuestPool, *, fresh: bool) -> tuple[Verdict, str, KernelReport | None]:

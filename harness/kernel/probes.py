@@ -234,6 +234,15 @@ def longterm_asks_dirty_tracking(source: Path) -> bool | None:
     return None if text is None else "writable_file_mapping_allowed(" in text
 
 
+def foll_flags_renumbered(source: Path) -> bool | None:
+    """Whether FOLL_LONGTERM is 1 << 8, one of an enum's values, not 0x10000 (about 6.3).
+
+    Reads include/linux/mm_types.h.
+    """
+    text = _read(source / "include/linux/mm_types.h")
+    return None if text is None else bool(re.search(r"\bFOLL_LONGTERM\s*=\s*1 << 8\b", text))
+
+
 def gup_grabs_folios(source: Path) -> bool | None:
     """Whether references are taken by folio, not by page (f442fa614137; 6.10).
 
@@ -314,6 +323,7 @@ PROBES: Mapping[str, Callable[[Path], bool | None]] = MappingProxyType(
             powerpc_block_of_nodes,
             vmemmap_shared,
             longterm_asks_dirty_tracking,
+            foll_flags_renumbered,
             gup_grabs_folios,
             gup_test_rounds_hugetlb,
             rdma_persistent_access,

@@ -19,6 +19,8 @@ from harness.records import Expected, Prediction, Relation, Rule
 from harness.scenario.steps import GupTest
 from harness.units import align_up, format_size
 
+_LONGTERM = ("longterm", "longterm-fast")
+
 
 def predict_gup(state: GuestState, step: GupTest) -> Prediction:
     """A ``gup-test`` step on what the steps before it left."""
@@ -176,7 +178,7 @@ def _expect_untouched(
 
 def _longterm_refusal(machine: Machine, step: GupTest, files: Mounted | None) -> Rule | None:
     """The rule by which not one page is pinned for long, or None where all are."""
-    if step.command != "longterm" or step.memory != "fsdax" or files is None:
+    if step.command not in _LONGTERM or step.memory != "fsdax" or files is None:
         return None
     if files.dax:
         return RULES["gup.fsdax-longterm"]
@@ -213,7 +215,7 @@ def _pinned_bytes(machine: Machine, step: GupTest) -> int:
 
 def _relation(machine: Machine, step: GupTest) -> Relation:
     """Pages in CMA are pinned, let go, moved and pinned again, so counters run ahead."""
-    moves = step.command == "longterm" and step.memory not in ("devdax", "fsdax")
+    moves = step.command in _LONGTERM and step.memory not in ("devdax", "fsdax")
     return ">=" if moves and machine.kernel.has("CMA") else "=="
 
 

@@ -235,6 +235,11 @@ class Machine:
         return self.mmu == "x86" or self.probe("arm64_parts_from_ram", since=NEVER)
 
     @cached_property
+    def foll_longterm(self) -> int:
+        """FOLL_LONGTERM, which gup_test's ioctl takes as it is (include/linux/mm_types.h)."""
+        return 1 << 8 if self.probe("foll_flags_renumbered", since=(6, 3)) else 1 << 16
+
+    @cached_property
     def longterm_asks_dirty_tracking(self) -> bool:
         """Whether longterm pins to write spare files whose dirty pages are tracked (6.5)."""
         return self.probe("longterm_asks_dirty_tracking", since=(6, 5))

@@ -79,6 +79,7 @@ defect.empty-fsdax | from 6.6 |
 | `memmap_counts_shared` | it counts shared struct pages once | from 7.1 |
 | `arm64_rodata_full` | arm64 protects the linear map page by page | from 6.18 |
 | `vmemmap_shared` | compounds of devices share struct pages | from 5.19 |
+| `foll_flags_renumbered` | `FOLL_LONGTERM` is 1 << 8, not 0x10000 | about 6.3 |
 | `longterm_asks_dirty_tracking` | files with dirty tracking are not pinned for long | from 6.5 |
 | `gup_grabs_folios` | references are taken by folio, try_grab_page is gone | from 6.10 |
 | `gup_test_rounds_hugetlb` | gup_test maps whole huge pages of hugetlb | from 7.0 |

@@ -64,7 +64,7 @@ __all__ = [
 
 Mode: TypeAlias = Literal["raw", "sector", "fsdax", "devdax"]
 Map: TypeAlias = Literal["mem", "dev"]
-GupCommand: TypeAlias = Literal["get-fast", "get", "pin-fast", "pin", "longterm"]
+GupCommand: TypeAlias = Literal["get-fast", "get", "pin-fast", "pin", "longterm", "longterm-fast"]
 Memory: TypeAlias = Literal["anon", "thp", "hugetlb", "shmem", "devdax", "fsdax"]
 FilesystemType: TypeAlias = Literal["ext4", "xfs"]
 DataMemory: TypeAlias = Literal["block", "fsdax", "devdax"]
@@ -177,6 +177,9 @@ class ReconfigureDevice(DeviceStep):
 
 class GupTest(DeviceStep):
     """The kernel's ``gup_test`` on one kind of memory.
+
+    ``longterm-fast`` is the call of drivers that keep pages for DMA, RDMA's among them:
+    ``pin-fast`` with FOLL_LONGTERM.
 
     ``size`` is bytes (whole MiB); ``pages_per_call`` is gup_test's -n. ``shared`` maps
     with MAP_SHARED; ``huge`` false asks for MADV_NOHUGEPAGE. ``region`` or ``device`` is

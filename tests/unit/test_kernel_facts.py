@@ -183,6 +183,12 @@ def test_kernels_before_the_predicate_ask_nobody_or_have_no_optimisation(tmp_pat
             "if (!writable_file_mapping_allowed(vma, gup_flags))",
         ),
         (
+            "foll_flags_renumbered",
+            "include/linux/mm_types.h",
+            "struct page {",
+            "\tFOLL_LONGTERM = 1 << 8,",
+        ),
+        (
             "gup_test_rounds_hugetlb",
             "tools/testing/selftests/vm/gup_test.c",
             "flags |= (MAP_HUGETLB | MAP_ANONYMOUS);",

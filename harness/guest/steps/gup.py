@@ -22,6 +22,7 @@ _FLAGS: dict[GupCommand, str] = {
     "pin-fast": "-a",
     "pin": "-b",
     "longterm": "-L",
+    "longterm-fast": "-a -F {foll_longterm:#x}",
 }
 
 _RUN = """\
@@ -52,7 +53,7 @@ def run_gup_test(step: GupTest, shell: Shell, context: StepContext) -> Observati
     """
     if not step.touch:
         return run_gup_untouched(step, shell, context)
-    output = run_script(shell, _script(step), context.deadline())
+    output = run_script(shell, _script(step, context), context.deadline())
     commands = (output.record,)
     if "no-device" in output.sections:
         return Observation(step.kind, {"outcome": "no-device"}, commands)
@@ -67,12 +68,12 @@ def run_gup_test(step: GupTest, shell: Shell, context: StepContext) -> Observati
     return Observation(step.kind, _values(step, run, output), commands)
 
 
-def _script(step: GupTest) -> str:
+def _script(step: GupTest, context: StepContext) -> str:
     # -b and -U run once whatever -r says.
     single = step.command in ("get", "pin")
     times = " ".join("x" * step.repeats) if single else "x"
     release = RELEASE if step.memory == "hugetlb" else ""
-    run = _RUN.format(times=times, options=" ".join(_options(step)), release=release)
+    run = _RUN.format(times=times, options=" ".join(_options(step, context)), release=release)
     match step.memory:
         case "devdax" | "fsdax":
             return locate(step.memory, step.place) + run
@@ -82,9 +83,9 @@ def _script(step: GupTest) -> str:
             return run
 
 
-def _options(step: GupTest) -> list[str]:
+def _options(step: GupTest, context: StepContext) -> list[str]:
     options = [
-        _FLAGS[step.command],
+        _FLAGS[step.command].format(foll_longterm=context.foll_longterm),
         f"-m {step.size // _MIB}",
         f"-n {step.pages_per_call}",
         f"-r {step.repeats}",

@@ -18,6 +18,7 @@ _NUMBERS: dict[GupCommand, int] = {
     "get-fast": 1,
     "pin-fast": 2,
     "longterm": 3,
+    "longterm-fast": 2,
     "get": 4,
     "pin": 5,
 }
@@ -28,14 +29,15 @@ def run_gup_untouched(step: GupTest, shell: Shell, context: StepContext) -> Obse
     """The ioctl's own word of how far it came, and the pin counters around it."""
     if step.memory not in ("devdax", "fsdax"):
         raise UserError(f"touch: false is for devdax and fsdax, not {step.memory}", field="touch")
-    run = run_probe(step.kind, step.memory, step.place, _operations(step), shell, context)
+    run = run_probe(step.kind, step.memory, step.place, _operations(step, context), shell, context)
     values = {"outcome": "no-device"} if run.missing else _values(step, run.replies)
     return Observation(step.kind, values, (run.record,))
 
 
-def _operations(step: GupTest) -> list[str]:
+def _operations(step: GupTest, context: StepContext) -> list[str]:
     sharing = "shared" if step.shared else "private"
     flags = _FOLL_WRITE if step.write else 0
+    flags |= context.foll_longterm if step.command == "longterm-fast" else 0
     gup = f"gup:{_NUMBERS[step.command]}:0:{step.size}:{step.pages_per_call}:{flags}"
     return [
         f'map:{sharing}:rw:0:{step.size}:"$file"',

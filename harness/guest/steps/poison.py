@@ -28,7 +28,7 @@ frame=$((start / {page_size} + {page} - first))
 
 
 def poison(step: HwPoison, shell: Shell, context: StepContext) -> Observation:
-    """Poison a page; both processes had touched everything before."""
+    """Poison a page; both processes had touched everything before, and that page first."""
     page = context.page_size
     offset = step.offset - step.offset % page
     prepare = _FRAME.format(page=offset // page, page_size=page)
@@ -64,16 +64,16 @@ def _early(step: HwPoison, run: ProbeRun) -> dict[str, Scalar]:
 
 
 def _operations(step: HwPoison, offset: int, page: int) -> list[str]:
-    everything = f"touch:read:0:{step.size}:{page}"
+    everything, this = f"touch:read:0:{step.size}:{page}", f"touch:read:{offset}:{page}:{page}"
     if step.via == "madvise":
-        child = [everything, f"poison:{offset}", "caught", f"touch:read:{offset}:{page}:{page}"]
+        child = [everything, f"poison:{offset}", "caught", this]
     else:
         child = [everything, "unmap", 'corrupt:"$frame"', "caught"]
     return [
         "count:before",
         *(["early"] if step.early else []),
         f'map:shared:rw:0:{step.size}:"$file"',
-        everything,
+        *(this, everything),
         *(FORK, *child, END),
         "caught",
         everything,
@@ -90,7 +90,7 @@ def _values(step: HwPoison, replies: ProbeReplies) -> dict[str, Scalar]:
     values["other_faults"] = integer(touches[-1], "faults")
     values["corrupted_bytes"] = replies.growth("HardwareCorrupted_kB", before, after) * _KIB
     if step.via == "madvise":
-        values["retouched"] = not integer(touches[2], "signal")
+        values["retouched"] = not integer(touches[3], "signal")
     return values
 
 
