@@ -308,7 +308,7 @@ static void pause_for_line(void)
 }
 
 /* A power of two that every sector size and page size divides. */
-#define CHUNK (256UL << 10)
+#define CHUNK (64UL << 10)
 
 static void write_on(char *words)
 {
@@ -344,23 +344,19 @@ static void punch(char *words)
 	close(file);
 }
 
-/* Many pages a call, so that the kernel fills more than one before it looks up. */
+/* All by one call: what the kernel does once for each would else be done between the pages. */
 static void store(char *words)
 {
-	size_t length = number(&words), done, at, size;
-	int file = open(words, O_RDWR), failed = 0;
-	uint64_t *chunk = malloc(CHUNK);
+	size_t length = number(&words), at;
+	int file = open(words, O_RDWR);
+	uint64_t *all = malloc(length);
 
-	if (file < 0 || !chunk)
+	if (file < 0 || !all)
 		die(words);
-	for (done = 0; done < length && !failed; done += size) {
-		size = length - done < CHUNK ? length - done : CHUNK;
-		for (at = 0; at < size; at += 8)
-			chunk[at / 8] = word_at(done + at);
-		failed = pwrite(file, chunk, size, done) != (ssize_t)size;
-	}
-	result("store", failed);
-	free(chunk);
+	for (at = 0; at < length; at += 8)
+		all[at / 8] = word_at(at);
+	result("store", pwrite(file, all, length, 0) != (ssize_t)length);
+	free(all);
 	close(file);
 }
 

@@ -150,6 +150,8 @@ def expect_nothing_kept(machine: Machine, times: int) -> tuple[Expected, ...]:
         for node in range(len(machine.layout.nodes)):
             name = f"node{node}.ram_bytes"
             expected += expect_ram(machine, name, 0, 0, nothing, transient_bytes=0)
+    if machine.reports_direct_map:
+        expected.append(Expected("direct_map_bytes", 0, RULES["ns.direct-map"], because=why))
     return (*expected, *expect_counted(machine, 0, why))
 
 

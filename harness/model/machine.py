@@ -234,6 +234,15 @@ class Machine:
         """
         return self.mmu == "x86" or self.probe("arm64_parts_from_ram", since=NEVER)
 
+    @property
+    def reports_direct_map(self) -> bool:
+        """Whether meminfo says what of memory is mapped by pages of which size.
+
+        Source: arch/x86/mm/pat/set_memory.c, arch/powerpc/mm/book3s64/pgtable.c,
+        arch_report_meminfo; hash says so only in newer kernels.
+        """
+        return self.mmu in ("x86", "radix")
+
     @cached_property
     def foll_longterm(self) -> int:
         """FOLL_LONGTERM, which gup_test's ioctl takes as it is (include/linux/mm_types.h)."""

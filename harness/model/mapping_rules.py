@@ -127,6 +127,13 @@ MAPPING_RULES: tuple[Rule, ...] = (
         f"{_DEVDAX} dax_pgoff_to_phys",
     ),
     Rule(
+        "page.index",
+        "A page knows its place in the device or file; pages of a folio by their distance from"
+        " its head, whose place is that of the entry it was mapped by.",
+        f"{_DEVDAX} dax_set_mapping; Linux fs/dax.c dax_associate_entry; mm/debug.c __dump_page,"
+        " __dump_folio; include/linux/pagemap.h page_to_pgoff",
+    ),
+    Rule(
         "poison.signal",
         "The process that poisons a page it has mapped gets SIGBUS with BUS_MCEERR_AR, one"
         " that asked to be told early BUS_MCEERR_AO; the kernel says so for each of them.",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from harness.errors import UserError
 from harness.model import complaints
-from harness.model.folios import folio_at
+from harness.model.folios import entry_of_folio, folio_at
 from harness.model.geometry import Span
 from harness.model.machine import MIB, Machine
 from harness.model.rules import RULES
@@ -97,6 +97,19 @@ def _expect_devdax(
     address = address_of(device, index * machine.page)
     why = f"page {index} of the device is at {address:#x}"
     yield Expected(f"{name}.pfn", address // machine.page, RULES["page.frame"], because=why)
+    yield from _expect_index(machine, step, device, index)
+
+
+def _expect_index(
+    machine: Machine, step: PageMetadata, device: Devdax, index: int
+) -> Iterator[Expected]:
+    """Unless nothing set it: the folio's entry is not mapped, or tails know no head's."""
+    offset = index * machine.page
+    entry, folio = entry_of_folio(device, offset), folio_at(device, offset)
+    tail_knows = device.align == machine.page or machine.kernel.has("TRANSPARENT_HUGEPAGE")
+    if entry < step.size and tail_knows:
+        place = (entry + offset - folio.start) // machine.page
+        yield Expected(f"page{index}.index", place, RULES["page.index"])
 
 
 def address_of(device: Devdax, offset: int) -> int:
@@ -110,6 +123,7 @@ def address_of(device: Devdax, offset: int) -> int:
 
 def _expect_fsdax(machine: Machine, step: PageMetadata, index: int) -> Iterator[Expected]:
     name = f"page{index}"
+    yield Expected(f"{name}.index", index, RULES["page.index"])
     held = held_references(0, 1, pin=step.pin)
     if machine.dax_counts_folios:
         rule = RULES["page.fsdax-refs-counted"]

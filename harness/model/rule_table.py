@@ -192,6 +192,12 @@ TABLE: tuple[Rule, ...] = (
         _DEFAULTS,
     ),
     Rule(
+        "ns.direct-map",
+        "What the kernel maps of a namespace for itself it unmaps with it, and counts so.",
+        "Linux arch/x86/mm/init_64.c remove_pagetable; arch/powerpc/mm/book3s64/radix_pgtable.c"
+        " remove_pagetable (update_page_count)",
+    ),
+    Rule(
         "ns.churn",
         "A namespace that comes and goes leaves nothing, however often: no space, no struct"
         " pages, no page tables.",

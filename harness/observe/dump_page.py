@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 _ASKED = re.compile(r"---- page #(?P<index>\d+), starting from user virt addr: 0x[0-9a-f]+")
 _PAGE = re.compile(
     r"\bpage: ?\S* ?refcount:(?P<refcount>-?\d+) mapcount:(?P<mapcount>-?\d+) .*"
-    r"\bpfn:(?P<pfn>0x[0-9a-f]+)"
+    r"\bindex:(?P<index>(?:0x)?[0-9a-f]+) pfn:(?P<pfn>0x[0-9a-f]+)"
 )
 _HEAD = re.compile(
     r"\bhead: ?\S* ?order:(?P<order>\d+) "
@@ -24,11 +24,15 @@ _HEAD = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class DumpedPage:
-    """One page: ``mapcount`` is its folio's, ``pincount`` None where there is no counter."""
+    """One page: ``mapcount`` is its folio's, ``pincount`` None where there is no counter.
+
+    ``index`` is its place in the device or file, in base pages.
+    """
 
     refcount: int
     mapcount: int
     pfn: int
+    index: int
     order: int = 0
     pincount: int | None = None
 
@@ -47,7 +51,12 @@ def _pages(text: str) -> Iterator[tuple[int, DumpedPage]]:
         elif index is None:
             continue
         elif found := _PAGE.search(line):
-            page = DumpedPage(int(found["refcount"]), int(found["mapcount"]), int(found["pfn"], 16))
+            page = DumpedPage(
+                refcount=int(found["refcount"]),
+                mapcount=int(found["mapcount"]),
+                pfn=int(found["pfn"], 16),
+                index=int(found["index"], 16),
+            )
             yield index, page
         elif page is not None and (head := _HEAD.search(line)):
             page = replace(

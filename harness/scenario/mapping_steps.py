@@ -84,8 +84,8 @@ class PageMetadata(DeviceStep):
 
     Shows ``outcome`` (``dumped``, ``mmap-refused`` or ``no-device``) and for each page
     ``page<n>.refcount``, ``page<n>.mapcount`` (both of its folio), ``page<n>.order``,
-    ``page<n>.pincount`` (None for a single page, which has no such counter) and
-    ``page<n>.pfn``.
+    ``page<n>.pincount`` (None for a single page, which has no such counter),
+    ``page<n>.pfn`` and ``page<n>.index`` (its place in the device or file, in base pages).
     """
 
     kind: ClassVar[str] = "page-metadata"

@@ -138,8 +138,9 @@ class Churn(CreateNamespace):
     of ``create-namespace``.
 
     Shows ``made`` (how often it was there), ``namespaces_left``, ``available_bytes``, and what
-    all times together kept of memory: ``ram_bytes``, ``node<i>.ram_bytes`` and
-    ``memmap_counted_pages``. Where ndctl refuses, ``errno`` and ``message`` as well.
+    all times together kept of memory: ``ram_bytes``, ``node<i>.ram_bytes``,
+    ``memmap_counted_pages`` and ``direct_map_bytes`` (of meminfo's DirectMap lines together,
+    where there are any). Where ndctl refuses, ``errno`` and ``message`` as well.
     """
 
     kind: ClassVar[str] = "churn"

@@ -16,6 +16,7 @@ from harness.commands import series_runs
 from harness.errors import InfrastructureError, UserError
 from harness.git import find_bisected_from
 from harness.records import CellResult, Verdict
+from harness.scenario.find import choose_cells
 from tests.support.regressions import regression_patch
 
 OK = CellResult("", "s", "t", "k", Verdict.OK, "", 1.0, 1.0, phase="after the last step")
@@ -23,8 +24,8 @@ BAD = replace(OK, verdict=Verdict.MISMATCH, reason="size is 1, expected 2")
 HOST = replace(OK, verdict=Verdict.INFRASTRUCTURE, reason="no QEMU", phase="boot")
 UNBUILT = replace(OK, verdict=Verdict.KERNEL_FAILURE, reason="x.c:1: error", phase="build")
 
-# Five cells.
 STEP = ("bisect-step", "--scenario", "gup-anon", "--arch", "s390x")
+CELLS = len(choose_cells(["s390x"], ["gup-anon"]))
 
 
 class Told:
@@ -61,12 +62,12 @@ def tell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Told]
 @pytest.mark.parametrize(
     ("results", "code", "asked"),
     [
-        ([], 0, 5),
+        ([], 0, CELLS),
         ([OK, BAD], 1, 2),
         ([HOST, OK, BAD], 1, 3),
-        ([HOST], 125, 5),
-        ([OK, UNBUILT], 125, 5),
-        ([UserError("no such symbol")], 125, 5),
+        ([HOST], 125, CELLS),
+        ([OK, UNBUILT], 125, CELLS),
+        ([UserError("no such symbol")], 125, CELLS),
         ([RuntimeError("a mistake of the harness")], 128, 1),
     ],
 )
@@ -82,9 +83,9 @@ def test_no_more_guests_than_it_takes(tell: Callable[..., Told]) -> None:
     runner = tell(BAD, HOST, BAD)
     assert main([*STEP, "--runs", "5", "--need", "2"]) == 1
     assert runner.asked == 3
-    runner = tell(*[OK] * 4 * 5)
+    runner = tell(*[OK] * 4 * CELLS)
     assert main([*STEP, "--runs", "5", "--need", "2"]) == 0
-    assert runner.asked == 20
+    assert runner.asked == 4 * CELLS
     tell(BAD, OK, HOST, OK, HOST)
     assert main([*STEP, "--runs", "5", "--need", "2"]) == 125
 
@@ -128,7 +129,7 @@ def test_the_hosts_trouble_with_one_cell_spares_the_others(
     assert main(["bisect", "--series", patch, *cells]) == code
     lines = capsys.readouterr().out.splitlines()
     assert sum("not judged: " in line for line in lines) == unjudged
-    assert len(lines) == 5
+    assert len(lines) == CELLS
 
 
 def test_a_bisection_under_way_says_which_commit_was_good(tmp_path: Path) -> None:

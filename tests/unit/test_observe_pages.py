@@ -42,13 +42,13 @@ corruption
 
 def test_pages_before_folios() -> None:
     assert parse_dump(OLD) == {
-        1: DumpedPage(513, 0, 0x100201, order=9, pincount=512),
-        600: DumpedPage(1025, 0, 0x20CC58),
+        1: DumpedPage(513, 0, 0x100201, 1, order=9, pincount=512),
+        600: DumpedPage(1025, 0, 0x20CC58, 600),
     }
 
 
 def test_folios_count_their_mappings_in_the_second_line() -> None:
-    assert parse_dump(NEW) == {31: DumpedPage(34, 1, 0x1005F, order=5, pincount=32)}
+    assert parse_dump(NEW) == {31: DumpedPage(34, 1, 0x1005F, 31, order=5, pincount=32)}
 
 
 def test_a_negative_count_is_read_as_it_is() -> None:

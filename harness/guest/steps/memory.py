@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.guest.protocols import Shell
 from harness.guest.steps.context import StepContext
 from harness.guest.steps.script import ScriptOutput, run_script
+from harness.observe.meminfo import direct_map_bytes
 from harness.observe.memmap import new_initialised_pages, page_orders
 from harness.observe.sections import parse_attributes, read_integer
 from harness.observe.vmstat import counter_change, parse_vmstat
@@ -21,6 +22,7 @@ measure() {
     echo 1 >/proc/sys/vm/stat_refresh
     cat /proc/zoneinfo
     grep nr_memmap_pages /proc/vmstat
+    grep ^DirectMap /proc/meminfo
 } 2>/dev/null
 follow_memmap() {
     echo 'func memmap_init_zone_device +p' >/proc/dynamic_debug/control
@@ -47,7 +49,8 @@ def memory_taken(output: ScriptOutput, page_size: int) -> dict[str, Scalar]:
     """Bytes of RAM that went between two ``measure`` calls, over all and by node.
 
     ``memmap_counted_pages`` is what the kernel counted as struct pages' memory, None
-    where it does not count (before 6.11).
+    where it does not count (before 6.11); ``direct_map_bytes`` what it mapped for itself,
+    not there where it does not say.
     """
     before, after = output.section("memory-before"), output.section("memory-after")
     if not after:
@@ -58,6 +61,9 @@ def memory_taken(output: ScriptOutput, page_size: int) -> dict[str, Scalar]:
         "ram_bytes": sum(taken.values()),
         "memmap_counted_pages": counted,
     }
+    mapped = direct_map_bytes(before), direct_map_bytes(after)
+    if mapped[0] is not None and mapped[1] is not None:
+        values["direct_map_bytes"] = mapped[1] - mapped[0]
     return values | {f"node{node}.ram_bytes": size for node, size in taken.items()}
 
 

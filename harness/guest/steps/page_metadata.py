@@ -61,5 +61,6 @@ def _values(messages: str) -> dict[str, Scalar]:
             f"{name}.order": page.order,
             f"{name}.pincount": page.pincount,
             f"{name}.pfn": page.pfn,
+            f"{name}.index": page.index,
         }
     return values
