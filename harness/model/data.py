@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from harness.errors import UserError
 from harness.model.availability import why_no_mode
 from harness.model.defects import fails_on_empty_pud
@@ -56,6 +58,8 @@ def predict_write_read(state: GuestState, step: WriteRead) -> Prediction:
             hint=f"{format_size(size)} or less{whole}",
         )
     region.written[step.memory] = step.size
+    if step.hole and region.files is not None:
+        region.files = replace(region.files, sparse=True)
     rule = RULES["block.write-read" if step.memory == "block" else "data.mapped"]
     return Prediction(step.kind, _expect(state.machine, step, rule))
 

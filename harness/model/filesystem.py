@@ -58,7 +58,7 @@ def mount(device: Namespace | None, step: Filesystem) -> Mounted | tuple[Rule, s
             field="file_size",
             hint=f"up to {format_size(room)}",
         )
-    return Mounted(device, step.type, step.file_size, direct)
+    return Mounted(device, step.type, step.file_size, direct, huge=step.huge)
 
 
 def expect_filesystem(

@@ -64,7 +64,17 @@ class Memory:
             huge = always or self.step.advice == "huge"
             entry = pmd if huge else page
             return Range(page if self.step.size % pmd else entry, entry)
-        return Range(page, pmd if self.direct else page)
+        if not self.direct:
+            return Range(page, page)
+        return Range(pmd if self._is_whole_pmds else page, pmd)
+
+    @property
+    def _is_whole_pmds(self) -> bool:
+        """Whether a file lies so that nothing of it is mapped by smaller entries."""
+        files, pmd = self.files, self.machine.pmd
+        if files is None or not files.huge or files.sparse or files.device.align % pmd:
+            return False
+        return self.step.offset % pmd == 0 and self.step.size % pmd == 0
 
 
 def copies_pages(memory: Memory) -> bool:

@@ -94,7 +94,7 @@ class Mounted:
     """A file system with one file; ``dax`` tells whether the file is mapped directly.
 
     ``device`` is what it was made on. ``sparse`` is a file that was truncated, and may be
-    full of holes since.
+    full of holes since. ``huge`` is one that was laid out in whole PMDs.
     """
 
     device: Namespace
@@ -102,6 +102,7 @@ class Mounted:
     file_bytes: int
     dax: bool
     sparse: bool = False
+    huge: bool = False
 
 
 @dataclass(slots=True)

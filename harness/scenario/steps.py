@@ -214,6 +214,8 @@ class Filesystem(Step):
 
     A file of ``file_size`` bytes is written there for later steps to map. The block size
     is the guest's page size, which DAX needs. ``make`` false mounts what an earlier step made.
+    With ``huge`` the file is laid out in whole PMDs, so that PMD entries map it where the
+    namespace is aligned to them; without it that is the file system's to decide.
 
     Shows ``outcome`` (``mounted`` or ``refused``), ``dax`` (whether the file is mapped
     directly: the mount's option), ``block_bytes`` and ``file_bytes``.
@@ -224,6 +226,7 @@ class Filesystem(Step):
     region: Index = 0
     file_size: PositiveSize = 64 << 20
     make: bool = True
+    huge: bool = False
 
 
 class WriteRead(Step):

@@ -18,7 +18,8 @@ CHUNK = 1 << 20
 _DAX_OPTION = re.compile(r"(?:^|,)dax(?:=always)?(?:,|$)")
 
 _FILL = """\
-dd if=/dev/zero of=$mount/file bs={chunk} count={count} 2>/run/daxhound.dd ||
+{allocate}
+dd if=/dev/zero of=$mount/file bs={chunk} count={count} conv=notrunc 2>/run/daxhound.dd ||
     {{ cat /run/daxhound.dd >&2; fail 1; }}
 """
 
@@ -28,6 +29,13 @@ _MAKE = {
     "ext4": "mkfs.ext4 -q -F -b {block}",
     "xfs": "mkfs.xfs -q -f -b size={block} -m reflink=0",
 }
+
+# Both begin what is allocated at once at a stripe.
+_STRIPES = {
+    "ext4": "-E stride={blocks},stripe_width={blocks}",
+    "xfs": "-d su={size},sw=1",
+}
+_ALLOCATE = "fallocate -l {size} $mount/file || fail $?"
 
 _FILESYSTEM = """\
 device blockdev {region} && [ -b /dev/$device ] || {{ mark refused; echo no block device; exit 0; }}
@@ -47,14 +55,23 @@ stat -c file_bytes=%s $mount/file
 """
 
 
+def _stripes(step: Filesystem, context: StepContext) -> str:
+    """mkfs options by which files begin at whole PMDs."""
+    pmd = context.target.mmu.pmd_size
+    if not step.huge or not pmd:
+        return ""
+    return _STRIPES[step.type].format(blocks=pmd // context.page_size, size=pmd)
+
+
 def make_filesystem(step: Filesystem, shell: Shell, context: StepContext) -> Observation:
     """A file system on the region's block device, mounted with DAX, and a file in it."""
     make = fill = ""
     if step.make:
-        command = _MAKE[step.type].format(block=context.page_size)
+        command = f"{_MAKE[step.type].format(block=context.page_size)} {_stripes(step, context)}"
         make = f"{command} /dev/$device >/dev/null || fail $?"
         chunk = math.gcd(step.file_size, CHUNK)
-        fill = _FILL.format(chunk=chunk, count=step.file_size // chunk)
+        allocate = _ALLOCATE.format(size=step.file_size) if step.huge else ""
+        fill = _FILL.format(chunk=chunk, count=step.file_size // chunk, allocate=allocate)
     script = _FILESYSTEM.format(region=step.region, make=make, type=step.type, fill=fill)
     output = run_script(shell, script, context.deadline())
     if "refused" in output.sections:
