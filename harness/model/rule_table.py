@@ -251,6 +251,12 @@ TABLE: tuple[Rule, ...] = (
         f"{_GUP} check_vma_flags (vma_is_fsdax)",
     ),
     Rule(
+        "gup.vain-pins",
+        "The fast path takes an entry's pages before it sees that a file tracks their being written"
+        " to, and gives them back; the slow path then decides.",
+        "Linux 6.12, 7.2 mm/gup.c gup_fast_folio_allowed, gup_put_folio",
+    ),
+    Rule(
         "gup.file-longterm",
         "From 6.5 shared file pages that need dirty tracking are not pinned for long to write:"
         " EFAULT.",

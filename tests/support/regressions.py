@@ -7,10 +7,19 @@ from pathlib import Path
 SERIES = Path(__file__).resolve().parents[2] / "series"
 
 CAUGHT_BY = {
+    "devmap-mprotect": ("mapped-data-devdax", "x86_64"),
+    "direct-map-count": ("churn", "ppc64-radix"),
+    "fault-index": ("hwpoison-devdax", "ppc64-radix"),
     "fault-ref-leak": ("page-metadata", "ppc64-hash"),
     "fault-ref-underflow": ("devdax-access", "ppc64-radix"),
+    "follow-first-page": ("page-metadata", "ppc64-radix"),
     "hash-vmemmap": ("devdax-above-16g", "ppc64-hash"),
+    "hole-stale": ("mapped-data-fsdax", "ppc64-radix"),
     "hwpoison-lsb": ("hwpoison-devdax", "ppc64-hash"),
+    "info-block-reserve": ("devdax-map-dev", "ppc64-radix"),
+    "kmem-resource": ("kmem", "ppc64-radix"),
+    "label-destroyed": ("power-cut-destroyed", "ppc64-radix"),
+    "longterm-huge": ("mapped-data-huge", "ppc64-radix"),
     "memmap-init-short": ("devdax-map-dev", "ppc64-radix"),
     "memmap-init-twice": ("devdax-map-mem", "ppc64-radix"),
     "no-compound": ("page-metadata", "ppc64-radix"),
@@ -18,8 +27,11 @@ CAUGHT_BY = {
     "pgtable-double-free": ("devdax-map-mem", "ppc64-hash"),
     "pgtable-leak": ("devdax-access", "ppc64-hash"),
     "pmd-align": ("devdax-default-align", "ppc64-hash"),
+    "poison-unseen": ("hwpoison-devdax", "ppc64-radix"),
+    "unbind-mapped": ("devdax-disabled-in-use", "ppc64-radix"),
     "unpin-leak": ("devdax-map-mem", "ppc64-hash"),
     "vmemmap-shift": ("devdax-odd-end", "ppc64-radix"),
+    "vmemmap-tails-head": ("page-metadata", "x86_64"),
 }
 """A shipped scenario and a target that show each regression, of those in docs/regressions.md."""
 

@@ -146,6 +146,7 @@ MISTAKES = (
     Said("folios have half the size", "page.order", plus(-1)),
     Said("a pin is not counted apart", "page.pincount", plus(1)),
     Said("frames are one off", "page.frame", plus(1)),
+    Said("the fast path takes nothing in vain", "gup.vain-pins", plus(-100_000)),
     Said("pages take themselves for the next", "page.index", plus(1)),
     Said("poison is SIGSEGV", "poison.signal", instead("SIGBUS", "SIGSEGV")),
     Said("si_addr is the page behind the entry", "poison.address", plus(4096)),
