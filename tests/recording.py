@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,22 +20,24 @@ PAGE = ROOT / "docs" / "recording.md"
 _COLUMNS, _LINES = 100, 40
 _SECONDS = 3600
 _LOOK_SECONDS = 0.5
-# What the lines of a running guest begin with that has come to its steps.
-_ALIVE = "ppc64-radix  devdax-above-16g"
+# A running guest's line: its cell, phase, seconds, and what its console said last.
+_ALIVE = re.compile(r"\[ppc64-radix\S*  \S.*  \d+ s  \S")
 
 _HEAD = """\
 # A session, as the terminal showed it
 
-The crash report that daxhound began with, put back into 6.1 by `series/hash-vmemmap.patch`, looked
-for on both MMUs of ppc64. Base and patched kernel had been built before; `python -m
-tests.recording` records it anew.
+A patch that lays struct pages over the info block of namespaces, `series/info-block-reserve.patch`,
+looked for on radix, where pages are 64K. Base and patched kernel had been built before, and the
+series had been run: its results were kept. `python -m tests.recording` records it anew.
 
 """
 
 _SESSION = (
-    ".venv/bin/daxhound predict devdax-above-16g --arch ppc64-hash",
-    ".venv/bin/pytest scenarios/devdax.yaml --arch ppc64-hash,ppc64-radix -k devdax-above-16g"
-    " --series series/hash-vmemmap.patch --results results/recorded",
+    ".venv/bin/daxhound predict devdax-whole --arch ppc64-radix",
+    ".venv/bin/pytest scenarios/fsdax.yaml --arch ppc64-radix -k fsdax-file"
+    " --results results/plain",
+    ".venv/bin/pytest scenarios/ --arch ppc64-radix -k 'devdax-whole or fsdax-file'"
+    " --series series/info-block-reserve.patch --results results/recorded",
     ".venv/bin/daxhound report results/recorded --format text",
 )
 
@@ -47,7 +50,8 @@ def main() -> int:
         blocks.append("<!-- unrun: guests -->\n\n" + _block(f"$ {command}", *final) + "\n")
         if alive:
             blocks.append("On the way, below what pytest had written:\n\n" + _block(*alive) + "\n")
-    PAGE.write_text("\n".join(blocks).rstrip() + "\n", encoding="utf-8")
+    page = "\n".join(blocks).replace(str(ROOT), "~/daxhound")
+    PAGE.write_text(re.sub(r"\n{3,}", "\n\n", page).rstrip() + "\n", encoding="utf-8")
     return 0
 
 
@@ -68,7 +72,7 @@ def record(command: str) -> tuple[list[str], list[str]]:
     with terminal:
         for piece in _pieces(terminal):
             stream.feed(piece)
-            running = [line.rstrip() for line in screen.display if _ALIVE in line]
+            running = [line.rstrip() for line in screen.display if _ALIVE.search(line)]
             alive = running or alive
     return _lines(screen), alive
 
