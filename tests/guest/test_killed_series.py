@@ -17,6 +17,7 @@ import pytest
 
 from harness.campaign.provide import Needs, Provider
 from harness.deadline import Deadline
+from harness.scenario.find import choose_cells
 from harness.target import load_targets
 
 pytestmark = pytest.mark.guest
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.guest
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = "ppc64-hash"
 LEAF = "mm/mincore.c"
-CELLS = 5
+CELLS = len(choose_cells([TARGET], ["gup-anon"]))
 SECONDS = 300.0
 
 
