@@ -243,6 +243,8 @@ class _Build:
         where it is patches that took them away.
         """
         wanted = make.objects / "daxhound.config"
+        # A build before may have left a link there, which would be written through.
+        wanted.unlink(missing_ok=True)
         wanted.write_text(render((*self.requests, *self.wished)), encoding="utf-8")
         asked = {"KCONFIG_ALLCONFIG": str(make.seen(wanted))}
         make.run(["allnoconfig"], jobs=1, environ=asked)

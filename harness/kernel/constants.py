@@ -32,9 +32,8 @@ def compile_constants(make: Make, expressions: Mapping[str, str]) -> dict[str, i
     kernel has not is missing as well. Raises InfrastructureError.
     """
     command = _saved_command(make.objects)
-    source, compiled = (make.objects / f"asked-constants{end}" for end in (".c", ".o"))
-    source.write_text(_program(expressions))
-    done = make.compile((*command, "-o", compiled.name, source.name))
+    compiled = make.objects / "asked-constants.o"
+    done = make.compile((*command, "-o", compiled.name, "-x", "c", "-"), _program(expressions))
     if done.returncode != 0:
         raise InfrastructureError(f"the kernel's constants do not compile: {done.stderr}")
     values = _read_values(compiled)

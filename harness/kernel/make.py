@@ -151,13 +151,17 @@ class Make:
         if process.returncode != 0:
             raise explain_failure(self.log, self.toolchain.arch)
 
-    def compile(self, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        """A compiler's command in the object tree, as make would run it: it is the tree's."""
+    def compile(self, command: Sequence[str], program: str) -> subprocess.CompletedProcess[str]:
+        """A compiler's command in the object tree, as make would run it: it is the tree's.
+
+        It reads ``program`` from its standard input: a file would be written to a tree in
+        which a stranger's Makefile may have put a link in its place.
+        """
         return subprocess.run(
             self._sandboxed(command, {}),
             cwd=self.objects,
             env={**_environment(), **self._caching},
-            stdin=subprocess.DEVNULL,
+            input=program,
             capture_output=True,
             text=True,
             check=False,

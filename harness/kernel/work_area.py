@@ -68,8 +68,7 @@ class WorkArea:
     def ccache(self) -> Path:
         """The folder of a ccache of this area's own: of a header's versions, each compiles once.
 
-        Others' would have nothing for it, since every command names the area's tree, and
-        are not a place for the objects of strangers' patches.
+        The user's is no place for the objects of strangers' patches.
         """
         folder = self.root / "ccache"
         folder.mkdir(exist_ok=True)

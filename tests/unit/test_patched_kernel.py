@@ -22,10 +22,8 @@ from harness.series import Patch, load_series
 from harness.store import Store
 from harness.target import Target, load_targets
 from tests.support.git import git
+from tests.support.sandbox import needs_sandbox
 
-needs_sandbox = pytest.mark.skipif(
-    why_not() is not None, reason=f"no sandbox on this host: {why_not()}"
-)
 pytestmark = pytest.mark.usefixtures("open_builds")
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -189,6 +187,17 @@ def test_the_first_patched_kernel_is_built_on_its_bases_objects(
     assert patched.image.read_text() == base.image.read_text().replace("gup", "pin")
 
 
+def test_a_link_that_a_build_left_is_not_written_through(world: World) -> None:
+    world.provide(world.patch("mm/gup.c", "int gup;", "int pin;"))
+    (asked,) = world.root.glob("store/work/*/objects/*/daxhound.config")
+    mine = world.root / "mine"
+    mine.write_text("mine")
+    asked.unlink()
+    asked.symlink_to(mine)
+    world.provide(world.patch("mm/leaf.c", "int leaf;", "int twig;"))
+    assert mine.read_text() == "mine"
+
+
 def test_the_source_of_a_kernel_outlives_the_tree_it_was_built_of(world: World) -> None:
     rework = world.patch("mm/huge_memory.c", "int huge;", "int vmf_insert_folio_pmd;")
     other = world.patch("mm/huge_memory.c", "int huge;", "int tiny;")
@@ -258,7 +267,6 @@ KILLED = """
 import sys
 from pathlib import Path
 from harness.kernel.build import provide_kernel
-from harness.kernel.sandbox import SWITCH, why_not
 from harness.kernel.spec import DirectorySpec
 from harness.progress import Silence
 from harness.series import load_series

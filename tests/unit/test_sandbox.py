@@ -17,6 +17,7 @@ from harness.kernel import sandbox
 from harness.kernel.constants import compile_constants
 from harness.kernel.make import Make, Toolchain
 from harness.kernel.sandbox import python_paths, why_not, wrap
+from tests.support.sandbox import needs_sandbox
 
 TOOLCHAIN = Toolchain("x86_64", "", "gcc", ccache=False)
 
@@ -46,11 +47,6 @@ def make(tmp_path: Path) -> Make:
         (tmp_path / name).mkdir()
     (tmp_path / "home" / ".secret").write_text("the secret")
     return Make(tmp_path / "source", tmp_path / "objects", TOOLCHAIN, tmp_path / "log")
-
-
-needs_sandbox = pytest.mark.skipif(
-    why_not() is not None, reason=f"no sandbox on this host: {why_not()}"
-)
 
 
 @needs_sandbox
