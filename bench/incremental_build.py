@@ -67,9 +67,9 @@ def main() -> int:
 
 def measure(spec: KernelSpec, target: Target, store: Store, base: Path) -> Iterator[float]:
     """Seconds for the base, and of each prefix of a series of patches to leaves."""
-    patches: list[Patch] = []
-    for leaf in (None, *LEAVES):
-        patches += [make_patch(base, leaf)] if leaf else []
+    series = [make_patch(base, leaf) for leaf in LEAVES]
+    for length in range(len(series) + 1):
+        patches = series[:length]
         start = time.monotonic()
         provide_kernel(spec, target, target.kernel.fragments, store, Progress(), patches=patches)
         yield time.monotonic() - start

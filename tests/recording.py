@@ -1,6 +1,6 @@
-"""The session in docs/recording.md, recorded anew on a terminal, with real guests.
+"""The session in docs/recording.md, recorded anew: .venv/bin/python -m tests.recording
 
-.venv/bin/python -m tests.recording
+On a terminal of its own, with real guests.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _SESSION = (
 
 
 def main() -> int:
-    """Write the page; the status is that of the last command."""
+    """Write the page."""
     blocks = [_HEAD]
     for command in _SESSION:
         final, alive = record(command)

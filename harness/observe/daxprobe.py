@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 from harness.errors import InfrastructureError
@@ -86,6 +86,11 @@ def errno_name(reply: Reply) -> str | None:
     """The errno of a refused call by name; None for one that succeeded."""
     number = integer(reply, "errno")
     return (errno_names.errno_name(number) or str(number)) if number else None
+
+
+def first_errno(replies: Iterable[Reply]) -> str | None:
+    """The errno by name of the first call that was refused; None where all succeeded."""
+    return next((name for name in map(errno_name, replies) if name), None)
 
 
 def signal_name(number: int) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-# "DirectMap2M:     4194304 kB": x86, s390, powerpc's radix, and its hash from 6.15 or so on.
+# "DirectMap2M:     4194304 kB": x86, s390, powerpc's radix, and in 7.2 its hash.
 _DIRECT_MAP = re.compile(r"^DirectMap\S+:\s+(\d+) kB$", re.MULTILINE)
 _KIB = 1 << 10
 

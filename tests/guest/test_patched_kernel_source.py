@@ -47,6 +47,11 @@ def patch(base: Source, **edits: tuple[str, str]) -> tuple[Patch, ...]:
     return load_series("-", io.BytesIO(text.encode())).patches
 
 
+def gup_test_of(base: Source, view: Path, scratch: Path) -> bytes:
+    scratch.mkdir()
+    return build_gup_test(view, load_targets()["ppc64-hash"], scratch, linked=base.path)
+
+
 def test_programs_and_probes_see_the_patched_tree(base: Source, tmp_path: Path) -> None:
     patches = patch(
         base,
@@ -61,10 +66,7 @@ def test_programs_and_probes_see_the_patched_tree(base: Source, tmp_path: Path) 
     view = provide_view(patched, Store(tmp_path / "store"))
     assert probe_source(base.path)["namespace_end_trunc_checked"] is False
     assert probe_source(view)["namespace_end_trunc_checked"] is True
-    scratch = tmp_path / "gup_test"
-    scratch.mkdir()
-    program = build_gup_test(view, load_targets()["ppc64-hash"], scratch)
-    assert b"patched\0" in program
+    assert b"patched\0" in gup_test_of(base, view, tmp_path / "scratch")
 
 
 def test_headers_for_its_helpers_are_made_of_a_patched_tree(base: Source, tmp_path: Path) -> None:
@@ -78,11 +80,8 @@ def test_headers_for_its_helpers_are_made_of_a_patched_tree(base: Source, tmp_pa
         ),
     )
     view = provide_view(patch_source(base, patches), Store(tmp_path / "store"))
-    scratch = tmp_path / "gup_test"
-    scratch.mkdir()
-    program = build_gup_test(view, load_targets()["ppc64-hash"], scratch, linked=base.path)
-    assert b"patched\0" in program
-    assert (scratch / "usr/include/linux/fs.h").is_file()
+    assert b"patched\0" in gup_test_of(base, view, tmp_path / "scratch")
+    assert (tmp_path / "scratch/usr/include/linux/fs.h").is_file()
 
 
 def test_the_optimisation_without_its_gate_is_told_on(base: Source, tmp_path: Path) -> None:

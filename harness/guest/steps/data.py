@@ -13,7 +13,7 @@ from harness.guest.steps.filesystem import CHUNK, refused
 from harness.guest.steps.mapping import early
 from harness.guest.steps.probe import ProbeRun, run_probe, signal_values
 from harness.guest.steps.script import run_script
-from harness.observe.daxprobe import errno_name, integer
+from harness.observe.daxprobe import first_errno, integer
 from harness.observe.sections import parse_attributes
 from harness.records import Observation, Scalar
 from harness.scenario.steps import ReadBack, WriteRead
@@ -124,7 +124,7 @@ def _what_came_back(run: ProbeRun, size: int) -> dict[str, Scalar]:
     """By whichever way the least did."""
     replies = run.replies
     done = [*replies.of("sync"), *replies.of("punch"), *replies.of("store"), *replies.of("protect")]
-    failed = next((name for reply in done if (name := errno_name(reply))), None)
+    failed = first_errno(done)
     touches = replies.of("touch")[-2:]
     read = min(integer(reply, "touched_bytes") for reply in (*touches, *replies.of("peek")))
     return {

@@ -9,7 +9,7 @@ from harness.errors import UserError
 from harness.guest.protocols import Shell
 from harness.guest.steps.context import StepContext
 from harness.guest.steps.probe import run_probe
-from harness.observe.daxprobe import ProbeReplies, errno_name, integer
+from harness.observe.daxprobe import ProbeReplies, errno_name, first_errno, integer
 from harness.records import Observation, Scalar
 from harness.scenario.steps import GupCommand, GupTest
 
@@ -54,7 +54,7 @@ def _values(step: GupTest, replies: ProbeReplies) -> dict[str, Scalar]:
     if refused is not None:
         return {"outcome": "mmap-refused", "errno": refused}
     calls = replies.of("gup")
-    refused = next((name for name in map(errno_name, calls) if name), None)
+    refused = first_errno(calls)
     if refused is not None:
         return {"outcome": "ioctl-refused", "errno": refused}
     before, after = replies.count("before"), replies.count("after")

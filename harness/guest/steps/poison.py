@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.guest.protocols import Shell
 from harness.guest.steps.context import StepContext
 from harness.guest.steps.probe import END, FORK, ProbeRun, run_probe, signal_values
-from harness.observe.daxprobe import ProbeReplies, Reply, errno_name, integer
+from harness.observe.daxprobe import ProbeReplies, Reply, first_errno, integer
 from harness.observe.memory_failure import parse_memory_failure
 from harness.records import Observation, Scalar
 from harness.scenario.mapping_steps import HwPoison
@@ -59,7 +59,7 @@ def _early(step: HwPoison, run: ProbeRun) -> dict[str, Scalar]:
         return {"outcome": "killed", "signal": run.killed}
     poisoning = "poison" if step.via == "madvise" else "corrupt"
     calls = [run.replies.one("map"), *run.replies.of("early"), run.replies.one(poisoning)]
-    refused = next((name for name in map(errno_name, calls) if name), None)
+    refused = first_errno(calls)
     return {} if refused is None else {"outcome": "refused", "errno": refused}
 
 
