@@ -22,7 +22,8 @@ from harness.kernel.build import provide_kernel
 from harness.kernel.source import provide_source
 from harness.kernel.spec import KernelSpec, parse_kernel_spec
 from harness.progress import Progress
-from harness.series import Patch, load_series
+from harness.series.load import load_series
+from harness.series.patch import Patch
 from harness.store import Store
 from harness.target import Target, load_targets
 

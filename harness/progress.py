@@ -7,9 +7,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import rich.console
-import rich.progress
+if TYPE_CHECKING:
+    import rich.console
+    import rich.progress
 
 LINE_SECONDS = 30.0
 
@@ -63,6 +65,8 @@ class Progress:
     @contextmanager
     def task(self, text: str, unit: str, total: int | None = None) -> Iterator[Task]:
         """A wait of ``total`` units (None: not known), said at its start and at its end."""
+        import rich.console  # here: a run that waits for nothing starts sooner
+
         started = time.monotonic()
         console = rich.console.Console(stderr=True)
         if self._bars and console.is_terminal:
@@ -75,6 +79,8 @@ class Progress:
 
     @staticmethod
     def _bar(console: rich.console.Console, unit: str) -> rich.progress.Progress:
+        import rich.progress
+
         return rich.progress.Progress(
             rich.progress.TextColumn("{task.description}"),
             rich.progress.BarColumn(),

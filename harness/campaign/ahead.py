@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from harness.campaign.provide import Needs, Provider
 from harness.errors import KernelFailure
 from harness.scenario.expand import Cell
-from harness.series import Series
+from harness.series.patch import Series
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from harness.records import CellResult, Intention, PatchLabel
 from harness.scenario.expand import Cell
-from harness.series import Patch, Series
+from harness.series.patch import Patch, Series
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from harness.kernel.spec import KernelSpec, parse_kernel_spec
 from harness.progress import Progress
 from harness.records import KernelFacts
 from harness.scenario.expand import Cell
-from harness.series import Patch
+from harness.series.patch import Patch
 from harness.store import Store
 from harness.target import Target
 

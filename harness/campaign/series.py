@@ -11,7 +11,7 @@ from harness.contrast import contrast
 from harness.pairs import time_ratios
 from harness.records import CellResult, Intention, TimeRatio, Verdict
 from harness.scenario.expand import Cell
-from harness.series import Series
+from harness.series.patch import Series
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,10 +28,10 @@ from harness.campaign.provide import Needs, Provisions
 from harness.campaign.result_json import dump_result
 from harness.cluster.parcel import Parcel, rooted
 from harness.errors import InfrastructureError
-from harness.machine.process import orderly_termination
+from harness.machine.termination import orderly_termination
 from harness.report.results import folder_name
 from harness.scenario.expand import Cell
-from harness.series import Patch
+from harness.series.patch import Patch
 from harness.store import Store
 
 RESULT_FILE: Final = "result.json"

@@ -50,10 +50,10 @@ def _build(options: argparse.Namespace) -> int:
     """0 where every kernel builds, else 1."""
     from harness.campaign.ahead import build_ahead
     from harness.campaign.provide import Provider
-    from harness.machine.process import orderly_termination
+    from harness.machine.termination import orderly_termination
     from harness.pack import pack
     from harness.progress import Progress
-    from harness.series import load_series
+    from harness.series.load import load_series
     from harness.store import Store
 
     cells = choose_cells(options.arch, options.scenario, select_fragments(options.config))

@@ -58,7 +58,7 @@ def _first_cell(target: Target, scenario: str | None, config: tuple[str, ...]) -
 
 def _qemu(options: argparse.Namespace) -> int:
     from harness.campaign.interactive import canned_command
-    from harness.machine.process import orderly_termination
+    from harness.machine.termination import orderly_termination
 
     target, config = _target(options), select_fragments(options.config)
     cell = _first_cell(target, options.scenario, config)
@@ -84,7 +84,7 @@ def _paired(argv: Sequence[str]) -> list[str]:
 
 def _shell(options: argparse.Namespace) -> int:
     from harness.campaign.interactive import run_interactive
-    from harness.machine.process import orderly_termination
+    from harness.machine.termination import orderly_termination
 
     target, config = _target(options), select_fragments(options.config)
     cell = _first_cell(target, options.scenario, config)

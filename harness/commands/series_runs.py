@@ -24,7 +24,7 @@ from harness.errors import InfrastructureError, UserError
 from harness.git import find_bisected_from
 from harness.kernel.fragments import select_fragments
 from harness.kernel.spec import DirectorySpec, GitSpec, KernelSpec, parse_kernel_spec
-from harness.machine.process import orderly_termination
+from harness.machine.termination import orderly_termination
 from harness.progress import Progress
 from harness.records import CellResult
 from harness.report.results import folder_name, open_run_directory
@@ -32,7 +32,8 @@ from harness.report.series_text import render_culprit, render_lost
 from harness.report.text import render_failure
 from harness.scenario.expand import Cell
 from harness.scenario.find import SCENARIOS_DIR, choose_cells, find_scenario
-from harness.series import Series, load_series
+from harness.series.load import load_series
+from harness.series.patch import Series
 from harness.store import Store
 
 # What git bisect run understands; a bisection of our own has no use for skipping.

@@ -8,6 +8,7 @@ files stay when it is switched off, and it boots again from what they then hold.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,8 +20,9 @@ from harness.command_line import Accelerator, GuestFiles, render
 from harness.deadline import Deadline
 from harness.errors import BootFailure, InfrastructureError
 from harness.guest.console import Console
-from harness.guest.serial import SerialShell, open_serial
-from harness.guest.ssh import GuestKeys, SshShell, open_ssh
+from harness.guest.keys import GuestKeys
+from harness.guest.protocols import Shell
+from harness.guest.serial import open_serial
 from harness.guest.watch import GuestWatch
 from harness.ignore import NOTHING_IGNORED, IgnoreList
 from harness.image.initrd import compose_initrd, run_archive
@@ -88,6 +90,8 @@ class Starting:
         self.started = time.monotonic()
         self.state = State.STARTING
         self.watch.process.qmp.cont()
+        if self.transport == "ssh":  # it takes as long as a third of a boot, which goes on
+            importlib.import_module("harness.guest.ssh")
         said = self._wait_for(_BANNER + rb"|" + READY, deadline)
         self._reach(State.KERNEL)
         if said != READY:
@@ -95,17 +99,17 @@ class Starting:
         self._reach(State.READY)
 
     @contextlib.contextmanager
-    def open_shell(self, deadline: Deadline) -> Iterator[SshShell | SerialShell]:
+    def open_shell(self, deadline: Deadline) -> Iterator[Shell]:
         """The first connection of its shell."""
         with self._open_shell(deadline) as shell:
             self._reach(State.SHELL)
             yield shell
 
-    def _open_shell(
-        self, deadline: Deadline
-    ) -> contextlib.AbstractContextManager[SshShell | SerialShell]:
+    def _open_shell(self, deadline: Deadline) -> contextlib.AbstractContextManager[Shell]:
         if self.transport == "serial":
             return open_serial(self.files.shell_socket, self.watch)
+        from harness.guest.ssh import open_ssh
+
         port = self.watch.process.qmp.ssh_port()
         return open_ssh(self.watch, port, self.keys, deadline)
 

@@ -13,8 +13,7 @@ from harness.deadline import Deadline
 from harness.errors import DaxhoundError, InfrastructureError
 from harness.guest.assembly import Assembly, BootRequest, Starting, State, Transport, assemble
 from harness.guest.console import Console
-from harness.guest.serial import SerialShell
-from harness.guest.ssh import SshShell
+from harness.guest.protocols import Shell
 from harness.guest.watch import GuestWatch
 from harness.machine.acceleration import AccelerationMemory, is_plausible
 from harness.machine.opcodes import Fixup
@@ -43,7 +42,7 @@ class Guest:
         self._switch_on()
 
     @property
-    def shell(self) -> SshShell | SerialShell:
+    def shell(self) -> Shell:
         return self._shell
 
     @property
@@ -84,9 +83,7 @@ class Guest:
         """From the first instruction to the first shell connection."""
         return self.reached_seconds[State.SHELL]
 
-    def power_cycle(
-        self, while_off: Callable[[GuestFiles, Layout], None]
-    ) -> SshShell | SerialShell:
+    def power_cycle(self, while_off: Callable[[GuestFiles, Layout], None]) -> Shell:
         """Cut the power without a word to the guest, and boot from what its files then hold.
 
         ``while_off`` gets those, and the layout that they were made for, while no QEMU has

@@ -14,7 +14,6 @@ import select
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import paramiko
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -27,15 +26,14 @@ from cryptography.hazmat.primitives.serialization import (
 from harness.deadline import Deadline
 from harness.errors import InfrastructureError
 from harness.guest.attend import attend
+from harness.guest.keys import KEY_TYPE, GuestKeys
 from harness.guest.output import Bounded, brief, command_record
 from harness.guest.watch import GuestWatch
-from harness.image.initrd import dropbear_host_key
 from harness.records import CommandRecord
 
 # Its failures are raised as ours; its thread would log them with a traceback as well.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)
 
-_KEY_TYPE = "ssh-ed25519"
 # The cheapest that dropbear has: every round of a key exchange is emulated code.
 _KEX = ("curve25519-sha256@libssh.org",)
 _CIPHERS = ("aes128-ctr",)
@@ -45,31 +43,6 @@ _SLICE_SECONDS = 0.5
 _NEVER_SECONDS = 86400.0  # the caller's deadline decides, beside the console
 _SENDING_SLICE_SECONDS = 0.01  # a window that opens again does not wake a poll
 _CHUNK_BYTES = 32768
-
-
-@dataclass(frozen=True, slots=True)
-class GuestKeys:
-    """What one guest and its harness know of each other.
-
-    ``authorized_key`` (a line) and ``host_key`` (dropbear's file) are what the guest gets,
-    ``client`` and ``host_public`` (ssh's wire format) the harness's side of them.
-    """
-
-    authorized_key: str
-    host_key: bytes
-    client: paramiko.Ed25519Key
-    host_public: bytes
-
-    @classmethod
-    def generate(cls) -> GuestKeys:
-        login, host = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
-        client = _paramiko_key(login)
-        return cls(
-            authorized_key=f"{_KEY_TYPE} {client.get_base64()} daxhound",
-            host_key=dropbear_host_key(host),
-            client=client,
-            host_public=_paramiko_key(host).asbytes(),
-        )
 
 
 class SshShell:
@@ -169,11 +142,11 @@ def _log_in(port: int, keys: GuestKeys, deadline: Deadline) -> paramiko.Transpor
         transport.auth_timeout = seconds
         options = transport.get_security_options()
         options.kex, options.ciphers, options.digests = _KEX, _CIPHERS, _DIGESTS
-        options.key_types = (_KEY_TYPE,)
+        options.key_types = (KEY_TYPE,)
         transport.start_client(timeout=seconds)
         if transport.get_remote_server_key().asbytes() != keys.host_public:
             raise InfrastructureError(f"port {port} is answered by another host's ssh")
-        transport.auth_publickey("root", keys.client)
+        transport.auth_publickey("root", _paramiko_key(keys.client))
     except BaseException:
         transport.close()
         raise

@@ -30,7 +30,7 @@ from harness.kernel.spec import KernelSpec
 from harness.kernel.work_area import hold_work_area, pack_objects
 from harness.progress import Progress
 from harness.records import KernelFacts
-from harness.series import Patch
+from harness.series.patch import Patch
 from harness.store import Store, digest
 from harness.target import KernelBuild, Target
 

@@ -17,7 +17,7 @@ from harness.kernel.patched import RefusedError, apply_patches, patch_source
 from harness.kernel.plain_file import File
 from harness.kernel.source import Source
 from harness.kernel.spec import DirectorySpec, GitSpec, KernelSpec
-from harness.series import Patch
+from harness.series.patch import Patch
 from harness.store import Store
 
 _COMMITS, _TAGS = 60, 40

@@ -21,7 +21,7 @@ from harness.kernel.refused_patch import explain_refusal
 from harness.kernel.source import Source
 from harness.kernel.version import parse_version
 from harness.scratch import scratch_directory
-from harness.series import Patch
+from harness.series.patch import Patch
 from harness.store import digest
 
 # Files by path; None where there is none.

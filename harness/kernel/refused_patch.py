@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from harness.series import Patch
 from harness.series.diff import read_diff
+from harness.series.patch import Patch
 from harness.series.section import FileDiff
 from harness.series.text import Text, printable
 

@@ -180,24 +180,3 @@ def guest_directory() -> Iterator[Path]:
             parent = directory.parent
             raise InfrastructureError(f"{parent} is too long a path for sockets: set TMPDIR")
         yield directory
-
-
-@contextlib.contextmanager
-def orderly_termination() -> Iterator[None]:
-    """Within this, SIGTERM and SIGHUP unwind the stack as Ctrl-C does: KeyboardInterrupt.
-
-    For the faces: Python's default for both ends the process with no cleanup at all. Does
-    nothing outside the main thread, or where someone else handles the signal already.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    wanted = (signal.SIGTERM, signal.SIGHUP)
-    taken = [number for number in wanted if signal.getsignal(number) is signal.SIG_DFL]
-    for number in taken:
-        signal.signal(number, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        for number in taken:
-            signal.signal(number, signal.SIG_DFL)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from harness.errors import InfrastructureError, UserError
-from harness.machine.process import orderly_termination
+from harness.machine.termination import orderly_termination
 from harness.plugin.crashed import CRASHED, crashed_cell
 from harness.plugin.items import CELL_PROPERTY, SETTINGS, USER_ERROR_PROPERTY, CellItem, SeriesItem
 from harness.plugin.live import LIVE_LINES, LiveLines, wants_live_lines

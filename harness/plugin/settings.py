@@ -24,7 +24,7 @@ from harness.records import Intention
 from harness.report.results import open_run_directory
 from harness.scenario.shard import Shard
 from harness.scenario.steps import STEPS
-from harness.series import Series, load_intentions, load_series
+from harness.series.patch import Series
 from harness.store import Store
 from harness.target import Target, load_targets, select_targets
 
@@ -161,9 +161,7 @@ class Settings:
             series=series,
             ignore=load_ignore_list(ignored) if ignored else NOTHING_IGNORED,
             shard=Shard.parse(shard) if shard else None,
-            intentions=(
-                load_intentions(series, STEPS, config.getoption("--expect")) if series else ()
-            ),
+            intentions=_intentions(config, series) if series else (),
         )
 
     @property
@@ -287,4 +285,12 @@ def _series(config: pytest.Config) -> Series | None:
         )
     if name == "-":
         raise UserError("--series -: pytest keeps standard input", hint="daxhound series -")
+    from harness.series.load import load_series
+
     return load_series(name)
+
+
+def _intentions(config: pytest.Config, series: Series) -> tuple[Intention, ...]:
+    from harness.series.intended import load_intentions
+
+    return load_intentions(series, STEPS, config.getoption("--expect"))

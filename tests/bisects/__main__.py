@@ -21,7 +21,7 @@ from pathlib import Path
 
 from harness.kernel.source import Source, provide_source
 from harness.kernel.spec import parse_kernel_spec
-from harness.machine.process import orderly_termination
+from harness.machine.termination import orderly_termination
 from harness.progress import Progress
 from harness.report.results import new_run_directory
 from harness.store import Store

@@ -28,7 +28,7 @@ from harness.observe.gup_test import parse_gup_test
 from harness.observe.ndctl import parse_namespaces, parse_refusal
 from harness.scenario.expand import expand
 from harness.scenario.schema import load_scenarios
-from harness.series import load_series
+from harness.series.load import load_series
 from harness.target import load_targets
 from harness.triage import find_reports
 from tests.golden.console_file import DIRECTORY, split_golden

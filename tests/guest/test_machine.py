@@ -181,7 +181,8 @@ from pathlib import Path
 # A test run in the background of a shell inherits these as ignored.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from harness.machine.process import QemuProcess, guest_directory, orderly_termination
+from harness.machine.process import QemuProcess, guest_directory
+from harness.machine.termination import orderly_termination
 from tests.guest.test_machine import start
 with orderly_termination(), guest_directory() as path, start(path) as process:
     process.qmp.cont()

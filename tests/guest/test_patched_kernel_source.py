@@ -19,7 +19,8 @@ from harness.kernel.source_view import provide_view
 from harness.kernel.spec import parse_kernel_spec
 from harness.progress import Silence
 from harness.records import KernelFacts
-from harness.series import Patch, load_series
+from harness.series.load import load_series
+from harness.series.patch import Patch
 from harness.store import Store
 from harness.target import load_targets
 from tests.support.regressions import regression_patch

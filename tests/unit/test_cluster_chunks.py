@@ -22,7 +22,7 @@ from harness.cluster.chunks import (
 )
 from harness.scenario.expand import Cell
 from harness.scenario.find import choose_cells
-from harness.series import Patch, Series
+from harness.series.patch import Patch, Series
 
 CODE = "0123456789abcdef0123"
 CELLS = choose_cells(["s390x"], ["gup-anon"])

@@ -21,7 +21,7 @@ from harness.campaign.provide import Needs, Provider
 from harness.cli import build_parser, main
 from harness.errors import KernelFailure
 from harness.scenario.find import choose_cells
-from harness.series import load_series
+from harness.series.load import load_series
 from harness.target import load_targets
 
 

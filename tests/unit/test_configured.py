@@ -19,7 +19,7 @@ from harness.records import CellResult, Verdict
 from harness.report.results import folder_name
 from harness.scenario.expand import Cell, expand
 from harness.scenario.schema import load_scenarios
-from harness.series import Patch
+from harness.series.patch import Patch
 from harness.store import Store
 from harness.target import load_targets
 

@@ -15,7 +15,7 @@ from harness.errors import InfrastructureError
 from harness.records import CellResult, Verdict, Word
 from harness.scenario.expand import Cell, expand
 from harness.scenario.find import find_scenario
-from harness.series import Patch, Series
+from harness.series.patch import Patch, Series
 from harness.target import load_targets
 
 OK = CellResult("", "s", "t", "k", Verdict.OK, "", 1.0, 1.0, phase="after the last step")

@@ -8,7 +8,8 @@ import pytest
 
 from harness.errors import UserError
 from harness.records import Intention
-from harness.series import Patch, Series, load_intentions
+from harness.series.intended import load_intentions
+from harness.series.patch import Patch, Series
 
 STEPS = ("gup-test", "create-namespace")
 GOOD = """\

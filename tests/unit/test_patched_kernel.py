@@ -18,7 +18,8 @@ from harness.kernel.build import BuiltKernel, provide_kernel
 from harness.kernel.sandbox import SWITCH, why_not
 from harness.kernel.spec import DirectorySpec, GitSpec, KernelSpec
 from harness.progress import Silence
-from harness.series import Patch, load_series
+from harness.series.load import load_series
+from harness.series.patch import Patch
 from harness.store import Store
 from harness.target import Target, load_targets
 from tests.support.git import git
@@ -269,7 +270,7 @@ from pathlib import Path
 from harness.kernel.build import provide_kernel
 from harness.kernel.spec import DirectorySpec
 from harness.progress import Silence
-from harness.series import load_series
+from harness.series.load import load_series
 from harness.store import Store
 from harness.target import load_targets
 

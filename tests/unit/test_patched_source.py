@@ -15,7 +15,8 @@ from harness.kernel.patched import PatchedSource, RefusedError, patch_source
 from harness.kernel.source import Source
 from harness.kernel.source_view import provide_view
 from harness.kernel.spec import DebianSpec, DirectorySpec, GitSpec
-from harness.series import Patch, load_series
+from harness.series.load import load_series
+from harness.series.patch import Patch
 from harness.store import Store
 from tests.support.git import git
 

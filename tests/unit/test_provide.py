@@ -14,7 +14,7 @@ from harness.kernel.build import BuiltKernel
 from harness.kernel.spec import DirectorySpec
 from harness.progress import Silence
 from harness.records import KernelFacts
-from harness.series import Patch
+from harness.series.patch import Patch
 from harness.store import Store
 from harness.target import load_targets
 

@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import UserError
-from harness.series import Series, inputs, load_series
+from harness.series import inputs
+from harness.series.load import load_series
+from harness.series.patch import Series
 from tests.support.git import git as own_git
 
 git = partial(own_git, author="Ünï Côdé <u@example.org>")
