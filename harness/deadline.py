@@ -35,6 +35,11 @@ class _Clock:
             self._read_at = read_at
             return read_at - self._lost
 
+    def lost(self) -> float:
+        """Seconds so far in which this process did not run."""
+        self.now()
+        return self._lost
+
     def _start(self, now: float) -> None:
         self._ticking, self._read_at = True, now
         threading.Thread(target=self._tick, name="deadline-clock", daemon=True).start()
@@ -46,6 +51,11 @@ class _Clock:
 
 
 _CLOCK = _Clock()
+
+
+def seconds_stood_still() -> float:
+    """How long this process has not run so far, since the first deadline was set."""
+    return _CLOCK.lost()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from typing import Any
 from harness.campaign.pool import GuestPool, PooledGuest, Wanted
 from harness.campaign.provide import Provisions
 from harness.compare import compare, first_difference, foretells, name_reports
+from harness.deadline import seconds_stood_still
 from harness.errors import InfrastructureError, KernelFailure, KernelReported
 from harness.guest.boot import BootRequest, Guest, Transport
 from harness.guest.steps import StepContext, boot_arguments, run_step
@@ -25,6 +26,7 @@ from harness.ignore import NOTHING_IGNORED, IgnoreList
 from harness.machine.speed import slowness
 from harness.model import Machine, Model
 from harness.model.vmemmap import why_never_optimised
+from harness.observe.stalls import may_be_the_hosts
 from harness.observe.ticks import has_lost_timer
 from harness.records import (
     KERNEL_REPORT,
@@ -93,6 +95,7 @@ class Attempt:
     def judge(self, pool: GuestPool, *, fresh: bool) -> tuple[Verdict, str, KernelReport | None]:
         """Verdict, reason and kernel report."""
         self._enter("boot")
+        lost_before = seconds_stood_still()
         try:
             self._check_kernel()
             with self._guest(pool, fresh) as pooled:
@@ -102,7 +105,8 @@ class Attempt:
                 reached, self.phase = self.phase, "clean-up"
             self.phase = reached
         except KernelReported as exc:
-            verdict, reason = judge_reports(exc.reports, fresh=fresh)
+            stood_still = seconds_stood_still() - lost_before
+            verdict, reason = judge_reports(exc.reports, fresh=fresh, stood_still=stood_still)
             return verdict, f"{self.phase}: {reason}", exc.reports[0]
         except KernelFailure as exc:
             return Verdict.KERNEL_FAILURE, f"{self.phase}: {exc}", None
@@ -251,12 +255,20 @@ class Attempt:
         self.folder.write("dmesg.txt", said)
 
 
-def judge_reports(reports: Sequence[KernelReport], *, fresh: bool) -> tuple[Verdict, str]:
+def judge_reports(
+    reports: Sequence[KernelReport], *, fresh: bool, stood_still: float
+) -> tuple[Verdict, str]:
     """Verdict and reason where the kernel reports what nobody foretold.
 
-    A CPU that lost its timer is QEMU's doing, unless a ``fresh`` guest is that way, too.
+    A CPU that lost its timer is QEMU's doing, unless a ``fresh`` guest is that way, too; a
+    stall in a guest whose host ``stood_still`` for so many seconds meanwhile is the host's.
     """
     title = reports[0].title
+    if may_be_the_hosts(reports, stood_still):
+        why = (
+            f"{title}: the host stood still for {stood_still:.0f} s, and the guest's clock went on"
+        )
+        return Verdict.INFRASTRUCTURE, why
     if not fresh and has_lost_timer(reports):
         why = f"{title}: its CPU idles, and its timer's interrupt does not come any more"
         return Verdict.INFRASTRUCTURE, why

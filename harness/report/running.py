@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from harness.report.text import printable
+from harness.whole_file import write_whole
 
 RUNNING: Final = ".running"
 _TAIL_BYTES: Final = 4096
@@ -58,11 +59,8 @@ class RunningNote:
     def write(self, phase: str) -> None:
         """The cell is in another phase."""
         cell = RunningCell(self._name, self._folder, phase, self._started, os.getpid())
-        temporary = self._path.with_suffix(".new")
         with suppress(OSError):
-            self._path.parent.mkdir(exist_ok=True)
-            temporary.write_text(json.dumps(asdict(cell)), encoding="utf-8")
-            temporary.replace(self._path)
+            write_whole(self._path, json.dumps(asdict(cell)).encode())
 
     def remove(self) -> None:
         """The cell is done; the last one takes the folder along."""

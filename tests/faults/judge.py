@@ -20,6 +20,9 @@ _NEVER_SAID = re.compile(r"Traceback \(most recent call last\)|INTERNALERROR|^E 
 # The host's trouble must not look like these, nor the kernel's like infrastructure.
 KERNELS = ("kernel-failure", "mismatch")
 
+# pytest's first line, once every plugin is imported.
+_STARTED = "test session starts"
+
 Cells = dict[str, dict[str, Any]]
 Expectation = Callable[[Cells], Iterable[str]]
 
@@ -29,11 +32,14 @@ def complaints(
 ) -> Iterator[str]:
     """All that is wrong, in words. ``cells`` is how many must be in run.json, if all must.
 
-    A run that was ``interrupted`` more than once may show a traceback of pytest's own end.
+    A run that was ``interrupted`` more than once may show a traceback of pytest's own end, and
+    one that was interrupted while Python still imported it, Python's.
     """
     yield from run.workspace.left_behind()
     said = _NEVER_SAID.search(run.output)
-    if said and not (interrupted and not _OWN_FRAME.search(run.output)):
+    own_end = interrupted and not _OWN_FRAME.search(run.output)
+    importing = "KeyboardInterrupt" in run.output and _STARTED not in run.output
+    if said and not own_end and not importing:
         yield f"the output has {said[0]!r}"
     if "\x1b" in run.output:
         yield "a terminal escape got through"

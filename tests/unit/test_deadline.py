@@ -32,6 +32,7 @@ def test_time_in_which_nothing_ran_does_not_count(monkeypatch: pytest.MonkeyPatc
     limit = Deadline.after(3.0)
     now[0] += 3600.0
     assert limit.remaining == pytest.approx(2.0)
+    assert deadline.seconds_stood_still() == pytest.approx(3599.0)
 
 
 _STOPPED = """

@@ -134,3 +134,9 @@ def test_a_process_that_is_gone_runs_nothing(tmp_path: Path) -> None:
     os.waitpid(pid, 0)
     assert (tmp_path / ".running/folder.json").exists()
     assert list(read_running(tmp_path)) == []
+
+
+def test_a_note_that_cannot_be_put_in_its_place_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".running" / "folder.json").mkdir(parents=True)
+    RunningNote(tmp_path, "cell", "folder").write("boot")
+    assert [path.name for path in (tmp_path / ".running").iterdir()] == ["folder.json"]

@@ -18,8 +18,8 @@ def reports(name: str) -> list[KernelReport]:
 
 def test_a_lost_timer_is_tried_again_and_then_believed() -> None:
     lost = reports("x86_64-lost-timer.txt")
-    assert judge_reports(lost, fresh=False)[0] is Verdict.INFRASTRUCTURE
-    assert judge_reports(lost, fresh=True)[0] is Verdict.KERNEL_FAILURE
+    assert judge_reports(lost, fresh=False, stood_still=0.0)[0] is Verdict.INFRASTRUCTURE
+    assert judge_reports(lost, fresh=True, stood_still=0.0)[0] is Verdict.KERNEL_FAILURE
 
 
 @pytest.mark.parametrize(
@@ -37,4 +37,18 @@ def test_what_is_said_besides_counts() -> None:
     (lost,), stall = reports("x86_64-lost-timer.txt"), reports("x86_64-rcu-stall.txt")
     assert not has_lost_timer(stall)
     assert not has_lost_timer([lost, *stall])
-    assert judge_reports(stall, fresh=False) == (Verdict.KERNEL_FAILURE, stall[0].title)
+    verdict = judge_reports(stall, fresh=False, stood_still=0.0)
+    assert verdict == (Verdict.KERNEL_FAILURE, stall[0].title)
+
+
+def test_a_stall_after_the_host_stood_still_is_the_hosts() -> None:
+    stall = reports("x86_64-rcu-stall.txt")
+    assert judge_reports(stall, fresh=True, stood_still=36.0)[0] is Verdict.INFRASTRUCTURE
+    assert judge_reports(stall, fresh=True, stood_still=5.0)[0] is Verdict.KERNEL_FAILURE
+
+
+def test_what_no_clock_brings_about_is_the_kernels_however_long_the_host_stood_still() -> None:
+    stall, oops = reports("x86_64-rcu-stall.txt"), reports("ppc64-hash-devdax-crash.txt")
+    assert oops
+    for found in (oops, [*stall, *oops]):
+        assert judge_reports(found, fresh=True, stood_still=36.0)[0] is Verdict.KERNEL_FAILURE
