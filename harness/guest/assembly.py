@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -90,8 +91,10 @@ class Starting:
         self.started = time.monotonic()
         self.state = State.STARTING
         self.watch.process.qmp.cont()
-        if self.transport == "ssh":  # it takes as long as a third of a boot, which goes on
-            importlib.import_module("harness.guest.ssh")
+        if self.transport == "ssh":
+            # Its library takes as long as a third of a boot, and this process has to wait anyhow.
+            what = ("harness.guest.ssh",)
+            threading.Thread(target=importlib.import_module, args=what, daemon=True).start()
         said = self._wait_for(_BANNER + rb"|" + READY, deadline)
         self._reach(State.KERNEL)
         if said != READY:
