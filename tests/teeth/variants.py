@@ -284,7 +284,11 @@ VARIANTS = (
     Variant(
         "folios are found wherever they start",
         ("defect.folio-head", "defect.radix-compounds", "defect.section-compounds"),
-        lambda: mock.patch("harness.model.complaints.of_holding", return_value=()),
+        lambda: mock.patch.multiple(
+            "harness.model.complaints",
+            of_touching=mock.Mock(return_value=()),
+            of_holding=mock.Mock(return_value=()),
+        ),
     ),
     *LIFE_VARIANTS,
     Variant(
