@@ -224,6 +224,19 @@ def test_signalled_harness_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_second_signal_does_not_cut_the_end_short(
+    running_harness: tuple[subprocess.Popen[str], int], tmp_path: Path
+) -> None:
+    harness, pid = running_harness
+    for number in (signal.SIGINT, signal.SIGINT, signal.SIGTERM):
+        harness.send_signal(number)
+        time.sleep(0.05)
+    _, said = harness.communicate(timeout=10)
+    assert said.count("KeyboardInterrupt") == 1, said
+    assert wait_until(lambda: has_ended(pid))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_killed_harness_takes_qemu_along_and_the_next_run_sweeps(
     running_harness: tuple[subprocess.Popen[str], int],
     tmp_path: Path,
