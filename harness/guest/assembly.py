@@ -8,10 +8,9 @@ files stay when it is switched off, and it boots again from what they then hold.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -92,9 +91,7 @@ class Starting:
         self.state = State.STARTING
         self.watch.process.qmp.cont()
         if self.transport == "ssh":
-            # Its library takes as long as a third of a boot, and this process has to wait anyhow.
-            what = ("harness.guest.ssh",)
-            threading.Thread(target=importlib.import_module, args=what, daemon=True).start()
+            threading.Thread(target=_import_ssh, daemon=True).start()
         said = self._wait_for(_BANNER + rb"|" + READY, deadline)
         self._reach(State.KERNEL)
         if said != READY:
@@ -111,10 +108,8 @@ class Starting:
     def _open_shell(self, deadline: Deadline) -> contextlib.AbstractContextManager[Shell]:
         if self.transport == "serial":
             return open_serial(self.files.shell_socket, self.watch)
-        from harness.guest.ssh import open_ssh
-
         port = self.watch.process.qmp.ssh_port()
-        return open_ssh(self.watch, port, self.keys, deadline)
+        return _import_ssh()(self.watch, port, self.keys, deadline)
 
     def _reach(self, state: State) -> None:
         self.state = state
@@ -129,6 +124,15 @@ class Starting:
             raise self.watch.explain_end(where, BootFailure)
         seconds = time.monotonic() - self.started
         raise self.watch.explain_silence(f"{where}, for {seconds:.1f} s", BootFailure)
+
+
+def _import_ssh() -> Callable[
+    [GuestWatch, int, GuestKeys, Deadline], contextlib.AbstractContextManager[Shell]
+]:
+    """``open_ssh``, whose library takes as long to import as a third of a boot."""
+    from harness.guest.ssh import open_ssh
+
+    return open_ssh
 
 
 @dataclass(frozen=True, slots=True)

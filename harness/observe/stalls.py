@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from harness.observe.classes.stalls import STALLS
 from harness.records import KernelReport
 
-_KINDS = frozenset({"rcu-stall", "soft-lockup", "hard-lockup", "hung-task", "workqueue-lockup"})
+_KINDS = frozenset(stall.kind for stall in STALLS)
 # A guest's clock goes on while its host stands still. The kernel's shortest patience is 10 s
 # (watchdog_thresh of kernel/watchdog.c); less cannot be why it complains.
 _SHORTEST_SECONDS = 10.0

@@ -24,6 +24,7 @@ from harness.records import Intention
 from harness.report.results import open_run_directory
 from harness.scenario.shard import Shard
 from harness.scenario.steps import STEPS
+from harness.series.intended import load_intentions
 from harness.series.patch import Series
 from harness.store import Store
 from harness.target import Target, load_targets, select_targets
@@ -161,7 +162,9 @@ class Settings:
             series=series,
             ignore=load_ignore_list(ignored) if ignored else NOTHING_IGNORED,
             shard=Shard.parse(shard) if shard else None,
-            intentions=_intentions(config, series) if series else (),
+            intentions=(
+                load_intentions(series, STEPS, config.getoption("--expect")) if series else ()
+            ),
         )
 
     @property
@@ -288,9 +291,3 @@ def _series(config: pytest.Config) -> Series | None:
     from harness.series.load import load_series
 
     return load_series(name)
-
-
-def _intentions(config: pytest.Config, series: Series) -> tuple[Intention, ...]:
-    from harness.series.intended import load_intentions
-
-    return load_intentions(series, STEPS, config.getoption("--expect"))
