@@ -91,8 +91,9 @@ class Qmp:
             raise InfrastructureError(f"QMP connection lost in {command}: {exc}") from exc
 
     def monitor(self, line: str, deadline: Deadline | None = None) -> str:
-        """The text that QEMU's human monitor prints for a command."""
-        return str(self.execute("human-monitor-command", {"command-line": line}, deadline))
+        """The text that QEMU's human monitor prints for a command, its lines ended by newlines."""
+        text = str(self.execute("human-monitor-command", {"command-line": line}, deadline))
+        return text.replace("\r\n", "\n")
 
     def cont(self) -> None:
         """Let the guest run, from its frozen start or after a stop."""

@@ -11,19 +11,23 @@ from harness.campaign.provide import Needs, Provider
 from harness.deadline import Deadline
 from harness.errors import InfrastructureError, KernelFailure
 from harness.guest.boot import BootRequest, Guest, boot
+from harness.observe.registers import awaits_interrupts
 from harness.records import Layout
-from harness.target import load_targets
+from harness.target import Target, load_targets
 
 pytestmark = pytest.mark.guest
 
-TARGET = load_targets()["ppc64-hash"]
+
+@pytest.fixture
+def target() -> Target:
+    return load_targets()["ppc64-hash"]
 
 
 @pytest.fixture
-def guest(provider: Provider, tmp_path: Path) -> Iterator[Guest]:
-    provisions = provider.provide(Needs(TARGET))
+def guest(target: Target, provider: Provider, tmp_path: Path) -> Iterator[Guest]:
+    provisions = provider.provide(Needs(target))
     request = BootRequest(
-        target=TARGET,
+        target=target,
         layout=Layout(2 << 30, 2),
         kernel=provisions.kernel.image,
         initrd=provisions.archives,
@@ -59,3 +63,20 @@ def test_a_guest_whose_cpus_are_all_stuck_hangs(guest: Guest) -> None:
     with pytest.raises(KernelFailure) as caught:
         guest.shell.run(stuck, Deadline.after(5))
     assert "the guest's other line: no answer" in str(caught.value)
+
+
+class TestX86:
+    @pytest.fixture
+    def target(self) -> Target:
+        return load_targets()["x86_64"]
+
+    def test_an_idle_guest_awaits_interrupts_and_a_busy_one_does_not(self, guest: Guest) -> None:
+        def idle() -> bool:
+            return awaits_interrupts(guest.qmp.monitor("info registers -a"))
+
+        deadline = Deadline.after(60)
+        while not idle():
+            assert not deadline.expired, "the guest never idled"
+        started = guest.shell.run("(while :; do :; done) >/dev/null 2>&1 &", Deadline.after(20))
+        assert started.status == 0
+        assert not any(idle() for _ in range(50))
