@@ -54,8 +54,16 @@ class CellRunner:
             note = f"tried again; the first try came to {result.verdict}: {result.reason}"
             return replace(again, retried=True, note=note)
         if not result.is_expected and result.cells_before:
-            folder.attempt(2)
-            return _confirmed(result, self._attempt(order, folder, fresh=True))
+            return _confirmed(result, self._in_new_guest(order, folder))
+        return result
+
+    def _in_new_guest(self, order: Order, folder: CellFolder) -> CellResult:
+        """What a new guest shows of what a used one did; the host gets a second chance."""
+        for number in (2, 3):
+            folder.attempt(number)
+            result = self._attempt(order, folder, fresh=True)
+            if result.verdict is not Verdict.INFRASTRUCTURE:
+                break
         return result
 
     def _attempt(self, order: Order, folder: CellFolder, *, fresh: bool) -> CellResult:
@@ -124,8 +132,9 @@ def unbuilt(
 def _confirmed(used: CellResult, new: CellResult) -> CellResult:
     """A failure in a used guest, in the light of what a new one did."""
     others = count(len(used.cells_before), "other cell")
-    if not new.is_expected:
+    if not new.is_expected and new.verdict is not Verdict.INFRASTRUCTURE:
         return replace(new, note=f"seen after {others} in one guest, and then in a new one")
     if used.verdict is Verdict.KERNEL_FAILURE:
-        return replace(used, note=f"seen after {others} in one guest; a new one did not show it")
+        told = "did not show it" if new.is_expected else f"could not be asked: {new.reason}"
+        return replace(used, note=f"seen after {others} in one guest; a new one {told}")
     return replace(new, note=f"after {others} in one guest it was a {used.verdict}: {used.reason}")

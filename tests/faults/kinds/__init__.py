@@ -10,6 +10,7 @@ from tests.faults.kinds.guest import (
     panic,
     panic_at_boot,
     tool_missing,
+    unconfirmed,
 )
 from tests.faults.kinds.host import backing_full, host_memory, results_full
 from tests.faults.kinds.link import ssh_cut, ssh_killed, unplugged
@@ -27,6 +28,7 @@ KINDS: dict[str, Kind] = {
     "ssh-killed": ssh_killed,
     "unplugged": unplugged,
     "panic": panic,
+    "unconfirmed": unconfirmed,
     "panic-at-boot": panic_at_boot,
     "hang": hang,
     "hang-at-boot": hang_at_boot,

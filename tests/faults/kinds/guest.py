@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 import shlex
+import signal
 
 from tests.faults import judge
 from tests.faults.judge import KERNELS, exactly, never
-from tests.faults.kinds.process import SHORT_PATIENCE
+from tests.faults.kinds.process import SHORT_PATIENCE, send
+from tests.faults.run import Run
 from tests.faults.trial import Surroundings, Trial
 
 _LKDTM = "/sys/kernel/debug/provoke-crash/DIRECT"
@@ -47,6 +49,7 @@ _LIES = {
 _LIE = (
     "printf '%s\\n' '#!/bin/sh' {lie} >/run/lie; chmod 755 /run/lie; cp /run/lie $(which gup_test)"
 )
+_NEW_GUEST_SECONDS = 60.0
 _ONE_CELL = ("-k", "pin-fast")
 
 
@@ -58,6 +61,26 @@ def panic(rng: random.Random, _here: Surroundings) -> Trial:
         what=f"{crash} at {place}",
         inside={"at": place, "command": command},
         expected=exactly("kernel-failure", 1, saying=said, phase=_PLACES[place]),
+    )
+
+
+def unconfirmed(rng: random.Random, _here: Surroundings) -> Trial:
+    """The kernel crashes in a used guest, and the host kills every new one that is asked."""
+    crash = rng.choice(sorted(_CRASHES))
+    command, said = _CRASHES[crash]
+
+    def act(run: Run) -> None:
+        run.wait_for_guest()
+        first = set(run.workspace.guests())
+        while run.wait(lambda: bool(set(run.workspace.guests()) - first), _NEW_GUEST_SECONDS):
+            run.sleep(rng.uniform(0.0, 1.0))
+            send(set(run.workspace.guests()) - first, signal.SIGKILL)
+
+    return Trial(
+        what=f"{crash} in the last cell, and every other guest is killed",
+        inside={"at": "4", "command": command},
+        act=act,
+        expected=exactly("kernel-failure", 1, saying=said, phase="gup-test"),
     )
 
 
