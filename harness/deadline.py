@@ -2,7 +2,7 @@
 
 Time in which this process did not run does not count: a suspended host, a stopped job, a
 virtual machine that was not scheduled. The guest could not run either, and must not be
-said to hang.
+said to hang. The same goes for time in which the guest's process alone was stopped.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ _GAP_SECONDS = 4.0
 
 
 class _Clock:
-    """The monotonic clock, less the time in which not even a thread that only ticks ran."""
+    """The monotonic clock, less the time in which not even a thread that only ticks ran.
+
+    And less what else it is told to leave out.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -36,9 +39,13 @@ class _Clock:
             return read_at - self._lost
 
     def lost(self) -> float:
-        """Seconds so far in which this process did not run."""
+        """Seconds so far that were left out."""
         self.now()
         return self._lost
+
+    def leave_out(self, seconds: float) -> None:
+        with self._lock:
+            self._lost += seconds
 
     def _start(self, now: float) -> None:
         self._ticking, self._read_at = True, now
@@ -54,8 +61,23 @@ _CLOCK = _Clock()
 
 
 def seconds_stood_still() -> float:
-    """How long this process has not run so far, since the first deadline was set."""
+    """How long this process, or a guest's, has not run so far, since the first deadline was set."""
     return _CLOCK.lost()
+
+
+@dataclass(frozen=True, slots=True)
+class Standstill:
+    """A time in which a guest's process is stopped, while this one runs."""
+
+    since: float
+
+    @classmethod
+    def begin(cls) -> Standstill:
+        return cls(_CLOCK.now())
+
+    def end(self) -> None:
+        """Take it off every deadline; what this process did not run of it is off already."""
+        _CLOCK.leave_out(_CLOCK.now() - self.since)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from types import TracebackType
 from harness.deadline import Deadline
 from harness.errors import InfrastructureError
 from harness.machine.qmp import Qmp
+from harness.machine.stops import wait_for_end
 from harness.scratch import scratch_directory
 
 _SOCKET_PATH_BYTES = 107  # sun_path of unix(7), less its closing NUL
@@ -134,7 +135,7 @@ class QemuProcess:
             return
         finally:
             self._started.set()
-        self._process.wait()
+        wait_for_end(self._process)
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is None or not self.alive:

@@ -52,8 +52,9 @@ def stop(rng: random.Random, here: Surroundings) -> Trial:
 
 
 def pause(rng: random.Random, here: Surroundings) -> Trial:
-    """QEMU does not run for a while, as on a host that has no time for it."""
-    moment, length = rng.uniform(0.0, here.guest_seconds), rng.uniform(0.5, 6.0)
+    """QEMU alone does not run for a while, for longer than a kernel's patience at times."""
+    moment = rng.uniform(0.0, here.guest_seconds)
+    length = rng.choice((rng.uniform(0.5, 6.0), rng.uniform(20.0, 40.0)))
 
     def act(run: Run) -> None:
         run.wait_for_guest()
