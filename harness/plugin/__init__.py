@@ -11,7 +11,6 @@ from harness.plugin.hooks import (
     pytest_cmdline_main,
     pytest_collection_modifyitems,
     pytest_configure,
-    pytest_configure_node,
     pytest_report_header,
     pytest_sessionstart,
 )
@@ -23,7 +22,6 @@ __all__ = [
     "pytest_cmdline_main",
     "pytest_collection_modifyitems",
     "pytest_configure",
-    "pytest_configure_node",
     "pytest_report_header",
     "pytest_runtest_makereport",
     "pytest_runtestloop",

@@ -16,7 +16,8 @@ from harness.machine.termination import orderly_termination
 from harness.plugin.crashed import CRASHED, crashed_cell
 from harness.plugin.items import CELL_PROPERTY, SETTINGS, USER_ERROR_PROPERTY, CellItem, SeriesItem
 from harness.plugin.live import LIVE_LINES, LiveLines, wants_live_lines
-from harness.plugin.settings import RUN_DIRECTORY_INPUT, Settings, add_options
+from harness.plugin.settings import Settings, add_options
+from harness.plugin.workers import Workers
 from harness.report.run_file import RunFile
 from harness.report.series_text import render_series_summary
 from harness.report.text import render_summary
@@ -39,6 +40,8 @@ def pytest_configure(config: pytest.Config) -> None:
     stack.enter_context(orderly_termination())
     stack.callback(config.stash[SETTINGS].close)
     config.add_cleanup(stack.close)
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Workers(), "daxhound-workers")
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -93,12 +96,6 @@ def _position(item: pytest.Item) -> int:
 def _guest_of(item: pytest.Item) -> tuple[object, ...]:
     """Equal for cells that one guest can run; other tests stay where they are."""
     return item.cell.guest if isinstance(item, CellItem) else ()
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: Any) -> None:
-    """pytest-xdist: a worker is about to start."""
-    node.workerinput[RUN_DIRECTORY_INPUT] = str(node.config.stash[SETTINGS].run_directory)
 
 
 class Recorder:
