@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from harness.report.results import RUN_FILE, SCHEMA, host_errors
 from harness.report.room import Room
+from harness.whole_file import write_whole
 
 JOURNAL_FILE = "cells.jsonl"
 # Cells are then written 16 times each at the most, however many there are.
@@ -105,13 +106,7 @@ class RunFile:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _replace(self, text: str) -> None:
-        temporary = self.path.with_suffix(".json.new")
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(self.path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        write_whole(self.path, text.encode())
         self.journal.unlink(missing_ok=True)
 
 

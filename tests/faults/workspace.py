@@ -64,7 +64,7 @@ class Workspace:
             yield f"temporary file {name} is left"
         for name in sorted(_names(_SHARED_MEMORY) - self._shared_memory):
             yield f"shared memory {name} is left"
-        for path in (*self.results.rglob("*.new"), *self.results.rglob(".new*")):
+        for path in self.results.rglob(".new*"):
             yield f"half a file is left: {path.name}"
 
     def remove(self) -> None:

@@ -9,7 +9,6 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -27,6 +26,7 @@ from harness.records import (
     Rule,
     Verdict,
 )
+from harness.report import run_file
 from harness.report.results import (
     CellFolder,
     cell_to_json,
@@ -37,6 +37,7 @@ from harness.report.results import (
 from harness.report.run import read_run
 from harness.report.run_file import RunFile
 from harness.report.text import printable, render_failure, render_summary
+from harness.whole_file import write_whole
 
 RULE = Rule("ns.size", "what is left is usable", "drivers/nvdimm/pfn_devs.c nd_pfn_init")
 STEP = compare(
@@ -95,12 +96,11 @@ def test_a_full_disk_keeps_what_was_written_and_loses_no_cell(
     run = RunFile(tmp_path, {"kernel": "debian:6.1", "series": None})
     run.record(cell_to_json(RESULT))
 
-    def full(path: Path, *_: object, **__: object) -> int:
-        path.touch()
+    def full(_path: Path, _target: Path) -> Path:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as disk:
-        disk.setattr(Path, "write_text", full)
+        disk.setattr(Path, "replace", full)
         with pytest.raises(InfrastructureError, match="No space left"):
             run.record(cell_to_json(other))
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
@@ -238,13 +238,12 @@ def test_an_entry_with_its_comparison_stays_in_the_journal_too(tmp_path: Path) -
 def test_writing_is_linear_in_the_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bytes of run.json, over all its versions, a cell: the same for ten times the cells."""
     written: list[int] = []
-    write = Path.write_text
 
-    def counting(path: Path, text: str, **options: Any) -> int:
-        written.append(len(text))
-        return write(path, text, **options)
+    def counting(path: Path, content: bytes) -> None:
+        written.append(len(content))
+        write_whole(path, content)
 
-    monkeypatch.setattr(Path, "write_text", counting)
+    monkeypatch.setattr(run_file, "write_whole", counting)
     each = []
     for cells in (200, 2000):
         written.clear()
