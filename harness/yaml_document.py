@@ -17,6 +17,13 @@ Model = TypeVar("Model", bound=pydantic.BaseModel)
 # libyaml's parser where PyYAML was built with it: every scenario is read at each start.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+# Far more than any file has. An alias may stand for what it is part of, and a few dozen of them for
+# more values than there is memory.
+_DEEPEST = 32
+_MOST_VALUES = 100_000
+_QUOTED = 80
+_YAML_TAGS = "tag:yaml.org,2002:"
+
 
 class Record(pydantic.BaseModel):
     """Base of everything read from YAML: frozen, and an unknown key is an error."""
@@ -34,8 +41,8 @@ class Document:
 
     def error(self, location: Location, message: str, hint: str | None = None) -> UserError:
         """A UserError that names the file, line and field of ``location``."""
-        field = ".".join(str(part) for part in location) or None
-        return UserError(message, path=self.path, line=self.line(location), field=field, hint=hint)
+        line, field = self.line(location), _field(location)
+        return UserError(message, path=self.path, line=line, field=field, hint=hint)
 
     def line(self, location: Location) -> int | None:
         """The line of a field, or of the nearest thing around it."""
@@ -115,6 +122,8 @@ def load_documents(path: Path) -> list[Document]:
         raise UserError(f"cannot be read: {exc}", path=path) from exc
     try:
         nodes = list(yaml.compose_all(text, Loader=_LOADER))
+    except RecursionError as exc:
+        raise UserError("nested too deeply", path=path) from exc
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
         line = mark.line + 1 if mark else None
@@ -131,12 +140,23 @@ def _read(path: Path, node: yaml.Node) -> Document:
 
 
 def _plain(path: Path, node: yaml.Node, at: Location, lines: dict[Location, int]) -> Any:
-    lines.setdefault(at, node.start_mark.line + 1)
+    line = node.start_mark.line + 1
+    lines.setdefault(at, line)
+    if len(at) > _DEEPEST:
+        raise UserError(f"nested deeper than {_DEEPEST} times", path=path, line=line)
+    if len(lines) > _MOST_VALUES:
+        raise UserError(f"stands for more than {_MOST_VALUES} values", path=path, line=line)
     if isinstance(node, yaml.MappingNode):
         return _plain_mapping(path, node, at, lines)
     if isinstance(node, yaml.SequenceNode):
         return [_plain(path, item, (*at, i), lines) for i, item in enumerate(node.value)]
-    return yaml.SafeLoader("").construct_object(node)
+    try:
+        return yaml.SafeLoader("").construct_object(node)
+    # A foreign tag, a date such as 2026-99-99, or a word that is not what its tag says.
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError) as exc:
+        tag = node.tag.replace(_YAML_TAGS, "!!")[:_QUOTED]
+        message = f"{node.value[:_QUOTED]!r} is no {tag}"
+        raise UserError(message, path=path, line=line, field=_field(at)) from exc
 
 
 def _plain_mapping(
@@ -146,9 +166,12 @@ def _plain_mapping(
     for key_node, value_node in node.value:
         key = str(key_node.value)
         line = key_node.start_mark.line + 1
-        field = ".".join(str(part) for part in (*at, key))
         if key in result:
-            raise UserError("given twice", path=path, line=line, field=field)
+            raise UserError("given twice", path=path, line=line, field=_field((*at, key)))
         lines[(*at, key)] = line
         result[key] = _plain(path, value_node, (*at, key), lines)
     return result
+
+
+def _field(location: Location) -> str | None:
+    return ".".join(str(part) for part in location) or None
