@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 import jinja2
 
 from harness.errors import InfrastructureError
+from harness.host_packages import install_command
 from harness.records import Layout, PmemDevice
 from harness.target import TARGETS_DIR, Target
 from harness.units import align_up
@@ -91,8 +92,8 @@ def _first_existing(candidates: tuple[Path, ...], target: Target) -> Path | None
     for path in candidates:
         if path.exists():
             return path
-    packages = " ".join(target.packages.qemu)
-    raise InfrastructureError(f"{candidates[0]} is missing: apt-get install {packages}")
+    remedy = install_command(*target.packages.qemu)
+    raise InfrastructureError(f"{candidates[0]} is missing: {remedy}")
 
 
 def render(

@@ -1,28 +1,31 @@
 """What this host can run, what is missing, and the command that installs it.
 
-Reads the host (dpkg, PATH, QEMU's versions); installs only when asked to, and says what.
+Reads the host (dpkg, or PATH where there is none, and QEMU's versions); installs only when
+asked to, and says what.
 """
 
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.apt_host import read_host
 from harness.errors import InfrastructureError, UserError
+from harness.host_packages import APT, HostPackages, Manager, load_host_packages, this_manager
 from harness.machine.versions import Emulator, find_emulator
 from harness.target import Target
-from harness.yaml_document import load_documents
-
-HOST_PACKAGES = Path(__file__).with_name("host.yaml")
 
 # The first QEMU with pseries x-vof that boots, mapped-ram and a stable nvdimm on virt.
 PREFERRED_QEMU = (10, 0)
+
+_DEBIAN_NAMES = {"x86_64": "amd64", "aarch64": "arm64", "ppc64le": "ppc64el"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +44,11 @@ class TargetHealth:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What doctor found."""
+    """What doctor found; packages by Debian's names, ``manager`` has this host's own."""
 
     targets: tuple[TargetHealth, ...]
     missing_tools: tuple[str, ...]
+    manager: Manager
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -54,23 +58,25 @@ class Diagnosis:
 
     @property
     def install_command(self) -> str | None:
-        """The command that brings what is missing; None where nothing is."""
-        if not self.missing:
-            return None
-        return "apt-get install --no-install-recommends " + " ".join(self.missing)
+        """The command that brings what is missing; None where nothing is, or nothing would."""
+        return self.manager.install(self.missing)
 
 
 def diagnose(targets: Iterable[Target]) -> Diagnosis:
     """Look at the host; starts nothing but version queries."""
     chosen = tuple(targets)
-    entries = load_documents(HOST_PACKAGES)[0].data["build"]
-    tools = [entry["package"] for entry in entries]
-    host = _host_architecture()
-    wanted = {target.name: _packages(target, host) for target in chosen}
-    absent = _absent({*tools, *(name for names in wanted.values() for name in names)})
+    host = load_host_packages()
+    tools = [entry.package for entry in host.build]
+    native = _host_architecture()
+    wanted = {target.name: _packages(target, native) for target in chosen}
+    if shutil.which("dpkg-query"):
+        absent = _absent({*tools, *(name for names in wanted.values() for name in names)})
+    else:
+        absent = _not_shown(host, chosen)
     return Diagnosis(
         targets=tuple(_health(target, wanted[target.name], absent) for target in chosen),
         missing_tools=tuple(name for name in tools if name in absent),
+        manager=this_manager(host),
     )
 
 
@@ -78,6 +84,25 @@ def _packages(target: Target, host: str) -> tuple[str, ...]:
     """Packages of one target; the native compiler is the host's own gcc."""
     compiler = () if target.debian == host else target.packages.compiler
     return (*compiler, *target.packages.qemu)
+
+
+def _not_shown(host: HostPackages, targets: Iterable[Target]) -> set[str]:
+    """Packages whose commands and files a host without dpkg does not have.
+
+    Whether a compiler has its libc cannot be seen so; the package that is named is gcc's.
+    """
+    absent = {entry.package for entry in host.build if not entry.is_shown}
+    for target in targets:
+        compiler, *_ = target.packages.compiler
+        emulator, *firmware = target.packages.qemu
+        if shutil.which(f"{target.kernel.cross_compile}gcc") is None:
+            absent.add(compiler)
+        if shutil.which(target.qemu.binary) is None:
+            absent.add(emulator)
+        code = target.qemu.firmware_code
+        if code and not any(path.exists() for path in code):
+            absent.update(firmware)
+    return absent
 
 
 def _health(target: Target, wanted: tuple[str, ...], absent: set[str]) -> TargetHealth:
@@ -100,7 +125,10 @@ def _emulator(target: Target) -> Emulator | None:
 
 
 def _host_architecture() -> str:
-    return _output(["dpkg", "--print-architecture"]).strip()
+    """Debian's name of it."""
+    if shutil.which("dpkg"):
+        return _output(["dpkg", "--print-architecture"]).strip()
+    return _DEBIAN_NAMES.get(platform.machine(), platform.machine())
 
 
 def _absent(names: Iterable[str]) -> set[str]:
@@ -127,8 +155,12 @@ def install(packages: Sequence[str]) -> None:
     """Install packages by apt-get as root or by sudo; QEMU from backports where it is newer.
 
     The host's own sources are left as they are: backports are read through a private
-    list. Raises UserError without root, InfrastructureError where apt fails.
+    list. Raises UserError without root or apt-get, InfrastructureError where apt fails.
     """
+    if not shutil.which("apt-get"):
+        by_hand = this_manager(load_host_packages()).install(packages)
+        hint = f"as root: {by_hand}" if by_hand else None
+        raise UserError("only apt-get is known well enough to install packages by", hint=hint)
     prefix = _root_prefix(packages)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     emulators = [name for name in packages if name.startswith("qemu-system")]
@@ -150,7 +182,7 @@ def _root_prefix(packages: Sequence[str]) -> list[str]:
         return ["sudo", "--preserve-env=DEBIAN_FRONTEND"]
     raise UserError(
         "packages are missing and neither root nor sudo is at hand",
-        hint="as root: apt-get install --no-install-recommends " + " ".join(packages),
+        hint=f"as root: {APT} {' '.join(packages)}",
     )
 
 
@@ -198,6 +230,15 @@ def _apt(prefix: list[str], arguments: Sequence[str], environment: dict[str, str
         raise InfrastructureError(f"{' '.join(command)} failed:\n{tail}")
 
 
+def to_json(diagnosis: Diagnosis) -> dict[str, Any]:
+    """The diagnosis for another program."""
+    return {
+        "targets": [asdict(health) for health in diagnosis.targets],
+        "missing_tools": list(diagnosis.missing_tools),
+        "install_command": diagnosis.install_command,
+    }
+
+
 def render(diagnosis: Diagnosis) -> str:
     """The diagnosis as a table, and the command that mends it."""
     lines = []
@@ -210,5 +251,11 @@ def render(diagnosis: Diagnosis) -> str:
     if diagnosis.missing_tools:
         lines.append(f"{'host':{width}} missing: {' '.join(diagnosis.missing_tools)}")
     command = diagnosis.install_command
-    lines.append(f"to install: {command}" if command else "nothing is missing")
+    if command:
+        lines.append(f"to install: {command}")
+    nowhere = [name for name in diagnosis.missing if not diagnosis.manager.names_of([name])]
+    if nowhere:
+        lines.append(f"packaged by nobody here: {' '.join(nowhere)}; see --cross-compile of pytest")
+    if not diagnosis.missing:
+        lines.append("nothing is missing")
     return "\n".join(lines)

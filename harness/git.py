@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from harness.errors import InfrastructureError, UserError
+from harness.host_packages import install_command
 
 
 def git(repository: Path, *arguments: str, seconds: float | None = None) -> bytes:
@@ -24,7 +25,7 @@ def git(repository: Path, *arguments: str, seconds: float | None = None) -> byte
             timeout=seconds,
         )
     except FileNotFoundError as exc:
-        raise InfrastructureError("git is missing: apt-get install git") from exc
+        raise InfrastructureError(f"git is missing: {install_command('git')}") from exc
     except subprocess.TimeoutExpired as exc:
         raise UserError(f"git {arguments[0]} in {repository} took more than {seconds} s") from exc
     except subprocess.CalledProcessError as exc:

@@ -90,16 +90,22 @@ class Provider:
     """Provisions by target, configuration and patches, remembered for the length of a run.
 
     ``good`` is a kernel that was judged good before, which this one is held to as a patched
-    one is to its base.
+    one is to its base. ``guest_root`` is an archive of the guests' root, in place of packages.
     """
 
     def __init__(
-        self, store: Store, kernel: str, progress: Progress, good: KernelSpec | None = None
+        self,
+        store: Store,
+        kernel: str,
+        progress: Progress,
+        good: KernelSpec | None = None,
+        guest_root: Path | None = None,
     ) -> None:
         self.store: Store = Store(store.root, progress.line)
         self.spec: KernelSpec = parse_kernel_spec(kernel)
         self.progress = progress
         self.good = good
+        self.guest_root = guest_root
         self._known: dict[_Key, Provisions | KernelFailure] = {}
 
     @property
@@ -153,7 +159,7 @@ class Provider:
             kernel = replace(kernel, facts=hold_to_base(kernel.facts, base))
         return Provisions(
             kernel=kernel,
-            base=provide_base_image(target, self.store, self.progress),
+            base=provide_base_image(target, self.store, self.progress, root=self.guest_root),
             overlay=provide_overlay(target, kernel, self.store, self.progress),
             programs=(provide_daxprobe(target, self.store),),
         )

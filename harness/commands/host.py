@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from harness.commands.parser import add_arch, add_command, add_json
@@ -53,7 +52,7 @@ def _doctor(options: argparse.Namespace) -> int:
         targets = select_targets(options.arch or ["all"], load_targets())
     diagnosis = doctor.diagnose(targets)
     if options.json:
-        print(json.dumps(asdict(diagnosis), indent=1))
+        print(json.dumps(doctor.to_json(diagnosis), indent=1))
     else:
         print(doctor.render(diagnosis))
     return 1 if diagnosis.missing else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 
 from harness.errors import InfrastructureError
+from harness.host_packages import install_command
 from harness.kernel.make import first_errors
 from harness.target import Target
 
@@ -17,8 +18,8 @@ def compile_program(target: Target, command: list[str], what: str) -> None:
     try:
         subprocess.run(command, check=True, capture_output=True, text=True)
     except FileNotFoundError as exc:
-        packages = " ".join(target.packages.compiler)
-        raise InfrastructureError(f"{command[0]} is missing: apt-get install {packages}") from exc
+        remedy = install_command(*target.packages.compiler)
+        raise InfrastructureError(f"{command[0]} is missing: {remedy}") from exc
     except subprocess.CalledProcessError as exc:
         message = "\n  ".join(first_errors(exc.stderr)) or exc.stderr.strip()
         raise InfrastructureError(f"{what} does not build:\n  {message}") from exc

@@ -14,6 +14,7 @@ from typing import Any
 import jinja2
 
 from harness.errors import InfrastructureError
+from harness.host_packages import install_command
 from harness.image import cpio
 from harness.image.ndctl_contents import SUITE
 from harness.kernel.make import first_errors
@@ -102,8 +103,8 @@ def check_tools() -> None:
     """Raises InfrastructureError that says what to install."""
     absent = [tool for tool in _TOOLS if shutil.which(tool) is None]
     if absent:
-        packages = " ".join(_TOOLS[tool] for tool in absent)
-        raise InfrastructureError(f"{', '.join(absent)} missing: apt-get install {packages}")
+        remedy = install_command(*(_TOOLS[tool] for tool in absent))
+        raise InfrastructureError(f"{', '.join(absent)} missing: {remedy}")
 
 
 def _render_cross(target: Target, sysroot: Path) -> str:

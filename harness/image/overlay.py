@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import InfrastructureError
+from harness.host_packages import install_command
 from harness.image import cpio
 from harness.image.gup_test import build_gup_test
 from harness.kernel.modules import MODULES
@@ -93,7 +94,7 @@ def _depmod(root: Path, release: str) -> None:
     # An ordinary user's PATH has no sbin.
     found = shutil.which("depmod") or shutil.which("depmod", path="/usr/sbin:/sbin")
     if found is None:
-        raise InfrastructureError("depmod is missing: apt-get install kmod")
+        raise InfrastructureError(f"depmod is missing: {install_command('kmod')}")
     try:
         subprocess.run([found, "-b", str(root), release], check=True, capture_output=True)
     except subprocess.CalledProcessError as exc:

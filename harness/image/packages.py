@@ -120,23 +120,26 @@ def _guest_path(name: str) -> str:
     return f"usr/{path}" if _MERGED.match(path) else path
 
 
-def select(tree: Tree, wanted: Iterable[str], data: Path = GUEST_YAML) -> tuple[cpio.Entry, ...]:
+def select(
+    tree: Tree, wanted: Iterable[str], data: Path = GUEST_YAML, root: Path | None = None
+) -> tuple[cpio.Entry, ...]:
     """What goes in: the files that are wanted, the libraries they load, and links to them.
 
-    Raises UserError, which points at the data file, where something is in no package.
+    Raises UserError, which points at the data file, where something is in no package; at the
+    archive ``root`` where the tree is of that.
     """
     chosen: dict[str, cpio.Entry] = {}
     pending = [(path, data.name) for path in wanted]
     while pending:
         path, wanted_by = pending.pop()
-        for entry in _chain(tree, path, wanted_by, data):
+        for entry in _chain(tree, path, wanted_by, root or data):
             if entry.path not in chosen:
                 chosen[entry.path] = entry
                 pending += [(name, entry.path) for name in loads(tree, entry)]
     return tuple(chosen.values())
 
 
-def _chain(tree: Tree, path: str, wanted_by: str, data: Path) -> Iterator[cpio.Entry]:
+def _chain(tree: Tree, path: str, wanted_by: str, source: Path) -> Iterator[cpio.Entry]:
     """The entry at ``path``, and where it is a link, each one up to the file."""
     seen: set[str] = set()
     while path in tree and path not in seen:
@@ -147,9 +150,11 @@ def _chain(tree: Tree, path: str, wanted_by: str, data: Path) -> Iterator[cpio.E
         seen.add(path)
         target = posixpath.join("/", str(PurePosixPath(path).parent), entry.data.decode())
         path = _guest_path(posixpath.normpath(target))
+    if source.suffix != ".yaml":
+        raise UserError(f"{path}, wanted by {wanted_by}, is not in it", path=source)
     hint = "name its package in 'packages', and see that 'skip' does not match it"
     message = f"{path}, wanted by {wanted_by}, is in none of the packages"
-    raise UserError(message, path=data, hint=hint)
+    raise UserError(message, path=source, hint=hint)
 
 
 def loads(tree: Tree, entry: cpio.Entry) -> tuple[str, ...]:

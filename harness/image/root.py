@@ -16,8 +16,10 @@ from typing import Protocol
 
 from harness.apt import PrivateApt, Suite
 from harness.image import cpio
+from harness.image.given_root import read_root
 from harness.image.packages import (
     GuestContents,
+    Tree,
     load_guest_contents,
     read_packages,
     select,
@@ -77,13 +79,17 @@ def provide_base_image(
     store: Store,
     progress: Progress | None = None,
     apt: PackageSource | None = None,
+    root: Path | None = None,
 ) -> Path:
     """The cpio of the target's Debian architecture, made where it is new.
 
-    Raises UserError for a ``guest.yaml`` that asks for what no package has, and
-    InfrastructureError where packages cannot be fetched or read.
+    Of Debian's packages, or of ``root``, a tar archive of a root file system. Raises UserError
+    for a ``guest.yaml`` that asks for what no package has, and for a ``root`` that is none of the
+    target's, and InfrastructureError where packages cannot be fetched or read.
     """
     contents = load_guest_contents().of(target)
+    if root is not None:
+        return _provide_from_root(root, target, contents, store)
     packages = provide_packages(target.debian, contents, store, progress, apt)
     debs = sorted(packages.glob("*.deb"))
     names = [deb.name for deb in debs]
@@ -91,7 +97,7 @@ def provide_base_image(
     key = digest(_FORMAT, listed, cpio.write_archive(fixed_entries()), *names)
 
     def build(work: Path) -> None:
-        (work / IMAGE_NAME).write_bytes(base_archive(debs, contents))
+        (work / IMAGE_NAME).write_bytes(base_archive(read_packages(debs), contents))
 
     return store.provide("guest-image", f"{target.debian}-{key[:16]}", build) / IMAGE_NAME
 
@@ -116,9 +122,20 @@ def provide_packages(
     return store.provide("guest-packages", f"{architecture}-{key[:16]}", build)
 
 
-def base_archive(debs: Sequence[Path], contents: GuestContents) -> bytes:
-    """The image: what the packages give, and the project's own files."""
-    taken = select(read_packages(debs), (*contents.programs, *contents.files))
+def _provide_from_root(root: Path, target: Target, contents: GuestContents, store: Store) -> Path:
+    tree = read_root(root, target.debian)
+    archive = base_archive(tree, contents, root)
+
+    def build(work: Path) -> None:
+        (work / IMAGE_NAME).write_bytes(archive)
+
+    key = digest(_FORMAT, archive)
+    return store.provide("guest-image", f"{target.debian}-{key[:16]}", build) / IMAGE_NAME
+
+
+def base_archive(tree: Tree, contents: GuestContents, root: Path | None = None) -> bytes:
+    """The image: what is wanted of a tree of files, of the archive ``root``, and our own."""
+    taken = select(tree, (*contents.programs, *contents.files), root=root)
     commands = (cpio.symlink(f"usr/bin/{name}", "busybox") for name in contents.busybox)
     return cpio.write_archive(cpio.with_parents([*fixed_entries(), *commands, *taken]))
 

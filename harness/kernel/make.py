@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from harness.errors import DaxhoundError, InfrastructureError, KernelFailure
+from harness.host_packages import install_command
 from harness.kernel.sandbox import why_not, wrap
 from harness.progress import Task
 from harness.target import Target
@@ -85,6 +86,21 @@ class Toolchain:
             "LOCALVERSION=",
         )
 
+    @property
+    def places(self) -> tuple[Path, ...]:
+        """What a build must see of the host for its compiler, where that is not in /usr.
+
+        The folder that its bin is in; bin alone where that folder has more than a compiler.
+        """
+        found = shutil.which(f"{self.cross_compile}gcc")
+        if found is None:
+            return ()
+        folders = (Path(found).absolute().parent, Path(found).resolve().parent)
+        roots = {
+            bin_ if Path.home().is_relative_to(bin_.parent) else bin_.parent for bin_ in folders
+        }
+        return tuple(sorted(root for root in roots if not root.is_relative_to("/usr")))
+
 
 def find_toolchain(target: Target) -> Toolchain:
     """The tools of a target's kernel. Raises InfrastructureError that says what to install."""
@@ -95,7 +111,7 @@ def find_toolchain(target: Target) -> Toolchain:
         named = [needed[tool] for tool in absent if needed[tool]]
         packages = [*named, *(target.packages.compiler if len(named) < len(absent) else ())]
         raise InfrastructureError(
-            f"{', '.join(absent)} missing on this host: apt-get install {' '.join(packages)}"
+            f"{', '.join(absent)} missing on this host: {install_command(*packages)}"
         )
     lines = [
         subprocess.run(
@@ -188,7 +204,11 @@ class Make:
         inside |= {**_ALWAYS, **self._caching, "CCACHE_TEMPDIR": "/tmp", **environ}
         return wrap(
             command,
-            readable=(self.source, *((self.linked,) if self.linked else ())),
+            readable=(
+                self.source,
+                *self.toolchain.places,
+                *((self.linked,) if self.linked else ()),
+            ),
             writable=writable,
             environ=inside,
             directory=self.seen(self.objects),

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from harness.errors import InfrastructureError, UserError
 from harness.git import own_environment
+from harness.host_packages import install_command
 from harness.kernel.plain_file import File, read_file, write_file
 from harness.kernel.refused_patch import explain_refusal
 from harness.kernel.source import Source
@@ -125,7 +126,7 @@ def _git_apply(folder: Path, patch: Patch, *options: str) -> subprocess.Complete
             check=False,
         )
     except FileNotFoundError as exc:
-        raise InfrastructureError("git is missing: apt-get install git") from exc
+        raise InfrastructureError(f"git is missing: {install_command('git')}") from exc
 
 
 def _identify(file: File | None) -> str:

@@ -53,7 +53,7 @@ def _ask_kconfig(names: Sequence[str], make: Make) -> tuple[dict[str, str], str 
     # is no place to import from.
     command = wrap(
         (sys.executable, "-P", str(_PROGRAM)),
-        readable=(*python_paths(), _PROGRAM, make.source),
+        readable=(*python_paths(), *make.toolchain.places, _PROGRAM, make.source),
         writable=(make.objects,),
         environ=environ,
         directory=make.objects,

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+from harness.host_packages import install_command
+
 SWITCH = "DAXHOUND_SANDBOX"
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -59,7 +61,7 @@ def why_not() -> str | None:
     if os.environ.get(SWITCH) == "off":
         return f"${SWITCH} is off"
     if shutil.which("bwrap") is None:
-        return "bwrap is missing: apt-get install bubblewrap"
+        return f"bwrap is missing: {install_command('bubblewrap')}"
     command = (*_base(), "--", "true")
     try:
         done = subprocess.run(

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from harness.errors import InfrastructureError
+from harness.host_packages import install_command
 
 QEMU_DIRECTORY = "DAXHOUND_QEMU"
 
@@ -40,7 +41,7 @@ def find_emulator(binary: str, packages: tuple[str, ...] = ()) -> Emulator:
     """
     found = [read_version(path) for path in _candidates(binary, os.environ)]
     if not found:
-        remedy = f": apt-get install {' '.join(packages)}" if packages else ""
+        remedy = f": {install_command(*packages)}" if packages else ""
         place = f"${QEMU_DIRECTORY}" if os.environ.get(QEMU_DIRECTORY) else "$PATH"
         raise InfrastructureError(f"{binary} is not in {place}{remedy}")
     return max(found, key=lambda emulator: emulator.version)

@@ -109,6 +109,7 @@ class CellItem(pytest.Item):
         words = [f"pytest '{self.file}::{self.name}'", f"--arch {self.cell.target.name}"]
         words += [f"--kernel {self.settings.kernel}"]
         words += [f"--config {','.join(self.settings.fragments)}"] * bool(self.settings.fragments)
+        words += self.settings.stand_ins
         if self.settings.series is not None:
             words += [f"--series {self.settings.series.source}"]
             words += ["--per-patch"] * bool(self.config.getoption("--per-patch"))

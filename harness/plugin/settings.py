@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +28,13 @@ from harness.scenario.steps import STEPS
 from harness.series.intended import load_intentions
 from harness.series.patch import Series
 from harness.store import Store
-from harness.target import Target, load_targets, select_targets
+from harness.target import (
+    Target,
+    check_one_architecture,
+    load_targets,
+    select_targets,
+    with_compiler,
+)
 
 # Whatever runs guests is imported once one is to be run: collecting must not wait for it.
 if TYPE_CHECKING:
@@ -124,6 +131,19 @@ def add_options(parser: pytest.Parser) -> None:
         type=Path,
         help="YAML list of known kernel reports, each with a reason (default: none)",
     )
+    group.addoption(
+        "--cross-compile",
+        metavar="PREFIX",
+        help="compiler of the one architecture that is run, in place of Debian's: the words "
+        "before gcc, such as /opt/cross/bin/aarch64-linux-",
+    )
+    group.addoption(
+        "--guest-root",
+        metavar="FILE",
+        type=Path,
+        help="tar archive of a root file system that the guests' programs are taken from, in "
+        "place of Debian's packages",
+    )
     add_cluster_options(group.addoption)
 
 
@@ -151,6 +171,11 @@ class Settings:
         check_cluster_options(config)
         known = load_targets()
         selected = select_targets(config.getoption("--arch") or ["all"], known)
+        prefix: str | None = config.getoption("--cross-compile")
+        if prefix is not None:
+            selected = with_compiler(selected, prefix)
+        if config.getoption("--guest-root") is not None:
+            check_one_architecture(selected, "--guest-root")
         series = _series(config)
         ignored: Path | None = config.getoption("--ignore-reports")
         shard: str | None = config.getoption("--shard")
@@ -197,7 +222,8 @@ class Settings:
         """Has kernels and images."""
         from harness.campaign.provide import Provider
 
-        return Provider(Store.default(), self.kernel, UncapturedProgress(self.config))
+        progress, root = UncapturedProgress(self.config), self.config.getoption("--guest-root")
+        return Provider(Store.default(), self.kernel, progress, guest_root=root)
 
     @property
     def run_options(self) -> RunOptions:
@@ -256,6 +282,13 @@ class Settings:
         if self.config.getoption("--per-patch"):
             return tuple((position - 1, position) for position in range(1, tip + 1))
         return ((0, tip),)
+
+    @property
+    def stand_ins(self) -> tuple[str, ...]:
+        """The options that a run on this host needs again."""
+        options = (("--cross-compile", "cross_compile"), ("--guest-root", "guest_root"))
+        given = ((option, self.config.getoption(name)) for option, name in options)
+        return tuple(f"{option} {shlex.quote(str(v))}" for option, v in given if v is not None)
 
     def describe(self) -> dict[str, Any]:
         """The run's own entries in run.json."""

@@ -186,7 +186,8 @@ class TestPackages:
         deb = tmp_path / "p.deb"
         command = ["dpkg-deb", "--root-owner-group", "-Znone", "--build", str(package), str(deb)]
         subprocess.run(command, check=True, capture_output=True)
-        archive = base_archive([deb], contents_of(programs=("usr/bin/tool",), busybox=("sh",)))
+        contents = contents_of(programs=("usr/bin/tool",), busybox=("sh",))
+        archive = base_archive(read_packages([deb]), contents)
         for name in (b"init\0", b"usr/bin/tool\0", b"usr/bin/sh\0", b"dev/console\0"):
             assert name in archive
 

@@ -242,7 +242,7 @@ def test_a_missing_compiler_is_the_hosts_and_names_its_package() -> None:
     absent = target.kernel.model_copy(update={"cross_compile": "no-such-linux-gnu-"})
     with pytest.raises(InfrastructureError, match="no-such-linux-gnu-gcc") as caught:
         find_toolchain(target.model_copy(update={"kernel": absent}))
-    assert "apt-get install gcc-s390x-linux-gnu" in str(caught.value)
+    assert "apt-get install --no-install-recommends gcc-s390x-linux-gnu" in str(caught.value)
 
 
 KILLED = """

@@ -44,7 +44,7 @@ def built(root: Path, **probes: bool) -> BuiltKernel:
 def build(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[bool | None], None]:
     """The base is built with the probe's answer, or not at all; patched kernels answer no."""
     for name in ("provide_base_image", "provide_overlay", "provide_daxprobe"):
-        monkeypatch.setattr(provide, name, lambda *_: tmp_path)
+        monkeypatch.setattr(provide, name, lambda *_, **__: tmp_path)
 
     def answer(base: bool | None) -> None:
         def provide_kernel(*_: object, patches: tuple[Patch, ...]) -> BuiltKernel:

@@ -154,4 +154,4 @@ def test_a_host_without_namespaces_is_told_so(
     assert "cannot create namespaces here: bwrap: No permissions" in reason
     monkeypatch.setenv("PATH", str(tmp_path / "nowhere"))
     why_not.cache_clear()
-    assert why_not() == "bwrap is missing: apt-get install bubblewrap"
+    assert why_not() == "bwrap is missing: apt-get install --no-install-recommends bubblewrap"

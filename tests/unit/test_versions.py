@@ -41,7 +41,9 @@ def test_newest_of_path_wins_and_the_variable_alone_decides(
 
 def test_missing_binary_names_the_packages(tmp_path: Path, only_path: pytest.MonkeyPatch) -> None:
     only_path.setenv("PATH", str(tmp_path))
-    with pytest.raises(InfrastructureError, match="apt-get install qemu-system-ppc"):
+    with pytest.raises(
+        InfrastructureError, match="apt-get install --no-install-recommends qemu-system-ppc"
+    ):
         find_emulator(BINARY, ("qemu-system-ppc",))
 
 
