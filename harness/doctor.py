@@ -18,7 +18,14 @@ from typing import Any
 
 from harness.apt_host import read_host
 from harness.errors import InfrastructureError, UserError
-from harness.host_packages import APT, HostPackages, Manager, load_host_packages, this_manager
+from harness.host_packages import (
+    APT,
+    HostPackages,
+    Manager,
+    load_host_packages,
+    read_os_release,
+    this_manager,
+)
 from harness.machine.versions import Emulator, find_emulator
 from harness.target import Target
 
@@ -76,7 +83,7 @@ def diagnose(targets: Iterable[Target]) -> Diagnosis:
     return Diagnosis(
         targets=tuple(_health(target, wanted[target.name], absent) for target in chosen),
         missing_tools=tuple(name for name in tools if name in absent),
-        manager=this_manager(host),
+        manager=host.manager(read_os_release()),
     )
 
 
@@ -97,7 +104,7 @@ def _not_shown(host: HostPackages, targets: Iterable[Target]) -> set[str]:
         emulator, *firmware = target.packages.qemu
         if shutil.which(f"{target.kernel.cross_compile}gcc") is None:
             absent.add(compiler)
-        if shutil.which(target.qemu.binary) is None:
+        if _emulator(target) is None:
             absent.add(emulator)
         code = target.qemu.firmware_code
         if code and not any(path.exists() for path in code):
@@ -158,7 +165,7 @@ def install(packages: Sequence[str]) -> None:
     list. Raises UserError without root or apt-get, InfrastructureError where apt fails.
     """
     if not shutil.which("apt-get"):
-        by_hand = this_manager(load_host_packages()).install(packages)
+        by_hand = this_manager().install(packages)
         hint = f"as root: {by_hand}" if by_hand else None
         raise UserError("only apt-get is known well enough to install packages by", hint=hint)
     prefix = _root_prefix(packages)
@@ -188,8 +195,8 @@ def _root_prefix(packages: Sequence[str]) -> list[str]:
 
 def _backports(prefix: list[str], directory: Path, environment: dict[str, str]) -> list[str]:
     """apt options that add the release's backports, or none where there are no such."""
-    codename = _codename()
-    if codename is None or not codename.startswith("bookworm"):
+    codename = read_os_release().get("VERSION_CODENAME", "")
+    if not codename.startswith("bookworm"):
         return []
     own = Path("/etc/apt/sources.list")
     listing = directory / "sources.list"
@@ -204,15 +211,6 @@ def _backports(prefix: list[str], directory: Path, environment: dict[str, str]) 
     except InfrastructureError:
         return []
     return [*options, "-t", f"{codename}-backports"]
-
-
-def _codename() -> str | None:
-    release = Path("/etc/os-release")
-    if not release.exists():
-        return None
-    lines = release.read_text(encoding="utf-8").splitlines()
-    values = dict(line.split("=", 1) for line in lines if "=" in line)
-    return values.get("VERSION_CODENAME", "").strip('"') or None
 
 
 def _apt(prefix: list[str], arguments: Sequence[str], environment: dict[str, str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from harness.yaml_document import Record, load_document
@@ -55,11 +55,10 @@ class HostPackages(Record):
     build: tuple[HostPackage, ...]
     managers: tuple[Manager, ...]
 
-    def manager(self, os_release: str) -> Manager:
-        """Of the distribution that a text of os-release(5) names; apt-get where none knows it."""
-        lines = (line.split("=", 1) for line in os_release.splitlines() if "=" in line)
-        values = {name: value.strip("\"'") for name, value in lines}
-        words = f"{values.get('ID', '')} {values.get('ID_LIKE', '')}".replace("-", " ").split()
+    def manager(self, os_release: Mapping[str, str]) -> Manager:
+        """Of the distribution that os-release(5) names; apt-get where none knows it."""
+        names = f"{os_release.get('ID', '')} {os_release.get('ID_LIKE', '')}"
+        words = names.replace("-", " ").split()
         debian = Manager(command=APT, distributions=("debian",), names={})
         for word in words:
             for manager in (debian, *self.managers):
@@ -72,12 +71,20 @@ def load_host_packages() -> HostPackages:
     return load_document(HOST_YAML, HostPackages)
 
 
-def this_manager(packages: HostPackages) -> Manager:
+def read_os_release() -> dict[str, str]:
+    """The host's own os-release(5); empty where it has none."""
+    if not OS_RELEASE.exists():
+        return {}
+    lines = OS_RELEASE.read_text(encoding="utf-8").splitlines()
+    entries = (line.split("=", 1) for line in lines if "=" in line)
+    return {name: value.strip("\"'") for name, value in entries}
+
+
+def this_manager() -> Manager:
     """The one of this host."""
-    return packages.manager(OS_RELEASE.read_text(encoding="utf-8") if OS_RELEASE.exists() else "")
+    return load_host_packages().manager(read_os_release())
 
 
 def install_command(*packages: str) -> str:
     """What to type on this host for packages by Debian's names; those names where nothing does."""
-    manager = this_manager(load_host_packages())
-    return manager.install(packages) or f"a package such as Debian's {', '.join(packages)}"
+    return this_manager().install(packages) or f"a package such as Debian's {', '.join(packages)}"

@@ -8,7 +8,7 @@ import pytest
 
 from harness import doctor, host_packages
 from harness.errors import UserError
-from harness.host_packages import APT, load_host_packages
+from harness.host_packages import APT, load_host_packages, this_manager
 from harness.target import load_targets
 
 TARGETS = load_targets()
@@ -29,8 +29,12 @@ PACKAGES = load_host_packages()
         ("", APT),
     ],
 )
-def test_each_distribution_has_its_manager(os_release: str, command: str) -> None:
-    assert PACKAGES.manager(os_release).command == command
+def test_each_distribution_has_its_manager(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, os_release: str, command: str
+) -> None:
+    (tmp_path / "os-release").write_text(os_release)
+    monkeypatch.setattr(host_packages, "OS_RELEASE", tmp_path / "os-release")
+    assert this_manager().command == command
 
 
 @pytest.mark.parametrize("manager", PACKAGES.managers, ids=lambda m: m.command.split()[0])
