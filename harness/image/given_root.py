@@ -26,6 +26,14 @@ _MACHINES = {
 }
 
 
+def read_bytes(path: Path) -> bytes:
+    """The archive as it is. Raises UserError."""
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise UserError(f"cannot be read: {exc}", path=path) from exc
+
+
 def read_root(path: Path, architecture: str) -> Tree:
     """Files and links of a tar archive, packed by gzip, bzip2 or xz or not at all.
 
@@ -33,9 +41,7 @@ def read_root(path: Path, architecture: str) -> Tree:
     Debian's name of its ``architecture``, cannot run.
     """
     try:
-        tree: dict[str, cpio.Entry] = {entry.path: entry for entry in read_tar(path.read_bytes())}
-    except OSError as exc:
-        raise UserError(f"cannot be read: {exc}", path=path) from exc
+        tree: dict[str, cpio.Entry] = {entry.path: entry for entry in read_tar(read_bytes(path))}
     except (tarfile.TarError, EOFError, ValueError) as exc:
         raise UserError(f"is no tar archive of a root file system: {exc}", path=path) from exc
     busybox = tree.get(_BUSYBOX)

@@ -132,14 +132,16 @@ def select(
     pending = [(path, data.name) for path in wanted]
     while pending:
         path, wanted_by = pending.pop()
-        for entry in _chain(tree, path, wanted_by, root or data):
+        for entry in _chain(tree, path, wanted_by, data, root):
             if entry.path not in chosen:
                 chosen[entry.path] = entry
                 pending += [(name, entry.path) for name in loads(tree, entry)]
     return tuple(chosen.values())
 
 
-def _chain(tree: Tree, path: str, wanted_by: str, source: Path) -> Iterator[cpio.Entry]:
+def _chain(
+    tree: Tree, path: str, wanted_by: str, data: Path, root: Path | None
+) -> Iterator[cpio.Entry]:
     """The entry at ``path``, and where it is a link, each one up to the file."""
     seen: set[str] = set()
     while path in tree and path not in seen:
@@ -150,11 +152,11 @@ def _chain(tree: Tree, path: str, wanted_by: str, source: Path) -> Iterator[cpio
         seen.add(path)
         target = posixpath.join("/", str(PurePosixPath(path).parent), entry.data.decode())
         path = _guest_path(posixpath.normpath(target))
-    if source.suffix != ".yaml":
-        raise UserError(f"{path}, wanted by {wanted_by}, is not in it", path=source)
+    if root is not None:
+        raise UserError(f"{path}, wanted by {wanted_by}, is not in it", path=root)
     hint = "name its package in 'packages', and see that 'skip' does not match it"
     message = f"{path}, wanted by {wanted_by}, is in none of the packages"
-    raise UserError(message, path=source, hint=hint)
+    raise UserError(message, path=data, hint=hint)
 
 
 def loads(tree: Tree, entry: cpio.Entry) -> tuple[str, ...]:

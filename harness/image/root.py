@@ -10,13 +10,14 @@ removed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from harness.apt import PrivateApt, Suite
 from harness.image import cpio
-from harness.image.given_root import read_root
+from harness.image.given_root import read_bytes, read_root
 from harness.image.packages import (
     GuestContents,
     Tree,
@@ -88,16 +89,19 @@ def provide_base_image(
     target's, and InfrastructureError where packages cannot be fetched or read.
     """
     contents = load_guest_contents().of(target)
-    if root is not None:
-        return _provide_from_root(root, target, contents, store)
-    packages = provide_packages(target.debian, contents, store, progress, apt)
-    debs = sorted(packages.glob("*.deb"))
-    names = [deb.name for deb in debs]
+    made_of: Sequence[str | bytes]
+    read: Callable[[], Tree]
+    if root is None:
+        packages = provide_packages(target.debian, contents, store, progress, apt)
+        debs = sorted(packages.glob("*.deb"))
+        made_of, read = [deb.name for deb in debs], partial(read_packages, debs)
+    else:
+        made_of, read = [read_bytes(root)], partial(read_root, root, target.debian)
     listed = contents.model_dump_json(exclude={"libraries"})
-    key = digest(_FORMAT, listed, cpio.write_archive(fixed_entries()), *names)
+    key = digest(_FORMAT, listed, cpio.write_archive(fixed_entries()), *made_of)
 
     def build(work: Path) -> None:
-        (work / IMAGE_NAME).write_bytes(base_archive(read_packages(debs), contents))
+        (work / IMAGE_NAME).write_bytes(base_archive(read(), contents, root))
 
     return store.provide("guest-image", f"{target.debian}-{key[:16]}", build) / IMAGE_NAME
 
@@ -120,17 +124,6 @@ def provide_packages(
             source.download(wanted, work)
 
     return store.provide("guest-packages", f"{architecture}-{key[:16]}", build)
-
-
-def _provide_from_root(root: Path, target: Target, contents: GuestContents, store: Store) -> Path:
-    tree = read_root(root, target.debian)
-    archive = base_archive(tree, contents, root)
-
-    def build(work: Path) -> None:
-        (work / IMAGE_NAME).write_bytes(archive)
-
-    key = digest(_FORMAT, archive)
-    return store.provide("guest-image", f"{target.debian}-{key[:16]}", build) / IMAGE_NAME
 
 
 def base_archive(tree: Tree, contents: GuestContents, root: Path | None = None) -> bytes:
