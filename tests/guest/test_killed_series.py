@@ -19,6 +19,7 @@ from harness.campaign.provide import Needs, Provider
 from harness.deadline import Deadline
 from harness.scenario.find import choose_cells
 from harness.target import load_targets
+from tests.support.processes import processes_with
 
 pytestmark = pytest.mark.guest
 
@@ -71,15 +72,7 @@ def wait_for(what: Callable[[], bool]) -> None:
 
 def below(directory: Path) -> list[int]:
     """Processes that name a directory in their command line: guests, by their sockets."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes()
-        except OSError:
-            continue
-        if f"{directory}/daxhound-".encode() in words:
-            found.append(int(path.parent.name))
-    return found
+    return processes_with(f"{directory}/daxhound-")
 
 
 def test_a_killed_run_loses_nothing_that_was_finished(series: Path, tmp_path: Path) -> None:

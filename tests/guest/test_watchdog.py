@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.campaign.provide import Needs, Provider
+from harness.campaign.provide import Provider
 from harness.deadline import Deadline
 from harness.errors import InfrastructureError, KernelFailure
-from harness.guest.boot import BootRequest, Guest, boot
+from harness.guest.boot import Guest, boot
 from harness.observe.registers import awaits_interrupts
 from harness.records import Layout
 from harness.target import Target, load_targets
+from tests.support.guests import boot_request
 
 pytestmark = pytest.mark.guest
 
@@ -25,15 +26,7 @@ def target() -> Target:
 
 @pytest.fixture
 def guest(target: Target, provider: Provider, tmp_path: Path) -> Iterator[Guest]:
-    provisions = provider.provide(Needs(target))
-    request = BootRequest(
-        target=target,
-        layout=Layout(2 << 30, 2),
-        kernel=provisions.kernel.image,
-        initrd=provisions.archives,
-        console_log=tmp_path / "console.log",
-        store_root=provider.store.root,
-    )
+    request = boot_request(provider, target, Layout(2 << 30, 2), tmp_path)
     with boot(request) as guest:
         yield guest
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from harness.deadline import Deadline
 from tests.support.checkout import ROOT
+from tests.support.processes import processes_with
 
 _START_SECONDS = 120.0
 
@@ -103,16 +104,6 @@ def _process(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def processes_with(text: str) -> list[int]:
-    """Ids of processes whose command line has this in it."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            if text.encode() in path.read_bytes():
-                found.append(int(path.parent.name))
-    return found
 
 
 def wait_for(what: Callable[[], bool], seconds: float) -> None:

@@ -11,7 +11,7 @@ from harness.campaign.attempt import RunOptions
 from harness.cluster.cells import Job, NotWantedError, run_apart
 from harness.cluster.parcel import unrooted
 from harness.errors import InfrastructureError
-from tests.support.dask_cluster import processes_with
+from tests.support.processes import processes_with
 from tests.support.provisions import provisions_in
 
 

@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from harness.kernel import sandbox
 from harness.kernel.constants import compile_constants
 from harness.kernel.make import Make, Toolchain
 from harness.kernel.sandbox import python_paths, why_not, wrap
+from tests.support.processes import processes_with
 from tests.support.sandbox import needs_sandbox
 
 TOOLCHAIN = Toolchain("x86_64", "", "gcc", ccache=False)
@@ -74,13 +74,6 @@ def test_a_hostile_makefile_builds_and_reaches_nothing(
     assert int(processes.split()[1]) < 10
 
 
-def command_lines() -> Iterator[bytes]:
-    """Of every process, as /proc has them."""
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            yield path.read_bytes().replace(b"\0", b" ")
-
-
 @needs_sandbox
 def test_what_it_left_running_ends_with_it(make: Make) -> None:
     (make.source / "Makefile").write_text(
@@ -88,7 +81,7 @@ def test_what_it_left_running_ends_with_it(make: Make) -> None:
     )
     make.run(["all"], jobs=1)
     assert "started" in make.log.read_text()
-    assert not [line for line in command_lines() if b"sleep 3; echo late" in line]
+    assert processes_with("sleep 3; echo late") == []
 
 
 @needs_sandbox
