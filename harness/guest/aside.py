@@ -20,21 +20,30 @@ _SLICE_SECONDS = 0.25
 _READ_BYTES = 4096
 _LIMIT_BYTES = 64 << 10
 
-# What ssh started and what has not ended; dropbear itself where it cannot be interrupted.
+# What runs for ssh's shell, and that shell or dropbear where one cannot be interrupted.
 # PPid comes after State (fs/proc/array.c, task_state).
 _QUESTION = """
-for status in /proc/[0-9]*/status; do
-    name= state= parent= above=
+# parent_of PID: pid and name of its parent, in $parent and $above
+parent_of() {
+    parent=
     while read -r key value more; do
-        case $key in
-        Name:) name=$value ;; State:) state=$value ;; PPid:) parent=$value; break ;;
-        esac
-    done <$status
+        [ "$key" != PPid: ] || { parent=$value; break; }
+    done </proc/$1/status
     read -r above </proc/$parent/comm
+}
+for status in /proc/[0-9]*/status; do
+    name= state=
+    while read -r key value more; do
+        case $key in Name:) name=$value ;; State:) state=$value; break ;; esac
+    done <$status
+    pid=${status%/status}
+    parent_of ${pid#/proc/}
     case $above/$name/$state in
-    */dropbear/D) echo "busy: $name ($state)" ;;
-    */dropbear/*) ;;
-    dropbear/*) echo "busy: $name ($state)" ;;
+    */dropbear/D | dropbear/*/D) echo "busy: $name ($state)" ;;
+    */dropbear/* | dropbear/*) ;;
+    *)
+        parent_of $parent
+        [ "$above" != dropbear ] || echo "busy: $name ($state)" ;;
     esac
 done 2>/dev/null
 echo dax''hound-{mark}-aside

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from harness.records import CommandRecord
 
 OUTPUT_LIMIT_BYTES = 16 << 20
@@ -30,6 +32,34 @@ class Bounded:
         if self._dropped:
             text += f"\n[daxhound: {self._dropped} more bytes were dropped]\n"
         return text
+
+
+class MarkedStream:
+    """One command's part of a stream: all up to a line of ``mark`` and the exit status.
+
+    The mark's line begins with a line feed of its own, which is not the command's. ``status``
+    is None until it has come.
+    """
+
+    def __init__(self, mark: str, limit: int = OUTPUT_LIMIT_BYTES) -> None:
+        self.content = Bounded(limit)
+        self.status: int | None = None
+        self._end = re.compile(rf"\n{mark} (\d+)\n".encode())
+        self._longest_end = len(mark) + len("\n 255\n")
+        self._pending = b""
+
+    def add(self, data: bytes) -> None:
+        """Take the next bytes; what comes after the end is nobody's, and is dropped."""
+        if self.status is not None:
+            return
+        self._pending += data
+        end = self._end.search(self._pending)
+        if end is not None:
+            self.content.add(self._pending[: end.start()])
+            self.status = int(end[1])
+        elif len(self._pending) > self._longest_end:
+            self.content.add(self._pending[: -self._longest_end])
+            self._pending = self._pending[-self._longest_end :]
 
 
 def brief(command: str) -> str:

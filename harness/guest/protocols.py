@@ -13,7 +13,7 @@ from harness.records import CommandRecord, Layout
 class Shell(Protocol):
     """A root shell in a guest."""
 
-    def run(self, command: str, deadline: Deadline, stdin: bytes | None = None) -> CommandRecord:
+    def run(self, command: str, deadline: Deadline) -> CommandRecord:
         """Run a command line by busybox sh; a failing command is a record, not an error.
 
         Raises KernelReported for a report on the console meanwhile, KernelFailure for a

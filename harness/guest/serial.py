@@ -1,7 +1,7 @@
 """A guest's shell over its second serial port, for guests without a network.
 
-The guest's sh reads the port as a script (see the image's init). Commands and input go in
-as base64, output comes back so: no byte of either can be taken for the protocol, and no
+The guest's sh reads the port as a script (see the image's init). Commands go in as
+base64, output comes back so: no byte of either can be taken for the protocol, and no
 terminal changes one. Markers are put together by the guest, so that an echo of what was
 sent cannot match them.
 """
@@ -35,7 +35,7 @@ _OUTPUT_LIMIT_BYTES = 256 << 10
 _MESSAGE_LIMIT_BYTES = 3 * _OUTPUT_LIMIT_BYTES
 
 _SCRIPT = """\
-sh {files}.command <{files}.stdin >{files}.stdout 2>{files}.stderr
+sh {files}.command </dev/null >{files}.stdout 2>{files}.stderr
 printf '\\n%s%s %d %d %d\\n' dax hound-{mark}-status $? \
 $(wc -c <{files}.stdout) $(wc -c <{files}.stderr)
 head -c {limit} {files}.stdout | base64
@@ -62,12 +62,12 @@ class SerialShell:
             raise InfrastructureError(f"no connection to the guest's shell: {exc}") from exc
         self._socket.setblocking(False)
 
-    def run(self, command: str, deadline: Deadline, stdin: bytes | None = None) -> CommandRecord:
+    def run(self, command: str, deadline: Deadline) -> CommandRecord:
         """As ``SshShell.run``: same errors, same record; keeps 256 KiB of each stream."""
         started = time.monotonic()
         mark = secrets.token_hex(8)
         end = f"daxhound-{mark}-end".encode()
-        self._send(_script(command, stdin or b"", mark, self._scratch), command, deadline)
+        self._send(_script(command, mark, self._scratch), command, deadline)
         message = self._receive(end, command, deadline)
         self._watch.check()
         try:
@@ -139,11 +139,10 @@ def open_serial(
         shell.close()
 
 
-def _script(command: str, stdin: bytes, mark: str, scratch: str) -> bytes:
-    """What is typed: two files, then the run and its report."""
+def _script(command: str, mark: str, scratch: str) -> bytes:
+    """What is typed: a file, then the run and its report."""
     run = _SCRIPT.format(files=scratch, mark=mark, limit=_OUTPUT_LIMIT_BYTES)
-    command_file = _file(f"{scratch}.command", f"{command}\n".encode())
-    return command_file + _file(f"{scratch}.stdin", stdin) + run.encode()
+    return _file(f"{scratch}.command", f"{command}\n".encode()) + run.encode()
 
 
 def _file(path: str, data: bytes) -> bytes:

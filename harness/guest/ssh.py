@@ -10,7 +10,9 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import secrets
 import select
+import shlex
 import socket
 import time
 from collections.abc import Iterator
@@ -27,7 +29,7 @@ from harness.deadline import Deadline
 from harness.errors import InfrastructureError
 from harness.guest.attend import attend
 from harness.guest.keys import KEY_TYPE, GuestKeys
-from harness.guest.output import Bounded, brief, command_record
+from harness.guest.output import MarkedStream, brief, command_record
 from harness.guest.watch import GuestWatch
 from harness.records import CommandRecord
 
@@ -40,19 +42,30 @@ _CIPHERS = ("aes128-ctr",)
 _DIGESTS = ("hmac-sha2-256",)
 _RETRY_SECONDS = 0.05
 _SLICE_SECONDS = 0.5
-_NEVER_SECONDS = 86400.0  # the caller's deadline decides, beside the console
 _SENDING_SLICE_SECONDS = 0.01  # a window that opens again does not wake a poll
 _CHUNK_BYTES = 32768
 
 
-class SshShell:
-    """One ssh connection as root, a command at a time."""
+# In a shell of its own, which a script may leave, and with nothing to read. A command that
+# dies of signal n has status 128+n.
+_TURN = """\
+(eval {command}) </dev/null
+printf '\\n{mark} %d\\n' $?
+printf '\\n{mark} 0\\n' >&2
+"""
 
-    def __init__(self, transport: paramiko.Transport, watch: GuestWatch) -> None:
-        self._transport = transport
+
+class SshShell:
+    """Root's shell at the other end of one ssh connection, a command at a time.
+
+    One shell reads all commands: a session for each would cost twice the time of most.
+    """
+
+    def __init__(self, session: paramiko.Channel, watch: GuestWatch) -> None:
+        self._session = session
         self._watch = watch
 
-    def run(self, command: str, deadline: Deadline, stdin: bytes | None = None) -> CommandRecord:
+    def run(self, command: str, deadline: Deadline) -> CommandRecord:
         """Run a command by the guest's sh; the console is read and judged all the while.
 
         Keeps 16 MiB of each output stream, and says in it what was dropped. Raises
@@ -61,48 +74,53 @@ class SshShell:
         else explains it.
         """
         started = time.monotonic()
+        mark = secrets.token_hex(8)
+        output = MarkedStream(mark), MarkedStream(mark)
+        turn = _TURN.format(command=shlex.quote(command), mark=mark)
         try:
-            channel = attend(self._watch, lambda: self._execute(command), brief(command), deadline)
-            with contextlib.closing(channel):
-                output = self._collect(channel, command, deadline, stdin or b"")
-                status = channel.recv_exit_status() if channel.exit_status_ready() else -1
+            self._converse(turn.encode(), output, command, deadline)
         except (paramiko.SSHException, EOFError, OSError) as exc:
             raise self._watch.explain_lost(f"ssh lost in {brief(command)}: {exc!r}") from exc
-        if status < 0:
-            raise self._watch.explain_lost(f"no exit status over ssh for {brief(command)}")
         self._watch.check()
-        return command_record(command, status, output, time.monotonic() - started)
+        stdout, stderr = output
+        assert stdout.status is not None  # of a stream that has ended
+        both = stdout.content, stderr.content
+        return command_record(command, stdout.status, both, time.monotonic() - started)
 
-    def _execute(self, command: str) -> paramiko.Channel:
-        """Start a command; blocks for as long as the guest takes to say that it did."""
-        channel = self._transport.open_session(timeout=_NEVER_SECONDS)
-        # With more to come after it, the shell forks the command: the status of one that
-        # dies of a signal is then 128+n, which ssh alone does not say.
-        channel.exec_command(f"{command}\nexit $?")
-        return channel
-
-    def _collect(
-        self, channel: paramiko.Channel, command: str, deadline: Deadline, stdin: bytes
-    ) -> tuple[Bounded, Bounded]:
-        stdout, stderr = Bounded(), Bounded()
-        pending = memoryview(stdin)
-        if not pending:
-            channel.shutdown_write()
+    def _converse(
+        self,
+        turn: bytes,
+        output: tuple[MarkedStream, MarkedStream],
+        command: str,
+        deadline: Deadline,
+    ) -> None:
+        """Say one turn, and hear the answer to its end on both streams."""
+        pending = memoryview(turn)
         poll = select.poll()
-        poll.register(channel.fileno(), select.POLLIN)
+        poll.register(self._session.fileno(), select.POLLIN)
         poll.register(self._watch.console.fileno(), select.POLLIN)
-        while not (_finished(channel) and not pending):
-            pending = _send(channel, pending)
-            _receive(channel, stdout, stderr)
-            if _finished(channel):
-                break
+        while True:
+            while pending and self._session.send_ready():
+                pending = pending[self._session.send(bytes(pending[:_CHUNK_BYTES])) :]
+            self._receive(*output)
+            if all(stream.status is not None for stream in output):
+                return
             if deadline.expired:
                 raise self._watch.explain_silence(f"{brief(command)} does not end")
             slice_seconds = _SENDING_SLICE_SECONDS if pending else _SLICE_SECONDS
             poll.poll(min(slice_seconds, deadline.remaining) * 1000)
             self._watch.check()
-        _receive(channel, stdout, stderr)
-        return stdout, stderr
+
+    def _receive(self, stdout: MarkedStream, stderr: MarkedStream) -> None:
+        """Take what has come. Raises EOFError where no more will."""
+        session = self._session
+        over = session.closed or session.eof_received
+        while session.recv_ready():
+            stdout.add(session.recv(_CHUNK_BYTES))
+        while session.recv_stderr_ready():
+            stderr.add(session.recv_stderr(_CHUNK_BYTES))
+        if over and stdout.status is None:
+            raise EOFError("the guest's shell has ended")
 
 
 @contextlib.contextmanager
@@ -113,16 +131,14 @@ def open_ssh(
 
     Tries again while dropbear is not up yet, to the deadline; raises what explains a failure.
     """
-    transport = _connect(watch, port, keys, deadline)
+    session = _connect(watch, port, keys, deadline)
     try:
-        yield SshShell(transport, watch)
+        yield SshShell(session, watch)
     finally:
-        transport.close()
+        session.get_transport().close()
 
 
-def _connect(
-    watch: GuestWatch, port: int, keys: GuestKeys, deadline: Deadline
-) -> paramiko.Transport:
+def _connect(watch: GuestWatch, port: int, keys: GuestKeys, deadline: Deadline) -> paramiko.Channel:
     while True:
         try:
             return attend(watch, lambda: _log_in(port, keys, deadline), "ssh", deadline)
@@ -133,9 +149,13 @@ def _connect(
         time.sleep(_RETRY_SECONDS)
 
 
-def _log_in(port: int, keys: GuestKeys, deadline: Deadline) -> paramiko.Transport:
+def _log_in(port: int, keys: GuestKeys, deadline: Deadline) -> paramiko.Channel:
+    """A shell that reads commands."""
     seconds = max(0.1, deadline.remaining)
     connection = socket.create_connection(("127.0.0.1", port), timeout=seconds)
+    # Each of ssh's small messages at once: held back, one costs what the other end's delayed
+    # acknowledgement does, some 40 ms.
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     transport = paramiko.Transport(connection)
     try:
         transport.banner_timeout = transport.handshake_timeout = seconds
@@ -147,37 +167,12 @@ def _log_in(port: int, keys: GuestKeys, deadline: Deadline) -> paramiko.Transpor
         if transport.get_remote_server_key().asbytes() != keys.host_public:
             raise InfrastructureError(f"port {port} is answered by another host's ssh")
         transport.auth_publickey("root", _paramiko_key(keys.client))
+        session = transport.open_session(timeout=seconds)
+        session.exec_command("exec sh")
     except BaseException:
         transport.close()
         raise
-    return transport
-
-
-def _finished(channel: paramiko.Channel) -> bool:
-    """Whether the command has ended and nothing of its output is still to come."""
-    ended = channel.exit_status_ready() or channel.closed
-    drained = not channel.recv_ready() and not channel.recv_stderr_ready()
-    return bool(ended and drained and (channel.eof_received or channel.closed))
-
-
-def _send(channel: paramiko.Channel, pending: memoryview) -> memoryview:
-    """Send what the window takes; a command that no longer reads gets no more."""
-    while pending and channel.send_ready():
-        try:
-            sent = channel.send(bytes(pending[:_CHUNK_BYTES]))
-        except OSError:
-            return pending[:0]
-        pending = pending[sent:]
-        if not pending:
-            channel.shutdown_write()
-    return pending
-
-
-def _receive(channel: paramiko.Channel, stdout: Bounded, stderr: Bounded) -> None:
-    while channel.recv_ready():
-        stdout.add(channel.recv(_CHUNK_BYTES))
-    while channel.recv_stderr_ready():
-        stderr.add(channel.recv_stderr(_CHUNK_BYTES))
+    return session
 
 
 def _paramiko_key(key: Ed25519PrivateKey) -> paramiko.Ed25519Key:

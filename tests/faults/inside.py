@@ -86,7 +86,7 @@ def _cut(shell: SshShell, delay: float) -> None:
     def cut() -> None:
         time.sleep(delay)
         with suppress(OSError):
-            shell._transport.sock.shutdown(socket.SHUT_RDWR)
+            shell._session.get_transport().sock.shutdown(socket.SHUT_RDWR)
 
     threading.Thread(target=cut, daemon=True).start()
 

@@ -35,8 +35,7 @@ class ScriptedShell:
         self.answer = (status, stdout, stderr)
         self.commands: list[str] = []
 
-    def run(self, command: str, deadline: Deadline, stdin: bytes | None = None) -> CommandRecord:
-        assert stdin is None
+    def run(self, command: str, deadline: Deadline) -> CommandRecord:
         assert deadline.remaining > 0
         self.commands.append(command)
         return CommandRecord(command, *self.answer, 0.1)

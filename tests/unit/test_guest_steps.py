@@ -54,8 +54,7 @@ class ScriptedShell:
         self.commands: list[str] = []
         self.deadlines: list[Deadline] = []
 
-    def run(self, command: str, deadline: Deadline, stdin: bytes | None = None) -> CommandRecord:
-        assert stdin is None
+    def run(self, command: str, deadline: Deadline) -> CommandRecord:
         self.commands.append(command)
         self.deadlines.append(deadline)
         status, stdout, stderr = self.answers.pop(0)

@@ -69,8 +69,7 @@ class Answering:
     def __init__(self, status: int, stdout: str, stderr: str = "") -> None:
         self.answer = status, stdout, stderr
 
-    def run(self, command: str, deadline: Deadline, stdin: bytes | None = None) -> CommandRecord:
-        assert stdin is None
+    def run(self, command: str, deadline: Deadline) -> CommandRecord:
         self.seconds = deadline.remaining
         return CommandRecord(command, *self.answer, 0.1)
 
