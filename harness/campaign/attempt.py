@@ -92,13 +92,15 @@ class Attempt:
             foll_longterm=machine.foll_longterm,
         )
 
-    def judge(self, pool: GuestPool, *, fresh: bool) -> tuple[Verdict, str, KernelReport | None]:
-        """Verdict, reason and kernel report."""
+    def judge(
+        self, pool: GuestPool, *, fresh: bool, keep: bool = True
+    ) -> tuple[Verdict, str, KernelReport | None]:
+        """Verdict, reason and kernel report; the guest as ``GuestPool.lease`` has it."""
         self._enter("boot")
         lost_before = seconds_stood_still()
         try:
             self._check_kernel()
-            with self._guest(pool, fresh) as pooled:
+            with self._guest(pool, fresh, keep) as pooled:
                 outcome = self._run_steps(pooled.guest)
                 sound = outcome[0].is_expected and not self._complained
                 pooled.sound = sound and self.model.can_be_tidied
@@ -137,11 +139,12 @@ class Attempt:
         return why_never_optimised(self.model.machine)
 
     @contextmanager
-    def _guest(self, pool: GuestPool, fresh: bool) -> Iterator[PooledGuest]:
+    def _guest(self, pool: GuestPool, fresh: bool, keep: bool) -> Iterator[PooledGuest]:
         self.folder.write("config", self.provisions.kernel.config.read_text(encoding="utf-8"))
         started = time.monotonic()
         try:
-            with pool.lease(self._wanted(), self.cell.id, fresh=fresh) as pooled:
+            lease = pool.lease(self._wanted(), self.cell.id, fresh=fresh, keep=keep)
+            with lease as pooled:
                 self.cells_before = tuple(pooled.cells)
                 self.folder.write(
                     "qemu.json", json.dumps(_describe(pooled, self.slowness), indent=1)

@@ -81,7 +81,7 @@ class CellRunner:
         else:
             root = self.provider.store.root
             attempt = Attempt(cell, provisions, self.options, folder, root, order.intentions)
-            verdict, reason, report = attempt.judge(self.pool, fresh=fresh)
+            verdict, reason, report = attempt.judge(self.pool, fresh=fresh, keep=order.followed)
             result = replace(
                 unbuilt(order, kernel, verdict, reason),
                 phase=attempt.phase,

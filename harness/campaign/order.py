@@ -22,13 +22,15 @@ class Prefix:
 class Order:
     """One run of one cell: ``prefix`` in runs of a series, ``repeat`` counted from 1.
 
-    ``intentions`` are what the patches are meant to change in this cell.
+    ``intentions`` are what the patches are meant to change in this cell. ``followed`` is
+    whether the next order may be one for the same guest.
     """
 
     cell: Cell
     prefix: Prefix | None = None
     repeat: int = 1
     intentions: tuple[Intention, ...] = ()
+    followed: bool = True
 
     @property
     def id(self) -> str:

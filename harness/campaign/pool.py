@@ -38,20 +38,24 @@ class Wanted:
 class PooledGuest:
     """A living guest: ``identity`` is what it said it is, ``cells`` those it ran before.
 
-    ``sound`` is to be cleared by whoever saw something fail in it.
+    ``housekeeping`` is None in one that was booted for a single cell. ``sound`` is to be
+    cleared by whoever saw something fail in it.
     """
 
     guest: Guest
     context: StepContext
     identity: StepResult
-    housekeeping: Housekeeping
+    housekeeping: Housekeeping | None
     end: ExitStack
     cells: list[str] = field(default_factory=list)
     sound: bool = True
 
     @classmethod
-    def boot(cls, wanted: Wanted) -> PooledGuest:
-        """A new guest. Raises InfrastructureError for one that is not what its target says."""
+    def boot(cls, wanted: Wanted, *, for_more: bool = True) -> PooledGuest:
+        """A new guest, ``for_more`` than one cell.
+
+        Raises InfrastructureError for one that is not what its target says.
+        """
         with ExitStack() as stack:
             guest = stack.enter_context(boot(wanted.boot))
             identity = compare(wanted.identity, identify_guest(guest.shell))
@@ -63,20 +67,20 @@ class PooledGuest:
                 raise InfrastructureError(f"the guest is not {wanted.boot.target.name}: {wrong}")
             if wanted.boot.layout.pmem:
                 prepare_regions(guest.shell, wanted.context)
-            housekeeping = Housekeeping(guest.shell, wanted.context.deadline())
+            housekeeping = (
+                Housekeeping(guest.shell, wanted.context.deadline()) if for_more else None
+            )
             end = stack.pop_all()
         return cls(guest, wanted.context, identity, housekeeping, end)
 
-    @property
-    def as_new(self) -> bool:
-        """Whether nothing failed in it, and it is the boot that ``housekeeping`` knows."""
-        return self.sound and self.guest.boots == 1
+    def is_as_new(self) -> bool:
+        """Whether nothing failed in it, and nothing of its cells is left.
 
-    def is_in_order(self) -> bool:
-        """Whether nothing of its cells is left, what can be taken away taken away.
-
-        Raises KernelFailure where the kernel does not survive it.
+        What can be taken away is. Raises KernelFailure where the kernel does not survive that.
         """
+        rebooted = self.guest.boots > 1  # and not the boot that ``housekeeping`` knows
+        if not self.sound or rebooted or self.housekeeping is None:
+            return False
         try:
             left = self.housekeeping.tidy(self.context.deadline())
         except InfrastructureError:
@@ -99,22 +103,25 @@ class GuestPool:
             pooled.end.close()
 
     @contextmanager
-    def lease(self, wanted: Wanted, cell: str, *, fresh: bool = False) -> Iterator[PooledGuest]:
-        """A guest for one cell, kept for the next one where it comes back in order.
+    def lease(
+        self, wanted: Wanted, cell: str, *, fresh: bool = False, keep: bool = True
+    ) -> Iterator[PooledGuest]:
+        """A guest for one cell; with ``keep`` it waits for the next one where it is as new.
 
         ``fresh`` takes none that ran a cell before. Raises what ``PooledGuest.boot`` and
-        ``PooledGuest.is_in_order`` raise.
+        ``PooledGuest.is_as_new`` raise.
         """
+        keep = keep and self.capacity > 0
         pooled = None if fresh else self._take(wanted)
         if pooled is None:
             self._make_room()
-            pooled = PooledGuest.boot(wanted)
+            pooled = PooledGuest.boot(wanted, for_more=keep)
         else:
             pooled.guest.console.log_to(wanted.boot.console_log)
         with pooled.end:
             yield pooled
             pooled.cells.append(cell)
-            if self.capacity and pooled.as_new and pooled.is_in_order():
+            if keep and pooled.is_as_new():
                 self._idle.append((wanted.key, replace(pooled, end=pooled.end.pop_all())))
 
     def _take(self, wanted: Wanted) -> PooledGuest | None:

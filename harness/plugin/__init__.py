@@ -12,6 +12,7 @@ from harness.plugin.hooks import (
     pytest_collection_modifyitems,
     pytest_configure,
     pytest_report_header,
+    pytest_runtest_protocol,
     pytest_sessionstart,
 )
 from harness.plugin.items import collect_scenarios
@@ -24,6 +25,7 @@ __all__ = [
     "pytest_configure",
     "pytest_report_header",
     "pytest_runtest_makereport",
+    "pytest_runtest_protocol",
     "pytest_runtestloop",
     "pytest_sessionstart",
 ]

@@ -95,7 +95,14 @@ def _position(item: pytest.Item) -> int:
 
 def _guest_of(item: pytest.Item) -> tuple[object, ...]:
     """Equal for cells that one guest can run; other tests stay where they are."""
-    return item.cell.guest if isinstance(item, CellItem) else ()
+    return item.guest if isinstance(item, CellItem) else ()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """A guest that no other cell waits for need not be looked at, nor tidied up."""
+    if isinstance(item, CellItem):
+        item.followed = isinstance(nextitem, CellItem) and nextitem.guest == item.guest
 
 
 class Recorder:

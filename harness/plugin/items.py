@@ -73,6 +73,12 @@ class CellItem(pytest.Item):
         super().__init__(**kwargs)
         self.cell = cell
         self.seconds = 0.0
+        self.followed = True
+
+    @property
+    def guest(self) -> tuple[object, ...]:
+        """Equal for cells that one guest can run."""
+        return self.cell.guest
 
     @property
     def settings(self) -> Settings:
@@ -80,7 +86,7 @@ class CellItem(pytest.Item):
 
     def orders(self) -> tuple[Order, ...]:
         """What the item will have run."""
-        return (Order(self.cell),)
+        return (Order(self.cell, followed=self.followed),)
 
     def runtest(self) -> None:
         (order,) = self.orders()

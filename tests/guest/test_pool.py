@@ -69,6 +69,16 @@ def test_another_layout_gets_another_guest(
     assert [told(tmp_path, runner.run(Order(cell))) for cell in (first, other)] == [[], []]
 
 
+def test_a_guest_that_no_cell_waits_for_is_ended(
+    provider: Provider, pool: GuestPool, tmp_path: Path
+) -> None:
+    runner = CellRunner(provider, RunOptions(), tmp_path, pool)
+    first, second = cells_of("devdax-map-mem", 2)
+    runner.run(Order(first, followed=False))
+    assert not pool._idle
+    assert told(tmp_path, runner.run(Order(second))) == []
+
+
 def test_what_a_cell_leaves_is_seen(provider: Provider, pool: GuestPool, tmp_path: Path) -> None:
     """Not by taking it away: what can be taken away is no reason to give a guest up."""
     (cell,) = cells_of("devdax-map-mem", 1)

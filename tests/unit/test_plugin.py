@@ -124,3 +124,27 @@ def test_a_cell_that_takes_its_worker_along_is_in_run_json(folder: pytest.Pytest
     assert (cell["id"], cell["verdict"]) == ("gup.yaml::gup-anon[s390x-pin-fast]", "infrastructure")
     assert (cell["scenario"], cell["target"]) == ("gup-anon", "s390x")
     assert "crashed" in cell["reason"]
+
+
+_TELLING = """
+import pytest
+from harness.plugin.items import CellItem
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item):
+    (order,) = item.orders()
+    pytest.skip(f"{item.name} followed: {order.followed}")
+"""
+
+
+def test_a_cell_knows_whether_another_one_waits_for_its_guest(folder: pytest.Pytester) -> None:
+    folder.makepyfile(telling=_TELLING)
+    result = folder.runpytest_subprocess("--arch", "s390x,arm64", "-p", "telling", "-rs")
+    result.stdout.fnmatch_lines_random(
+        [
+            "*arm64-get-fast] followed: True",
+            "*arm64-pin-fast] followed: False",
+            "*s390x-get-fast] followed: True",
+            "*s390x-pin-fast] followed: False",
+        ]
+    )
