@@ -20,9 +20,8 @@ MEASURE = """\
 measure() {
     mark memory-$1
     echo 1 >/proc/sys/vm/stat_refresh
-    cat /proc/zoneinfo
-    grep nr_memmap_pages /proc/vmstat
-    grep ^DirectMap /proc/meminfo
+    grep -hE '^Node|pages free|count:|^nr_memmap_pages|^DirectMap' \\
+        /proc/zoneinfo /proc/vmstat /proc/meminfo
 } 2>/dev/null
 follow_memmap() {
     echo 'func memmap_init_zone_device +p' >/proc/dynamic_debug/control
