@@ -18,8 +18,9 @@ from harness.command_line import (
 )
 from harness.image import compose_initrd
 from harness.machine.acceleration import AccelerationMemory
-from harness.machine.files import fix_image, make_device_files, needs_fixup
-from harness.machine.versions import Emulator, find_emulator
+from harness.machine.bootable import provide_bootable
+from harness.machine.files import make_device_files
+from harness.machine.versions import find_emulator
 from harness.progress import Progress
 from harness.records import Layout
 from harness.scenario.expand import Cell
@@ -57,11 +58,9 @@ def canned_command(
     emulator = find_emulator(target.qemu.binary, target.packages.qemu)
     memory = AccelerationMemory.of(store.root, emulator, target.qemu.cpu)
     accelerator: Accelerator = "kvm" if memory.recall() else "tcg"
-    files = GuestFiles(
-        kernel=_bootable(target, provisions, emulator, accelerator, store),
-        initrd=_initrd(store, provisions),
-        directory=directory,
-    )
+    built = provisions.kernel.image
+    bootable, _ = provide_bootable(built, target, emulator, accelerator, store)
+    files = GuestFiles(bootable, initrd=_initrd(store, provisions), directory=directory)
     layout = _layout(cell)
     argv = render_interactive(
         target,
@@ -76,26 +75,6 @@ def canned_command(
 
 def _layout(cell: Cell | None) -> Layout:
     return cell.layout if cell else Layout(PLAIN_RAM, 2)
-
-
-def _bootable(
-    target: Target,
-    provisions: Provisions,
-    emulator: Emulator,
-    accelerator: Accelerator,
-    store: Store,
-) -> Path:
-    """The kernel as built, or the stored copy that TCG can run."""
-    image = provisions.kernel.image
-    if not needs_fixup(target, accelerator):
-        return image
-
-    def build(directory: Path) -> None:
-        fixed, _ = fix_image(image, emulator)
-        (directory / image.name).write_bytes(fixed)
-
-    key = digest("fixed", provisions.kernel.key, emulator.banner)
-    return store.provide("fixed-kernel", key, build) / image.name
 
 
 def _initrd(store: Store, provisions: Provisions) -> Path:

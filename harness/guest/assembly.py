@@ -26,11 +26,13 @@ from harness.guest.serial import open_serial
 from harness.guest.watch import GuestWatch
 from harness.ignore import NOTHING_IGNORED, IgnoreList
 from harness.image.initrd import compose_initrd, run_archive
-from harness.machine.files import fix_image, make_device_files, needs_fixup
+from harness.machine.bootable import provide_bootable
+from harness.machine.files import make_device_files
 from harness.machine.opcodes import Fixup
 from harness.machine.process import QemuProcess, guest_directory
 from harness.machine.versions import Emulator
 from harness.records import Layout
+from harness.store import Store
 from harness.target import Target
 
 READY = b"daxhound: ready"
@@ -198,24 +200,11 @@ def _prepare(
     keys: GuestKeys,
     work: Path,
 ) -> tuple[GuestFiles, Fixup]:
-    """Every file of one guest in its directory: initrd, firmware variables, pmem, kernel."""
-    kernel, fixup = _fixed_kernel(request, emulator, accelerator, work)
+    """The kernel, and every file of the guest's own: initrd, firmware variables, pmem."""
+    store = Store(request.store_root)
+    kernel, fixup = provide_bootable(request.kernel, request.target, emulator, accelerator, store)
     files = GuestFiles(kernel=kernel, initrd=work / "initrd", directory=work)
     own = run_archive(keys.authorized_key, keys.host_key)
     compose_initrd(files.initrd, (own, *request.initrd))
     make_device_files(request.target, request.layout, files)
     return files, fixup
-
-
-def _fixed_kernel(
-    request: BootRequest, emulator: Emulator, accelerator: Accelerator, work: Path
-) -> tuple[Path, Fixup]:
-    """The kernel to boot: as built, or a copy that TCG can run."""
-    if not needs_fixup(request.target, accelerator):
-        return request.kernel, Fixup(0, 0)
-    image, fixup = fix_image(request.kernel, emulator)
-    if not fixup.applied:
-        return request.kernel, fixup
-    copy = work / "vmlinux"
-    copy.write_bytes(image)
-    return copy, fixup

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import UserError
+from harness.machine.bootable import provide_bootable
 from harness.machine.opcodes import Fixup, fix_opcodes
+from harness.machine.versions import Emulator
+from harness.store import Store
+from harness.target import load_targets
 
 DCBSTPS, DCBFPS = 0x7CC000AC, 0x7C8000AC
 DCBF = 0x7C0000AC
 DCBFL, DCBFLP = 0x7C2000AC, 0x7C6000AC  # L = 1 and 3, which TCG knows
 PHWSYNC, PLWSYNC, SYNC, LWSYNC = 0x7C8004AC, 0x7CA004AC, 0x7C0004AC, 0x7C2004AC
 RB_31, RA_5 = 31 << 11, 5 << 16
+PPC64 = load_targets()["ppc64-radix"]
+QEMU = Emulator(Path("qemu-system-ppc64"), (10, 0, 2), "QEMU emulator version 10.0.2")
 CODE_OFFSET = 64
 EXECUTABLE = 0x6
 
@@ -89,3 +97,44 @@ def test_count_is_the_number_of_words_that_differ(code: list[int]) -> None:
 def test_no_elf_file_is_the_users_error() -> None:
     with pytest.raises(UserError, match="vmlinux"):
         fix_opcodes(b"\x1f\x8b not a kernel")
+
+
+class TestBootable:
+    """What QEMU is given of a kernel in the store."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Store:
+        return Store(tmp_path / "store")
+
+    @pytest.fixture
+    def kernel(self, store: Store) -> Path:
+        image = make_elf(words(SYNC, DCBSTPS, PHWSYNC))
+        return store.provide("kernel", "key", lambda d: write(d / "vmlinux", image)) / "vmlinux"
+
+    def test_a_copy_is_made_once_and_the_kernel_stays(self, store: Store, kernel: Path) -> None:
+        before = kernel.read_bytes()
+        copy, fixup = provide_bootable(kernel, PPC64, QEMU, "tcg", store)
+        assert copy.read_bytes() == make_elf(words(SYNC, DCBF, PHWSYNC))
+        assert fixup == Fixup(flushes=1, barriers=0)
+        assert kernel.read_bytes() == before
+        assert provide_bootable(kernel, PPC64, QEMU, "tcg", store) == (copy, fixup)
+
+    def test_an_older_qemu_has_a_copy_of_its_own(self, store: Store, kernel: Path) -> None:
+        copy, _ = provide_bootable(kernel, PPC64, QEMU, "tcg", store)
+        older, fixup = provide_bootable(
+            kernel, PPC64, replace(QEMU, version=(7, 2, 22)), "tcg", store
+        )
+        assert fixup == Fixup(flushes=1, barriers=1)
+        assert older != copy
+
+    def test_nothing_is_copied_where_nothing_has_to_be(self, store: Store, kernel: Path) -> None:
+        assert provide_bootable(kernel, PPC64, QEMU, "kvm", store) == (kernel, Fixup(0, 0))
+        s390x = load_targets()["s390x"]
+        assert provide_bootable(kernel, s390x, QEMU, "tcg", store) == (kernel, Fixup(0, 0))
+        plain = store.provide("kernel", "plain", lambda d: write(d / "vmlinux", make_elf(b"")))
+        image = plain / "vmlinux"
+        assert provide_bootable(image, PPC64, QEMU, "tcg", store) == (image, Fixup(0, 0))
+
+
+def write(path: Path, data: bytes) -> None:
+    path.write_bytes(data)

@@ -1,0 +1,38 @@
+"""The kernel that a QEMU is given: as it was built, or a copy that its TCG can run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from harness.command_line import Accelerator
+from harness.machine.opcodes import BARRIERS_SINCE, Fixup, fix_opcodes
+from harness.machine.versions import Emulator
+from harness.store import Store, digest
+from harness.target import Target
+
+_DONE = "fixup.json"
+
+
+def provide_bootable(
+    kernel: Path, target: Target, emulator: Emulator, accelerator: Accelerator, store: Store
+) -> tuple[Path, Fixup]:
+    """What to boot, and what was rewritten in it; a copy is made once, in the store.
+
+    ``kernel`` is the image of a store entry, whose key names its folder. Raises UserError for
+    an image that cannot be read, and InfrastructureError where the store takes no more.
+    """
+    if accelerator != "tcg" or target.kernel.opcode_fixup is None:
+        return kernel, Fixup(0, 0)
+    barriers = emulator.version[:2] < BARRIERS_SINCE
+
+    def build(directory: Path) -> None:
+        image, fixup = fix_opcodes(kernel.read_bytes(), barriers=barriers)
+        (directory / kernel.name).write_bytes(image)
+        (directory / _DONE).write_text(json.dumps(asdict(fixup)), encoding="utf-8")
+
+    key = digest("fixed", kernel.parent.name, str(barriers))
+    entry = store.provide("fixed-kernel", key, build)
+    fixup = Fixup(**json.loads((entry / _DONE).read_text(encoding="utf-8")))
+    return (entry / kernel.name if fixup.applied else kernel), fixup
