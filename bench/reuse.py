@@ -17,8 +17,11 @@ from bench.figure import Figure, conclude, ratios
 from harness.scenario.find import SCENARIOS_DIR
 from harness.target import load_targets
 
-# Ten of the examples of steps; poisoned memory would end the guest.
-_CELLS = "not (hwpoison or churn or reconfigure or fault)"
+# Examples of steps that leave their guest as it was.
+_CELLS = (
+    *("create-namespace", "destroy-namespaces", "features", "filesystem", "gup-test"),
+    *("memory-model", "mmap", "page-metadata", "regions", "write-read"),
+)
 # Six times faster is a sixth of the time.
 _BAR = 1 / 6
 
@@ -40,9 +43,9 @@ def main() -> int:
 def run(arch: str, kernel: str, *options: str) -> float:
     """Seconds of a pytest run of ten cells. Raises CalledProcessError where one fails."""
     with tempfile.TemporaryDirectory(prefix="dx-bench-") as results:
-        command = [sys.executable, "-m", "pytest", "-q", str(SCENARIOS_DIR / "steps.yaml")]
+        cells = [f"{SCENARIOS_DIR / 'steps.yaml'}::step-{name}[{arch}]" for name in _CELLS]
+        command = [sys.executable, "-m", "pytest", "-q", *cells, "--results", results]
         command += ["-p", "no:cacheprovider", "--arch", arch, "--kernel", kernel, *options]
-        command += ["-k", _CELLS, "--results", results]
         started = time.monotonic()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         return time.monotonic() - started

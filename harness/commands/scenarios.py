@@ -62,6 +62,7 @@ def _scenarios(options: argparse.Namespace) -> int:
         print(f"  {entry['name']}: {entry['summary']}")
         where = "all targets" if set(entry["targets"]) == set(chosen) else None
         print(f"      {where or ', '.join(entry['targets'])}; {entry['cells']} cells", end="")
+        print("; core" if entry["core"] else "", end="")
         told = (f"{k} {', '.join(map(str, v))}" for k, v in entry["parameters"].items())
         print("".join(f"; {text}" for text in told))
     return 0
@@ -74,6 +75,7 @@ def _entry(scenario: Scenario, targets: Mapping[str, Target]) -> dict[str, Any]:
         "line": scenario.document.line(("scenario",)),
         "name": scenario.name,
         "summary": scenario.body.summary,
+        "core": scenario.body.core,
         "targets": list(dict.fromkeys(cell.target.name for cell in cells)),
         "parameters": {name: list(values) for name, values in scenario.body.parameters.items()},
         "cells": len(cells),

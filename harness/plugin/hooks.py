@@ -14,7 +14,14 @@ import pytest
 from harness.errors import InfrastructureError, UserError
 from harness.machine.termination import orderly_termination
 from harness.plugin.crashed import CRASHED, crashed_cell
-from harness.plugin.items import CELL_PROPERTY, SETTINGS, USER_ERROR_PROPERTY, CellItem, SeriesItem
+from harness.plugin.items import (
+    CELL_PROPERTY,
+    CORE,
+    SETTINGS,
+    USER_ERROR_PROPERTY,
+    CellItem,
+    SeriesItem,
+)
 from harness.plugin.live import LIVE_LINES, LiveLines, wants_live_lines
 from harness.plugin.settings import Settings, add_options
 from harness.plugin.workers import Workers
@@ -35,6 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[SETTINGS] = Settings.read(config)
     except UserError as exc:
         raise pytest.UsageError(str(exc)) from exc
+    config.addinivalue_line("markers", f"{CORE}: scenarios that a change is tried on first")
     # SIGTERM unwinds as Ctrl-C does, so that every guest is ended on the way out.
     stack = ExitStack()
     stack.enter_context(orderly_termination())

@@ -23,6 +23,7 @@ from harness.shipped import shown
 SETTINGS = pytest.StashKey[Settings]()
 CELL_PROPERTY = "daxhound.cell"
 USER_ERROR_PROPERTY = "daxhound.user-error"
+CORE = "core"
 
 # What a series may do to a cell without failing it.
 _HARMLESS = (Word.UNCHANGED, Word.FIXED)
@@ -43,7 +44,10 @@ class ScenarioFile(pytest.File):
         for scenario in load_scenarios(self.path):
             check_targets(scenario, settings.known)
             for cell in expand(scenario, settings.targets, settings.fragments):
-                yield from self._items(cell, settings)
+                for item in self._items(cell, settings):
+                    if scenario.body.core:
+                        item.add_marker(CORE)
+                    yield item
 
     def _items(self, cell: Cell, settings: Settings) -> Iterator[CellItem]:
         series = settings.series

@@ -51,13 +51,15 @@ class LayoutTemplate(Record):
 class ScenarioDocument(Record):
     """One YAML document.
 
-    ``targets`` is ``all`` or a list of names; ``variants`` tells whether it is for variants of
+    ``core`` is for those few that a change is tried on first. ``targets`` is ``all`` or a list
+    of names; ``variants`` tells whether it is for variants of
     them as well. ``config`` are fragments that its kernels get; ``needs_config`` those that a run
     must have chosen, or else its cell is one that is unsupported.
     """
 
     scenario: str = pydantic.Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     summary: str
+    core: bool = False
     targets: tuple[str, ...] | str = "all"
     variants: bool = True
     config: tuple[str, ...] = ()

@@ -55,6 +55,20 @@ def test_keywords_select_cells(folder: pytest.Pytester) -> None:
     assert "1/10 tests collected" in result.stdout.str()
 
 
+def test_core_scenarios_are_chosen_by_their_mark(folder: pytest.Pytester) -> None:
+    core = SCENARIO.replace("gup-anon", "gup-core") + "core: true\n"
+    folder.path.joinpath("more.yaml").write_text(core)
+    arguments = ("--collect-only", "-q", "--arch", "s390x", "--strict-markers", "-m", "core")
+    result = folder.runpytest_subprocess(*arguments)
+    result.stdout.fnmatch_lines(
+        [
+            "more.yaml::gup-core[[]s390x-get-fast[]]",
+            "more.yaml::gup-core[[]s390x-pin-fast[]]",
+            "*2/4 tests collected*",
+        ]
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
