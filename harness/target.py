@@ -70,7 +70,8 @@ class KernelBuild(Record):
 
     ``needs`` are symbols without which a guest is another target than this one. ``gates`` are
     the architecture's, and stand in one data file of it, with ``known_by``: a symbol that all of
-    its targets' fragments ask for, and no other's do.
+    its targets' fragments ask for, and no other's do. ``pvh`` tells that QEMU can start the
+    vmlinux inside of the image.
     """
 
     arch: str
@@ -81,6 +82,7 @@ class KernelBuild(Record):
     gates: tuple[KernelGate, ...] = ()
     needs: tuple[str, ...] = ()
     opcode_fixup: Literal["ppc64"] | None = None
+    pvh: bool = False
 
     @pydantic.model_validator(mode="after")
     def _gates_are_known(self) -> Self:

@@ -1,4 +1,4 @@
-"""The kernel that a QEMU is given: as it was built, or a copy that its TCG can run."""
+"""The kernel that a QEMU is given: as it was built, or what starts faster, or starts at all."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from pathlib import Path
 
 from harness.command_line import Accelerator
 from harness.machine.opcodes import BARRIERS_SINCE, Fixup, fix_opcodes
+from harness.machine.pvh import startable_vmlinux
 from harness.machine.versions import Emulator
 from harness.store import Store, digest
 from harness.target import Target
 
 _DONE = "fixup.json"
+_VMLINUX = "vmlinux"
+_NOTHING_DONE = Fixup(0, 0)
 
 
 def provide_bootable(
@@ -23,8 +26,28 @@ def provide_bootable(
     ``kernel`` is the image of a store entry, whose key names its folder. Raises UserError for
     an image that cannot be read, and InfrastructureError where the store takes no more.
     """
-    if accelerator != "tcg" or target.kernel.opcode_fixup is None:
-        return kernel, Fixup(0, 0)
+    if target.kernel.pvh:
+        return _unpacked(kernel, store), _NOTHING_DONE
+    if accelerator == "tcg" and target.kernel.opcode_fixup is not None:
+        return _fixed(kernel, emulator, store)
+    return kernel, _NOTHING_DONE
+
+
+def _unpacked(kernel: Path, store: Store) -> Path:
+    """The vmlinux in it where QEMU can start that: an entry without one says that it cannot."""
+
+    def build(directory: Path) -> None:
+        vmlinux = startable_vmlinux(kernel.read_bytes())
+        if vmlinux is not None:
+            (directory / _VMLINUX).write_bytes(vmlinux)
+
+    entry = store.provide("unpacked-kernel", digest("unpacked", kernel.parent.name), build)
+    vmlinux = entry / _VMLINUX
+    return vmlinux if vmlinux.exists() else kernel
+
+
+def _fixed(kernel: Path, emulator: Emulator, store: Store) -> tuple[Path, Fixup]:
+    """A copy that TCG can run, where the kernel is not one already."""
     barriers = emulator.version[:2] < BARRIERS_SINCE
 
     def build(directory: Path) -> None:
