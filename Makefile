@@ -25,6 +25,8 @@ soak: setup
 trials: setup
 	.venv/bin/python -m tests.faults --arch $(ARCH) --trials $(TRIALS) --seed $(SEED)
 
+# What is measured starts from compiled modules, as it does for whoever has not forbidden them.
+bench: export PYTHONDONTWRITEBYTECODE =
 bench: setup
 	.venv/bin/python -m bench.collection --arch $(ARCH)
 	.venv/bin/python -m bench.model
