@@ -34,6 +34,7 @@ bench: setup
 	.venv/bin/python -m bench.one_scenario --arch $(ARCH)
 	.venv/bin/python -m bench.reuse --arch $(ARCH)
 	.venv/bin/python -m bench.core
+	.venv/bin/python -m bench.memory
 	.venv/bin/python -m bench.memmap_nodes --arch $(ARCH)
 	.venv/bin/python -m bench.report_page
 	.venv/bin/python -m bench.incremental_build --arch $(ARCH)

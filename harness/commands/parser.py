@@ -88,9 +88,12 @@ def add_config(command: argparse.ArgumentParser) -> None:
 
 def add_scenarios(command: argparse.ArgumentParser) -> None:
     option = command.add_argument(
-        "--scenario", action="append", metavar="NAME", help="default: all that are shipped"
+        "--scenario",
+        action="append",
+        metavar="NAME",
+        help="or core, for those that a change is tried on first (default: all that are shipped)",
     )
-    _complete(option, scenario_names)
+    _complete(option, scenario_choices)
 
 
 def add_target(command: argparse.ArgumentParser) -> None:
@@ -118,6 +121,12 @@ def scenario_names() -> Iterable[str]:
     from harness.scenario.find import all_scenarios
 
     return (scenario.name for scenario in all_scenarios())
+
+
+def scenario_choices() -> Iterable[str]:
+    from harness.scenario.find import CORE
+
+    return (*scenario_names(), CORE)
 
 
 def _complete(option: argparse.Action, words: Callable[[], Iterable[str]]) -> None:

@@ -31,7 +31,7 @@ from harness.report.results import folder_name, open_run_directory
 from harness.report.series_text import render_culprit, render_lost
 from harness.report.text import render_failure
 from harness.scenario.expand import Cell
-from harness.scenario.find import SCENARIOS_DIR, choose_cells, find_scenario
+from harness.scenario.find import SCENARIOS_DIR, choose_cells, choose_scenarios
 from harness.series.load import load_series
 from harness.series.patch import Series
 from harness.store import Store
@@ -57,7 +57,7 @@ def run_series(options: argparse.Namespace) -> int:
     if options.per_patch:
         arguments += ["--per-patch"]
     if options.scenario:
-        names = [find_scenario(name).name for name in options.scenario]
+        names = [scenario.name for scenario in choose_scenarios(options.scenario)]
         arguments += ["-k", " or ".join(f"{name}[" for name in names)]
     if options.numprocesses:
         arguments += ["-n", options.numprocesses]

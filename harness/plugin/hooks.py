@@ -16,7 +16,6 @@ from harness.machine.termination import orderly_termination
 from harness.plugin.crashed import CRASHED, crashed_cell
 from harness.plugin.items import (
     CELL_PROPERTY,
-    CORE,
     SETTINGS,
     USER_ERROR_PROPERTY,
     CellItem,
@@ -28,6 +27,7 @@ from harness.plugin.workers import Workers
 from harness.report.run_file import RunFile
 from harness.report.series_text import render_series_summary
 from harness.report.text import render_summary
+from harness.scenario.find import CORE
 from harness.scenario.shard import Shard, guest_order
 
 USER_ERROR_EXIT = 4

@@ -17,13 +17,13 @@ from harness.report.results import cell_to_json, folder_name
 from harness.report.series_text import render_comparison
 from harness.report.text import render_failure
 from harness.scenario.expand import Cell, check_targets, expand
+from harness.scenario.find import CORE
 from harness.scenario.schema import load_scenarios
 from harness.shipped import shown
 
 SETTINGS = pytest.StashKey[Settings]()
 CELL_PROPERTY = "daxhound.cell"
 USER_ERROR_PROPERTY = "daxhound.user-error"
-CORE = "core"
 
 # What a series may do to a cell without failing it.
 _HARMLESS = (Word.UNCHANGED, Word.FIXED)

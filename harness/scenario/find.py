@@ -12,6 +12,8 @@ from harness.shipped import shipped
 from harness.target import load_targets, select_targets
 
 SCENARIOS_DIR = shipped("scenarios")
+# Stands for every scenario that is one; pytest's mark of the same name chooses their cells.
+CORE = "core"
 
 
 def all_scenarios(directory: Path = SCENARIOS_DIR) -> Iterator[Scenario]:
@@ -28,16 +30,31 @@ def find_scenario(name: str, directory: Path = SCENARIOS_DIR) -> Scenario:
     return found[name]
 
 
+def choose_scenarios(names: Iterable[str] | None) -> tuple[Scenario, ...]:
+    """The named scenarios, each once; ``core`` stands for all of those, None for all there are.
+
+    Raises UserError for a name that is none.
+    """
+    if names is None:
+        return tuple(all_scenarios())
+    chosen: dict[str, Scenario] = {}
+    for name in names:
+        core = (scenario for scenario in all_scenarios() if scenario.body.core)
+        for scenario in core if name == CORE else [find_scenario(name)]:
+            chosen.setdefault(scenario.name, scenario)
+    return tuple(chosen.values())
+
+
 def choose_cells(
     arch: Iterable[str] | None, names: Iterable[str] | None, config: tuple[str, ...] = ()
 ) -> tuple[Cell, ...]:
-    """Cells of the named scenarios on the named targets; None stands for all of them.
+    """Cells of what ``choose_scenarios`` chooses on the named targets; None stands for all.
 
     ``config`` are fragments for every cell beyond the target's and the scenario's own.
     Raises UserError for a name that is none, and where no cell is left.
     """
     targets = {target.name: target for target in select_targets(arch or ["all"], load_targets())}
-    scenarios = [find_scenario(name) for name in names] if names else all_scenarios()
+    scenarios = choose_scenarios(names or None)
     cells = tuple(cell for scenario in scenarios for cell in expand(scenario, targets, config))
     if not cells:
         raise UserError(f"no such scenario runs on {', '.join(targets)}", hint="daxhound scenarios")

@@ -19,7 +19,7 @@ import pytest
 from harness.campaign.ahead import build_ahead, positions
 from harness.campaign.provide import Needs, Provider
 from harness.cli import build_parser, main
-from harness.errors import KernelFailure
+from harness.errors import KernelFailure, UserError
 from harness.scenario.find import choose_cells
 from harness.series.load import load_series
 from harness.target import load_targets
@@ -71,6 +71,19 @@ def test_scenarios_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
     assert "scenarios/devdax.yaml\n" in said
     assert "align page, pmd" in said
+
+
+def test_core_stands_for_the_scenarios_that_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["scenarios", "--arch", "s390x", "--json"]) == 0
+    entries = json.loads(capsys.readouterr().out)
+    core = [entry for entry in entries if entry["core"]]
+    assert 0 < len(core) < len(entries)
+    cells = choose_cells(["s390x"], ["core"])
+    assert len(cells) == sum(entry["cells"] for entry in core)
+    # What is named beside it comes once.
+    assert choose_cells(["s390x"], ["core", core[0]["name"]]) == cells
+    with pytest.raises(UserError, match="no such scenario: 'cores'"):
+        choose_cells(["s390x"], ["cores"])
 
 
 def test_targets_as_json_are_whole(capsys: pytest.CaptureFixture[str]) -> None:
