@@ -85,6 +85,21 @@ def test_an_mmu_that_the_model_never_heard_of_has_predictions(tmp_path: Path) ->
     assert predicted > 100
 
 
+@pytest.mark.parametrize("kernel", ["debian:6.1", "debian:6.12", "debian:7.2"])
+@pytest.mark.parametrize("name", sorted(TARGETS))
+def test_every_shipped_cell_has_a_prediction_on_every_target(name: str, kernel: str) -> None:
+    """Variants included: a size that does not suit their pages is bad input, found too late."""
+    target = TARGETS[name]
+    for scenario in all_scenarios():
+        for cell in expand(scenario, {name: target}):
+            fragments = (*target.kernel.fragments, *cell.config)
+            facts = assumed_facts(parse_kernel_spec(kernel), fragments)
+            model = Model(Machine(target, facts, cell.layout))
+            if model.unsupported(cell.steps) is None:
+                for step in cell.steps:
+                    model.predict(step)
+
+
 def test_page_size_of_an_architecture_that_has_several_is_not_guessed() -> None:
     known = Architectures.of(TARGETS.values())
     assert (known.only_page_size("s390x"), known.only_page_size("arm64")) == (4096, None)
