@@ -25,16 +25,5 @@ soak: setup
 trials: setup
 	.venv/bin/python -m tests.faults --arch $(ARCH) --trials $(TRIALS) --seed $(SEED)
 
-# What is measured starts from compiled modules, as it does for whoever has not forbidden them.
-bench: export PYTHONDONTWRITEBYTECODE =
 bench: setup
-	.venv/bin/python -m bench.collection --arch $(ARCH)
-	.venv/bin/python -m bench.model
-	.venv/bin/python -m bench.boots --arch all
-	.venv/bin/python -m bench.one_scenario --arch $(ARCH)
-	.venv/bin/python -m bench.reuse --arch $(ARCH)
-	.venv/bin/python -m bench.core
-	.venv/bin/python -m bench.memory
-	.venv/bin/python -m bench.memmap_nodes --arch $(ARCH)
-	.venv/bin/python -m bench.report_page
-	.venv/bin/python -m bench.incremental_build --arch $(ARCH)
+	.venv/bin/python -m bench --arch $(ARCH)
