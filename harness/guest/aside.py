@@ -26,6 +26,7 @@ _LIMIT_BYTES = 64 << 10
 _QUESTION = """
 processes=
 for status in /proc/[0-9]*/status; do
+    parent=0
     while read -r key value more; do
         case $key in
         Name:) name=$value ;; State:) state=$value ;; PPid:) parent=$value; break ;;

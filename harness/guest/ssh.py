@@ -119,7 +119,7 @@ class SshShell:
             stdout.add(session.recv(_CHUNK_BYTES))
         while session.recv_stderr_ready():
             stderr.add(session.recv_stderr(_CHUNK_BYTES))
-        if over and stdout.status is None:
+        if over and None in (stdout.status, stderr.status):
             raise EOFError("the guest's shell has ended")
 
 

@@ -23,6 +23,7 @@ _SETUP_SECTORS_AT, _VERSION_AT, _PAYLOAD_AT = 0x1F1, 0x206, 0x248
 _SECTOR = 512
 _GZIP = b"\x1f\x8b\x08"
 _GZIP_WINDOW = 31  # zlib.decompressobj: the largest window, with gzip's header
+_LARGEST_BYTES = 512 << 20  # of a vmlinux; what unpacks to more was made to
 _ENTRY_NOTE: tuple[object, object] = ("Xen", 18)  # XEN_ELFNOTE_PHYS32_ENTRY
 
 
@@ -36,7 +37,7 @@ def startable_vmlinux(image: bytes) -> bytes | None:
         return None
     unpacking = zlib.decompressobj(_GZIP_WINDOW)
     try:
-        vmlinux = unpacking.decompress(payload)
+        vmlinux = unpacking.decompress(payload, _LARGEST_BYTES)
     except zlib.error:
         return None
     return vmlinux if unpacking.eof and _has_entry(vmlinux) else None
