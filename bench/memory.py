@@ -9,19 +9,16 @@ The bytes that a guest's console says are no part of it: tests.faults.flood hold
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
-import tempfile
-import time
 from contextlib import suppress
 
 import psutil
 
 from bench.figure import Figure, conclude
+from bench.watched import is_guest, run_watched
 from harness.scenario.find import SCENARIOS_DIR
 
 _BAR_MIB = 200.0
-_SAMPLE_SECONDS = 0.1
 
 
 def main() -> int:
@@ -36,32 +33,22 @@ def main() -> int:
 
 
 def measure(workers: int, arch: str, kernel: str) -> tuple[int, float]:
-    """The most guests seen at once, and MiB of the harness then. Raises CalledProcessError."""
-    with tempfile.TemporaryDirectory(prefix="dx-bench-") as results:
-        command = [sys.executable, "-m", "pytest", "-q", str(SCENARIOS_DIR / "gup.yaml")]
-        command += ["-p", "no:cacheprovider", "--arch", arch, "--kernel", kernel]
-        command += ["-n", str(workers), "--results", results]
-        most = (0, 0.0)
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as run:
-            while run.poll() is None:
-                most = max(most, _sample(run.pid))
-                time.sleep(_SAMPLE_SECONDS)
-        if run.returncode:
-            raise subprocess.CalledProcessError(run.returncode, command)
-        return most
+    """The most guests seen at once, and MiB of the harness then."""
+    samples = [(0, 0.0)]
 
-
-def _sample(pid: int) -> tuple[int, float]:
-    guests, size = 0, 0
-    with suppress(psutil.NoSuchProcess):
-        run = psutil.Process(pid)
-        for process in (run, *run.children(recursive=True)):
+    def look(processes: list[psutil.Process]) -> None:
+        guests, size = 0, 0
+        for process in processes:
             with suppress(psutil.NoSuchProcess):
-                if process.name().startswith("qemu-system"):
+                if is_guest(process):
                     guests += 1
                 elif process.name().startswith("python"):
                     size += process.memory_full_info().pss
-    return guests, size / (1 << 20)
+        samples.append((guests, size / (1 << 20)))
+
+    arguments = [str(SCENARIOS_DIR / "gup.yaml"), "--arch", arch, "--kernel", kernel]
+    run_watched(arguments, workers, look)
+    return max(samples)
 
 
 if __name__ == "__main__":
