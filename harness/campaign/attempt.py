@@ -93,7 +93,7 @@ class Attempt:
         )
 
     def judge(
-        self, pool: GuestPool, *, fresh: bool, keep: bool = True
+        self, pool: GuestPool, *, fresh: bool, keep: bool
     ) -> tuple[Verdict, str, KernelReport | None]:
         """Verdict, reason and kernel report; the guest as ``GuestPool.lease`` has it."""
         self._enter("boot")

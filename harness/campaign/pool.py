@@ -51,7 +51,7 @@ class PooledGuest:
     sound: bool = True
 
     @classmethod
-    def boot(cls, wanted: Wanted, *, for_more: bool = True) -> PooledGuest:
+    def boot(cls, wanted: Wanted, *, for_more: bool) -> PooledGuest:
         """A new guest, ``for_more`` than one cell.
 
         Raises InfrastructureError for one that is not what its target says.
@@ -103,9 +103,7 @@ class GuestPool:
             pooled.end.close()
 
     @contextmanager
-    def lease(
-        self, wanted: Wanted, cell: str, *, fresh: bool = False, keep: bool = True
-    ) -> Iterator[PooledGuest]:
+    def lease(self, wanted: Wanted, cell: str, *, fresh: bool, keep: bool) -> Iterator[PooledGuest]:
         """A guest for one cell; with ``keep`` it waits for the next one where it is as new.
 
         ``fresh`` takes none that ran a cell before. Raises what ``PooledGuest.boot`` and

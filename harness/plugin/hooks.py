@@ -14,13 +14,7 @@ import pytest
 from harness.errors import InfrastructureError, UserError
 from harness.machine.termination import orderly_termination
 from harness.plugin.crashed import CRASHED, crashed_cell
-from harness.plugin.items import (
-    CELL_PROPERTY,
-    SETTINGS,
-    USER_ERROR_PROPERTY,
-    CellItem,
-    SeriesItem,
-)
+from harness.plugin.items import CELL_PROPERTY, SETTINGS, USER_ERROR_PROPERTY, CellItem, SeriesItem
 from harness.plugin.live import LIVE_LINES, LiveLines, wants_live_lines
 from harness.plugin.settings import Settings, add_options
 from harness.plugin.workers import Workers
@@ -103,14 +97,14 @@ def _position(item: pytest.Item) -> int:
 
 def _guest_of(item: pytest.Item) -> tuple[object, ...]:
     """Equal for cells that one guest can run; other tests stay where they are."""
-    return item.guest if isinstance(item, CellItem) else ()
+    return item.cell.guest if isinstance(item, CellItem) else ()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """A guest that no other cell waits for need not be looked at, nor tidied up."""
     if isinstance(item, CellItem):
-        item.followed = isinstance(nextitem, CellItem) and nextitem.guest == item.guest
+        item.followed = nextitem is not None and _guest_of(nextitem) == _guest_of(item)
 
 
 class Recorder:

@@ -80,11 +80,6 @@ class CellItem(pytest.Item):
         self.followed = True
 
     @property
-    def guest(self) -> tuple[object, ...]:
-        """Equal for cells that one guest can run."""
-        return self.cell.guest
-
-    @property
     def settings(self) -> Settings:
         return self.config.stash[SETTINGS]
 

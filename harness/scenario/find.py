@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from harness.errors import UserError, nearest
@@ -24,25 +24,27 @@ def all_scenarios(directory: Path = SCENARIOS_DIR) -> Iterator[Scenario]:
 
 def find_scenario(name: str, directory: Path = SCENARIOS_DIR) -> Scenario:
     """The scenario of that name. Raises UserError that says which is nearest."""
-    found = {scenario.name: scenario for scenario in all_scenarios(directory)}
-    if name not in found:
-        raise UserError(f"no such scenario: {name!r}", hint=nearest(name, found))
-    return found[name]
+    return _pick(name, {scenario.name: scenario for scenario in all_scenarios(directory)})
 
 
 def choose_scenarios(names: Iterable[str] | None) -> tuple[Scenario, ...]:
-    """The named scenarios, each once; ``core`` stands for all of those, None for all there are.
+    """The named scenarios, each once; ``core`` stands for all of those, no name for all there are.
 
     Raises UserError for a name that is none.
     """
-    if names is None:
-        return tuple(all_scenarios())
-    chosen: dict[str, Scenario] = {}
-    for name in names:
-        core = (scenario for scenario in all_scenarios() if scenario.body.core)
-        for scenario in core if name == CORE else [find_scenario(name)]:
-            chosen.setdefault(scenario.name, scenario)
-    return tuple(chosen.values())
+    there_are = tuple(all_scenarios())
+    if not names:
+        return there_are
+    known = {scenario.name: scenario for scenario in there_are}
+    core = [scenario for scenario in there_are if scenario.body.core]
+    picked = (core if name == CORE else [_pick(name, known)] for name in names)
+    return tuple({s.name: s for scenarios in picked for s in scenarios}.values())
+
+
+def _pick(name: str, known: Mapping[str, Scenario]) -> Scenario:
+    if name not in known:
+        raise UserError(f"no such scenario: {name!r}", hint=nearest(name, known))
+    return known[name]
 
 
 def choose_cells(
@@ -54,7 +56,7 @@ def choose_cells(
     Raises UserError for a name that is none, and where no cell is left.
     """
     targets = {target.name: target for target in select_targets(arch or ["all"], load_targets())}
-    scenarios = choose_scenarios(names or None)
+    scenarios = choose_scenarios(names)
     cells = tuple(cell for scenario in scenarios for cell in expand(scenario, targets, config))
     if not cells:
         raise UserError(f"no such scenario runs on {', '.join(targets)}", hint="daxhound scenarios")

@@ -71,8 +71,9 @@ def test_what_runs_for_ssh_is_seen_from_aside(guest: Guest) -> None:
     with pytest.raises(KernelFailure, match=r"'sleep 8' does not end[^$]*busy: (sh|sleep) \(S\)"):
         guest.shell.run("sleep 8", Deadline.after(1))
     assert guest.shell.run("echo well", soon()).stdout.endswith("well\n")
-    aside = ask_aside(guest.watch.other_line, guest.console) if guest.watch.other_line else None
-    assert aside is not None
+    other_line = guest.watch.other_line
+    assert other_line is not None
+    aside = ask_aside(other_line, guest.console)
     assert aside.answered
     assert aside.busy == ()
 
