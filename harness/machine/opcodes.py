@@ -15,10 +15,6 @@ import re
 import struct
 from dataclasses import dataclass
 
-from elftools.common.exceptions import ELFError
-from elftools.elf.constants import SH_FLAGS
-from elftools.elf.elffile import ELFFile
-
 from harness.errors import UserError
 
 BARRIERS_SINCE = (10, 0)  # the first QEMU seen to run phwsync and plwsync
@@ -63,7 +59,14 @@ def fix_opcodes(image: bytes, *, barriers: bool = False) -> tuple[bytes, Fixup]:
 
 
 def _executable_spans(image: bytes) -> tuple[bool, list[tuple[int, int]]]:
-    """Whether the file is little endian, and the file offsets of code in it."""
+    """Whether the file is little endian, and the file offsets of code in it.
+
+    elftools takes as long to import as pydantic, and a kernel is fixed once.
+    """
+    from elftools.common.exceptions import ELFError
+    from elftools.elf.constants import SH_FLAGS
+    from elftools.elf.elffile import ELFFile
+
     try:
         elf = ELFFile(io.BytesIO(image))
         spans = [

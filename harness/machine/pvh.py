@@ -12,11 +12,6 @@ import io
 import struct
 import zlib
 
-from elftools.common.exceptions import ELFError
-from elftools.construct import ConstructError
-from elftools.elf.elffile import ELFFile
-from elftools.elf.segments import NoteSegment
-
 _MAGIC_AT, _MAGIC = 0x202, b"HdrS"
 _PAYLOAD_SINCE = 0x0208  # the header's version that has payload_offset and payload_length
 _SETUP_SECTORS_AT, _VERSION_AT, _PAYLOAD_AT = 0x1F1, 0x206, 0x248
@@ -55,6 +50,12 @@ def _payload(image: bytes) -> bytes | None:
 
 
 def _has_entry(vmlinux: bytes) -> bool:
+    """Imports as ``opcodes.py`` does: a kernel is unpacked once."""
+    from elftools.common.exceptions import ELFError
+    from elftools.construct import ConstructError
+    from elftools.elf.elffile import ELFFile
+    from elftools.elf.segments import NoteSegment
+
     try:
         notes = (
             note

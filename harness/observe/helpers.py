@@ -89,15 +89,17 @@ _OBJECTS = (
     r"rollback_registered\w*|unregister_netdev\w*|usb_(?:control_msg|kill_urb|kill_anchored_urbs|hcd_submit_urb|submit_urb)",
     r"dummy_urb_enqueue|iput(?:_final|\.\w+)?|ihold|drop_nlink|\w*atomic_dec_and_lock\w*|(?:fast_)?dput|mark_buffer_dirty|kfree_skb\w*|cleanup_srcu_struct",
 )
-_REPORTERS = re.compile("|".join(_REPORTING))
-_HELPERS = re.compile("|".join((*_REPORTING, *_CHECKING, *_ENTRY, *_MEMORY, *_LOCKING, *_OBJECTS)))
+# Not compiled here: that takes as long as a third of all other expressions, and a console
+# without a report needs none of it.
+_REPORTERS = "|".join(_REPORTING)
+_HELPERS = "|".join((*_REPORTING, *_CHECKING, *_ENTRY, *_MEMORY, *_LOCKING, *_OBJECTS))
 
 
 def is_reporter(function: str) -> bool:
     """Whether a function only tells of what went wrong."""
-    return _REPORTERS.fullmatch(function) is not None
+    return re.fullmatch(_REPORTERS, function) is not None
 
 
 def is_helper(function: str) -> bool:
     """Whether a function only reports, checks, copies, locks or keeps lists for others."""
-    return _HELPERS.fullmatch(function) is not None
+    return re.fullmatch(_HELPERS, function) is not None
