@@ -58,6 +58,7 @@ def one_boot(provider: Provider, target: Target) -> tuple[float, float]:
             layout=Layout(_RAM_BYTES, 2),
             kernel=provisions.kernel.image,
             initrd=provisions.archives,
+            firmware=provisions.firmware,
             console_log=log,
             store_root=provider.store.root,
         )

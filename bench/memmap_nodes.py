@@ -100,6 +100,7 @@ def with_namespaces(target: Target, provider: Provider, devices: int) -> Iterato
             layout=layout,
             kernel=provisions.kernel.image,
             initrd=provisions.archives,
+            firmware=provisions.firmware,
             console_log=Path(name) / "console.log",
             store_root=provider.store.root,
             scale=SECONDS / 60,

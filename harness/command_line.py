@@ -26,11 +26,15 @@ MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class GuestFiles:
-    """Where one guest's files are; ``directory`` is its own and short enough for sockets."""
+    """Where one guest's files are; ``directory`` is its own and short enough for sockets.
+
+    ``firmware`` is what takes the place of the target's, where something does.
+    """
 
     kernel: Path
     initrd: Path
     directory: Path
+    firmware: Path | None = None
 
     @property
     def console_socket(self) -> Path:
@@ -166,7 +170,8 @@ def _values(
         "nodes": layout.nodes,
         "kernel": files.kernel,
         "initrd": files.initrd,
-        "firmware_code": firmware_code(target),
+        "firmware": files.firmware,
+        "firmware_code": None if files.firmware else firmware_code(target),
         "firmware_vars": files.firmware_vars,
         "pmem": [_nvdimm(device, files, index) for index, device in enumerate(layout.pmem)],
     }

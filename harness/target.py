@@ -102,7 +102,8 @@ class Qemu(Record):
     """The emulator and the machine.
 
     ``console_tty`` and ``shell_tty`` are the guest's names of its first and its second
-    serial port; ``numa`` tells whether the machine can have memory nodes.
+    serial port; ``numa`` tells whether the machine can have memory nodes. ``own_firmware`` is
+    the name of a source in ``harness/image`` that takes the firmware's place under TCG.
     """
 
     binary: str
@@ -117,6 +118,7 @@ class Qemu(Record):
     shell_tty: str
     firmware_code: tuple[Path, ...] = ()
     firmware_vars: tuple[Path, ...] = ()
+    own_firmware: str | None = None
 
 
 class Mmu(Record):

@@ -163,6 +163,7 @@ class Attempt:
             layout=self.cell.layout,
             kernel=provisions.kernel.image,
             initrd=provisions.archives,
+            firmware=provisions.firmware,
             console_log=self.folder.console_log,
             store_root=self.store_root,
             transport=self.options.transport,

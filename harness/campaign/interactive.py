@@ -36,6 +36,7 @@ class Canned:
 
     preparation: tuple[str, ...]
     argv: tuple[str, ...]
+    files: GuestFiles
 
 
 def canned_command(
@@ -60,7 +61,12 @@ def canned_command(
     accelerator: Accelerator = "kvm" if memory.recall() else "tcg"
     built = provisions.kernel.image
     bootable, _ = provide_bootable(built, target, emulator, accelerator, store)
-    files = GuestFiles(bootable, initrd=_initrd(store, provisions), directory=directory)
+    files = GuestFiles(
+        bootable,
+        _initrd(store, provisions),
+        directory,
+        provisions.firmware if accelerator == "tcg" else None,
+    )
     layout = _layout(cell)
     argv = render_interactive(
         target,
@@ -70,7 +76,7 @@ def canned_command(
         accelerator=accelerator,
         binary=str(emulator.path),
     )
-    return Canned(tuple(_preparation(target, layout, files)), argv)
+    return Canned(tuple(_preparation(target, layout, files)), argv, files)
 
 
 def _layout(cell: Cell | None) -> Layout:
@@ -91,7 +97,7 @@ def _preparation(target: Target, layout: Layout, files: GuestFiles) -> list[str]
         for index, device in enumerate(layout.pmem)
     ]
     template = firmware_vars_template(target)
-    if template is not None:
+    if template is not None and files.firmware is None:
         lines.append(shlex.join(["cp", str(template), str(files.firmware_vars)]))
     return lines
 
@@ -103,6 +109,5 @@ def run_interactive(
     with tempfile.TemporaryDirectory(prefix="daxhound-shell-") as name:
         directory = Path(name)
         canned = canned_command(target, cell, kernel, directory, config)
-        files = GuestFiles(directory, directory, directory)
-        make_device_files(target, _layout(cell), files)
+        make_device_files(target, _layout(cell), canned.files)
         return subprocess.run(canned.argv, check=False).returncode

@@ -86,8 +86,8 @@ class KeptRunner:
 
 
 def _identities(provisions: Provisions) -> tuple[str, ...]:
-    """The kernel's key, and those of the images, which name their folders."""
-    return (provisions.kernel.key, *(path.parent.name for path in provisions.archives))
+    """The keys of kernel, images and firmware, which name their folders."""
+    return tuple(path.parent.name for path in provisions.files)
 
 
 @cache

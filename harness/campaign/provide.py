@@ -12,6 +12,7 @@ from harness.image import (
     EXTRA_PROGRAMS,
     provide_base_image,
     provide_daxprobe,
+    provide_firmware,
     provide_overlay,
 )
 from harness.kernel.build import BuiltKernel, provide_config, provide_kernel
@@ -29,17 +30,26 @@ from harness.target import Target
 
 @dataclass(frozen=True, slots=True)
 class Provisions:
-    """All that a guest boots from: kernel, packages, what was built with the kernel, programs."""
+    """All that a guest boots from: kernel, packages, what was built with the kernel, programs.
+
+    ``firmware`` is what takes the place of the machine's under TCG, where anything does.
+    """
 
     kernel: BuiltKernel
     base: Path
     overlay: Path
     programs: tuple[Path, ...]
+    firmware: Path | None = None
 
     @property
     def archives(self) -> tuple[Path, ...]:
         """The parts of an initrd, in the order in which they are unpacked."""
         return (*self.programs, self.overlay, self.base)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Each in an entry of the store that a guest cannot do without."""
+        return (self.kernel.image, *self.archives, *([self.firmware] if self.firmware else ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +172,7 @@ class Provider:
             base=provide_base_image(target, self.store, self.progress, root=self.guest_root),
             overlay=provide_overlay(target, kernel, self.store, self.progress),
             programs=(provide_daxprobe(target, self.store),),
+            firmware=provide_firmware(target, self.store),
         )
 
     def _base_facts(self, target: Target, config: tuple[str, ...]) -> KernelFacts | None:

@@ -51,9 +51,7 @@ def describe(store: Store, provisions: Provisions) -> tuple[Parcel, ...]:
 
     Raises InfrastructureError for one that is not whole.
     """
-    kernel = provisions.kernel
-    files = (kernel.image, *provisions.archives)
-    return tuple(_describe(store, path.parent) for path in files)
+    return tuple(_describe(store, path.parent) for path in provisions.files)
 
 
 def _describe(store: Store, entry: Path) -> Parcel:
@@ -149,4 +147,5 @@ def _with_paths(provisions: Provisions, move: Callable[[Path], Path]) -> Provisi
         base=move(provisions.base),
         overlay=move(provisions.overlay),
         programs=tuple(move(program) for program in provisions.programs),
+        firmware=move(provisions.firmware) if provisions.firmware else None,
     )

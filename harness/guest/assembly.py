@@ -67,6 +67,7 @@ class BootRequest:
     initrd: tuple[Path, ...]
     console_log: Path
     store_root: Path
+    firmware: Path | None = None  # what takes the place of the target's under TCG
     transport: Transport = "ssh"
     accelerator: Accelerator | None = None  # None: KVM where it is proved, TCG elsewhere
     boot_seconds: float = 60.0
@@ -203,7 +204,8 @@ def _prepare(
     """The kernel, and every file of the guest's own: initrd, firmware variables, pmem."""
     store = Store(request.store_root)
     kernel, fixup = provide_bootable(request.kernel, request.target, emulator, accelerator, store)
-    files = GuestFiles(kernel=kernel, initrd=work / "initrd", directory=work)
+    firmware = request.firmware if accelerator == "tcg" else None
+    files = GuestFiles(kernel, work / "initrd", work, firmware)
     own = run_archive(keys.authorized_key, keys.host_key)
     compose_initrd(files.initrd, (own, *request.initrd))
     make_device_files(request.target, request.layout, files)

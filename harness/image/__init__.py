@@ -1,5 +1,6 @@
 """The guest's root: packages, init, the kernel's own tools, and one initrd of them all."""
 
+from harness.image.firmware import provide_firmware
 from harness.image.initrd import compose_initrd, dropbear_host_key, run_archive
 from harness.image.overlay import provide_overlay
 from harness.image.programs import EXTRA_PROGRAMS, provide_daxprobe
@@ -11,6 +12,7 @@ __all__ = [
     "dropbear_host_key",
     "provide_base_image",
     "provide_daxprobe",
+    "provide_firmware",
     "provide_overlay",
     "run_archive",
 ]

@@ -10,12 +10,12 @@ from harness.target import Target
 
 
 def make_device_files(target: Target, layout: Layout, files: GuestFiles) -> None:
-    """Empty pmem backing files, and the guest's own copy of the firmware's variables.
+    """Empty pmem backing files, and the guest's own copy of variables that its firmware keeps.
 
     Raises OSError.
     """
     template = firmware_vars_template(target)
-    if template is not None:
+    if template is not None and files.firmware is None:
         shutil.copyfile(template, files.firmware_vars)
     for index, device in enumerate(layout.pmem):
         with files.pmem_backing(index).open("wb") as backing:

@@ -22,6 +22,7 @@ def boot_request(
         layout=layout,
         kernel=provisions.kernel.image,
         initrd=provisions.archives,
+        firmware=provisions.firmware,
         console_log=directory / "console.log",
         store_root=provider.store.root,
     )

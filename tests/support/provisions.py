@@ -30,4 +30,5 @@ def provisions_in(root: Path) -> Provisions:
         base=root / "guest-image/one/base.cpio",
         overlay=root / "guest-overlay/one/overlay.cpio",
         programs=(root / "guest-daxprobe/one/daxprobe.cpio",),
+        firmware=root / "guest-firmware/one/firmware",
     )

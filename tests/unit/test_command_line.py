@@ -53,6 +53,19 @@ def test_nvdimm(name: str) -> None:
     assert any(f"size={backing_file_bytes(DEVICE)}" in word for word in argv)
 
 
+def test_a_firmware_of_our_own_takes_the_place_of_the_flash() -> None:
+    layout = Layout(2 << 30, 2)
+    own = replace(FILES, firmware=Path("/fw-own"))
+    argv, usual = (
+        render(TARGETS["arm64"], layout, files, emulator=(10, 0, 2), accelerator="tcg")
+        for files in (own, FILES)
+    )
+    assert argv[argv.index("-bios") + 1] == "/fw-own"
+    assert not any("pflash" in word for word in argv)
+    assert sum("pflash" in word for word in usual) == 2
+    assert "-bios" not in usual
+
+
 def test_s390x_has_no_pmem() -> None:
     assert not any("nvdimm" in word or "slots" in word for word in arguments("s390x"))
 

@@ -66,8 +66,8 @@ class Runner:
 
 
 def provider(store: Store, kernel: str = "key") -> Any:
-    image = Path("/store/guest-image/one/base.cpio")
-    provisions = SimpleNamespace(kernel=SimpleNamespace(key=kernel), archives=(image,))
+    files = Path("/store/kernel", kernel, "Image"), Path("/store/guest-image/one/base.cpio")
+    provisions = SimpleNamespace(files=files)
     return SimpleNamespace(store=store, provide=lambda *_: provisions)
 
 
