@@ -19,6 +19,7 @@ _FIGURES = {
     "boots": False,
     "one_scenario": True,
     "reuse": True,
+    "peers": False,
     "core": False,
     "memory": False,
     "memmap_nodes": False,
