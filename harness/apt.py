@@ -86,7 +86,8 @@ class PrivateApt:
         self._pause = pause
         self._sources = "".join(f"{self._source(suite)}\n" for suite in self._suites)
         self._key = digest(self._sources, *self._architectures, *self._host.transport)[:16]
-        self._root = store.root / "apt" / self._key
+        # apt is told where it is: also to whoever shares this folder by a link to it.
+        self._root = (store.root / "apt" / self._key).resolve()
 
     def candidates(self, package: str) -> tuple[Candidate, ...]:
         """Every version of a package and the suite it is in, newest first."""
