@@ -24,6 +24,7 @@ _FIGURES = {
     "memory": False,
     "memmap_nodes": False,
     "report_page": False,
+    "storage": True,
     "incremental_build": True,
 }
 

@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
 """What a patch costs: building it on top of what is built, against the whole build.
 
-    .venv/bin/python bench/incremental_build.py --arch ppc64-hash --kernel debian:6.1
+    .venv/bin/python -m bench.incremental_build --arch ppc64-hash --kernel debian:6.1
 
 Builds a base, and a series on it, each patch on the last. Each adds a function to a C file
 that nothing includes. ccache is turned off, so that all numbers are make's own; the first patch's
@@ -11,35 +10,20 @@ holds the copy of the source. Exits 1 where any patch costs a fifth or more.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench.patched import LEAVES, make_patch, own_store
 from harness.kernel.build import provide_kernel
 from harness.kernel.source import provide_source
 from harness.kernel.spec import KernelSpec, parse_kernel_spec
 from harness.progress import Progress
-from harness.series.load import load_series
-from harness.series.patch import Patch
 from harness.store import Store
 from harness.target import Target, load_targets
 
 BAR = 0.2
-LEAVES = (
-    "drivers/dax/device.c",
-    "mm/gup_test.c",
-    "drivers/nvdimm/btt.c",
-    "mm/mincore.c",
-    "drivers/dax/super.c",
-    "drivers/nvdimm/label.c",
-    "mm/hwpoison-inject.c",
-    "drivers/dax/kmem.c",
-    "drivers/nvdimm/pfn_devs.c",
-    "drivers/dax/bus.c",
-)
 
 
 def main() -> int:
@@ -47,15 +31,12 @@ def main() -> int:
     parser.add_argument("--arch", default="ppc64-hash", choices=sorted(load_targets()))
     parser.add_argument("--kernel", default="debian:6.1")
     options = parser.parse_args()
-    os.environ["CCACHE_DISABLE"] = "1"
     spec = parse_kernel_spec(options.kernel)
     shared = Store.default()
     base = provide_source(spec, shared, Progress()).path
-    with tempfile.TemporaryDirectory(prefix="daxhound-bench-", dir=shared.root.parent) as name:
-        # No kernel of an earlier run may be found, but sources need not be fetched again.
-        for kind in ("source", "apt"):
-            (Path(name) / kind).symlink_to(shared.root / kind)
-        costs = measure(spec, load_targets()[options.arch], Store(Path(name)), base)
+    # No kernel of an earlier run may be found, but sources need not be fetched again.
+    with own_store(shared, ("source", "apt")) as store:
+        costs = measure(spec, load_targets()[options.arch], store, base)
         whole = next(costs)
         print(f"the base, the whole build: {whole:.0f} s", flush=True)
         ratios = []
@@ -74,20 +55,6 @@ def measure(spec: KernelSpec, target: Target, store: Store, base: Path) -> Itera
         start = time.monotonic()
         provide_kernel(spec, target, target.kernel.fragments, store, Progress(), patches=patches)
         yield time.monotonic() - start
-
-
-def make_patch(base: Path, path: str) -> Patch:
-    """A patch that adds a function at the end of a file."""
-    lines = (base / path).read_text().splitlines()
-    name = "daxhound_" + Path(path).stem.replace("-", "_")
-    last = len(lines)
-    text = f"--- a/{path}\n+++ b/{path}\n@@ -{last - 2},3 +{last - 2},5 @@\n"
-    text += "".join(f" {line}\n" for line in lines[-3:])
-    text += f"+int {name}(int number);\n+int {name}(int number) {{ return number * 7; }}\n"
-    with tempfile.NamedTemporaryFile("w", suffix=".patch") as file:
-        file.write(text)
-        file.flush()
-        return load_series(file.name).patches[0]
 
 
 if __name__ == "__main__":

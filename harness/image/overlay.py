@@ -16,7 +16,7 @@ from harness.image import cpio
 from harness.image.gup_test import build_gup_test
 from harness.kernel.modules import MODULES
 from harness.progress import Progress, Silence
-from harness.store import Store, digest
+from harness.store import Store
 from harness.target import Target
 
 if TYPE_CHECKING:
@@ -38,8 +38,9 @@ def provide_overlay(
 
     Raises what ``build_gup_test`` raises, and InfrastructureError where depmod fails.
     """
-    # The kernel's key holds its compiler, which is gup_test's too.
-    key = digest(_FORMAT, kernel.key)
+    # The kernel's key holds its compiler, which is gup_test's too; what begins with it goes with
+    # the kernel.
+    key = f"{kernel.key}-{target.debian}-{_FORMAT}"
 
     def build(work: Path) -> None:
         with (
@@ -53,7 +54,7 @@ def provide_overlay(
         entries = (cpio.file("usr/bin/gup_test", program, 0o755), *modules)
         (work / OVERLAY_NAME).write_bytes(cpio.write_archive(cpio.with_parents(entries)))
 
-    return store.provide("guest-overlay", f"{target.debian}-{key[:16]}", build) / OVERLAY_NAME
+    return store.provide("guest-overlay", key, build) / OVERLAY_NAME
 
 
 def kernel_modules(release: str, listing: Path, scratch: Path) -> tuple[cpio.Entry, ...]:

@@ -2,7 +2,7 @@
 
 A kernel is stored under a digest of all that goes into it, so a second process, a second
 run and a second target with the same kernel find it there. So is a patched one, under
-what differs from its base.
+what differs from its base; ``deltas.py`` tells how long it stays whole.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from harness.errors import InfrastructureError, KernelFailure, UserError
 from harness.kconfig import Request, missing, parse_dotconfig, render
+from harness.kernel.deltas import KERNEL, drop_whole, keep_delta, unfold_kernel
 from harness.kernel.facts import dump_facts, load_facts, read_facts, with_probes
 from harness.kernel.fragments import FRAGMENTS_DIR, check_needs, load_fragments
 from harness.kernel.make import Make, Toolchain, find_toolchain, users_ccache
@@ -90,9 +91,7 @@ def provide_kernel(
     toolchain = find_toolchain(target)
     patched = _patch(spec, patches, store, progress)
     build = _Build(patched, target.kernel, requests, toolchain, jobs or os.cpu_count() or 1)
-    entry = store.find("kernel", build.key) or store.provide(
-        "kernel", build.key, lambda into: build.make(into, store, progress)
-    )
+    entry = build.provide(store, progress)
     source = provide_view(patched, store)
     built = load_facts((entry / "facts.json").read_text(encoding="utf-8"))
     return BuiltKernel(
@@ -165,12 +164,30 @@ class _Build:
         return digest(_FORMAT, *parts, self.kernel.arch, self.kernel.image)
 
     @property
+    def _base(self) -> _Build:
+        """The same without patches."""
+        return replace(self, source=PatchedSource(self.source.base, {}))
+
+    @property
     def title(self) -> str:
         """What is built, for a person."""
         patched = " with patches" if self.source.files else ""
         return f"{self.kernel.arch} kernel {'.'.join(map(str, self.source.version))}{patched}"
 
-    def make(self, into: Path, store: Store, progress: Progress) -> None:
+    def provide(self, store: Store, progress: Progress) -> Path:
+        """The entry of the kernel: found whole, made of its delta, or built."""
+
+        def make(into: Path) -> None:
+            if not unfold_kernel(store, self.key, into):
+                self._build(into, store, progress)
+
+        entry = store.find(KERNEL, self.key) or store.provide(KERNEL, self.key, make)
+        if self.source.files:
+            keep_delta(store, self.key, self._base.key, self.kernel.image)
+            drop_whole(store)
+        return entry
+
+    def _build(self, into: Path, store: Store, progress: Progress) -> None:
         """Configure, build, and keep what is needed of it in ``into``."""
         # Outside of the entry, which a failed build takes with it.
         log = store.root / "logs" / f"kernel-{self.key[:16]}.log"
@@ -232,8 +249,7 @@ class _Build:
 
     def _base_objects(self, store: Store) -> Path | None:
         """What :meth:`_keep_objects` kept of the base, where it did."""
-        base = replace(self, source=PatchedSource(self.source.base, {}))
-        entry = store.find("objects", base.key) if why_not() is None else None
+        entry = store.find("objects", self._base.key) if why_not() is None else None
         return entry and entry / _OBJECTS
 
     def configure(self, make: Make) -> None:

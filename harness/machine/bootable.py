@@ -10,7 +10,7 @@ from harness.command_line import Accelerator
 from harness.machine.opcodes import BARRIERS_SINCE, Fixup, fix_opcodes
 from harness.machine.pvh import startable_vmlinux
 from harness.machine.versions import Emulator
-from harness.store import Store, digest
+from harness.store import Store
 from harness.target import Target
 
 _DONE = "fixup.json"
@@ -23,8 +23,9 @@ def provide_bootable(
 ) -> tuple[Path, Fixup]:
     """What to boot, and what was rewritten in it; a copy is made once, in the store.
 
-    ``kernel`` is the image of a store entry, whose key names its folder. Raises UserError for
-    an image that cannot be read, and InfrastructureError where the store takes no more.
+    ``kernel`` is the image of a store entry, whose key names its folder; that of the copy begins
+    with it, since both are removed together. Raises UserError for an image that cannot be read,
+    and InfrastructureError where the store takes no more.
     """
     if target.kernel.pvh:
         return _unpacked(kernel, store), _NOTHING_DONE
@@ -41,7 +42,7 @@ def _unpacked(kernel: Path, store: Store) -> Path:
         if vmlinux is not None:
             (directory / _VMLINUX).write_bytes(vmlinux)
 
-    entry = store.provide("unpacked-kernel", digest("unpacked", kernel.parent.name), build)
+    entry = store.provide("unpacked-kernel", f"{kernel.parent.name}-unpacked", build)
     vmlinux = entry / _VMLINUX
     return vmlinux if vmlinux.exists() else kernel
 
@@ -55,7 +56,7 @@ def _fixed(kernel: Path, emulator: Emulator, store: Store) -> tuple[Path, Fixup]
         (directory / kernel.name).write_bytes(image)
         (directory / _DONE).write_text(json.dumps(asdict(fixup)), encoding="utf-8")
 
-    key = digest("fixed", kernel.parent.name, str(barriers))
-    entry = store.provide("fixed-kernel", key, build)
+    what = "flushes-and-barriers" if barriers else "flushes"
+    entry = store.provide("fixed-kernel", f"{kernel.parent.name}-{what}", build)
     fixup = Fixup(**json.loads((entry / _DONE).read_text(encoding="utf-8")))
     return (entry / kernel.name if fixup.applied else kernel), fixup

@@ -24,6 +24,7 @@ from harness.store import Store
 from harness.target import Target, load_targets
 from tests.support.git import git
 from tests.support.sandbox import needs_sandbox
+from tests.support.store_use import used_by_another
 
 pytestmark = pytest.mark.usefixtures("open_builds")
 
@@ -306,3 +307,32 @@ def test_a_patch_that_does_not_apply_names_base_hunk_and_a_base_that_would_do(
     assert hint.startswith(f"--kernel git:{world.tree}@")
     nearest = GitSpec(world.tree, hint.rpartition("@")[2])
     assert "int pin;" in world.provide(patch, spec=nearest).image.read_text()
+
+
+def test_a_kernel_that_is_not_whole_any_more_is_not_built_again(world: World) -> None:
+    one = world.patch("mm/gup.c", "int gup;", "int pin;")
+    two = world.patch("mm/leaf.c", "int leaf;", "int twig;")
+    base = world.provide()
+    first = world.provide(one)
+    before = {path.name: path.read_bytes() for path in first.image.parent.iterdir()}
+    used_by_another(Store(world.root / "store"), seconds_ago=7200)
+    world.provide(two)
+    assert not first.image.exists()
+    world.compiled()
+    assert world.provide(one) == first
+    assert {path.name: path.read_bytes() for path in first.image.parent.iterdir()} == before
+    assert world.compiled() == []
+    assert base.image.exists()
+
+
+def test_a_kernel_whose_base_is_gone_is_built_again(world: World) -> None:
+    one = world.patch("mm/gup.c", "int gup;", "int pin;")
+    base = world.provide()
+    first = world.provide(one)
+    image = first.image.read_bytes()
+    for kernel in (base, first):
+        shutil.rmtree(kernel.image.parent)
+    world.compiled()
+    # The object tree is as it was, so that nothing is compiled but all is kept.
+    assert world.provide(one) == first
+    assert first.image.read_bytes() == image
