@@ -53,6 +53,12 @@ def test_nvdimm(name: str) -> None:
     assert any(f"size={backing_file_bytes(DEVICE)}" in word for word in argv)
 
 
+def test_no_device_of_x86_has_an_msix_table() -> None:
+    devices = [word for word in arguments("x86_64") if word.startswith("virtio-")]
+    assert len(devices) == 3
+    assert all(",vectors=0" in word for word in devices)
+
+
 def test_a_firmware_of_our_own_takes_the_place_of_the_flash() -> None:
     layout = Layout(2 << 30, 2)
     own = replace(FILES, firmware=Path("/fw-own"))
