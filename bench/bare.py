@@ -6,7 +6,6 @@ No harness looks on: no verdict, no prediction, no console that is read, no clea
 from __future__ import annotations
 
 import json
-import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ import pexpect
 
 from harness.campaign.interactive import Canned, canned_command
 from harness.image import compose_initrd, cpio
+from harness.machine.files import make_device_files
 from harness.scenario.expand import Cell
 
 _PROMPT = "~ # "
@@ -38,8 +38,7 @@ def bare_run(cell: Cell, kernel: str, commands: Sequence[str]) -> BareRun:
     with tempfile.TemporaryDirectory(prefix="dx-bare-") as name:
         directory = Path(name)
         canned = canned_command(cell.target, cell, kernel, directory)
-        for line in canned.preparation:
-            subprocess.run(["/bin/sh", "-c", line], check=True)
+        make_device_files(cell.target, cell.layout, canned.files)
         return _typed(_with_script(canned, commands, directory / "initrd"))
 
 

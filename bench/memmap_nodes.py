@@ -25,7 +25,7 @@ from pathlib import Path
 from harness.campaign.provide import Needs, Provider
 from harness.deadline import Deadline
 from harness.guest.boot import BootRequest, Guest, boot
-from harness.guest.steps import StepContext, prepare_regions
+from harness.guest.steps import StepContext, check_regions
 from harness.guest.steps.power import BOOT_ARGUMENTS
 from harness.progress import Progress
 from harness.records import Layout, PmemDevice
@@ -107,7 +107,7 @@ def with_namespaces(target: Target, provider: Provider, devices: int) -> Iterato
             extra_arguments=BOOT_ARGUMENTS,
         )
         with boot(request) as guest:
-            prepare_regions(guest.shell, StepContext(target, target.mmu.page_size, SECONDS))
+            check_regions(guest.shell, StepContext(target, target.mmu.page_size, SECONDS))
             for region in range(devices):
                 command = f"ndctl create-namespace -r region{region} -m fsdax -M mem"
                 made = guest.shell.run(command, Deadline.after(SECONDS))

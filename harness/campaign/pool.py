@@ -14,7 +14,7 @@ from pathlib import Path
 from harness.compare import compare
 from harness.errors import InfrastructureError
 from harness.guest.boot import BootRequest, Guest, boot
-from harness.guest.steps import Housekeeping, StepContext, identify_guest, prepare_regions
+from harness.guest.steps import Housekeeping, StepContext, check_regions, identify_guest
 from harness.records import Prediction, StepResult
 
 
@@ -66,7 +66,7 @@ class PooledGuest:
                 )
                 raise InfrastructureError(f"the guest is not {wanted.boot.target.name}: {wrong}")
             if wanted.boot.layout.pmem:
-                prepare_regions(guest.shell, wanted.context)
+                check_regions(guest.shell, wanted.context)
             housekeeping = (
                 Housekeeping(guest.shell, wanted.context.deadline()) if for_more else None
             )

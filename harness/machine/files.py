@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 
 from harness.command_line import GuestFiles, backing_file_bytes, firmware_vars_template
+from harness.machine.labels import initialise_labels
 from harness.records import Layout
 from harness.target import Target
 
 
 def make_device_files(target: Target, layout: Layout, files: GuestFiles) -> None:
-    """Empty pmem backing files, and the guest's own copy of variables that its firmware keeps.
+    """Pmem backing files, with labels on them, and a copy of the variables that firmware keeps.
 
     Raises OSError.
     """
@@ -20,3 +21,5 @@ def make_device_files(target: Target, layout: Layout, files: GuestFiles) -> None
     for index, device in enumerate(layout.pmem):
         with files.pmem_backing(index).open("wb") as backing:
             backing.truncate(backing_file_bytes(device))  # sparse: costs what is written
+        if target.pmem is not None and not target.pmem.starts_labelled:
+            initialise_labels(files.pmem_backing(index), device)

@@ -17,7 +17,7 @@ import pytest
 
 from harness.deadline import Deadline
 from harness.errors import InfrastructureError
-from harness.guest.steps import RUNNERS, StepContext, identify_guest, prepare_regions, run_step
+from harness.guest.steps import RUNNERS, StepContext, check_regions, identify_guest, run_step
 from harness.guest.steps.script import run_script
 from harness.records import CommandRecord, Scalar
 from harness.scenario.steps import (
@@ -312,33 +312,19 @@ def test_guest_without_huge_pages_or_mmu_line_says_so() -> None:
 
 
 @pytest.mark.parametrize("target", ["ppc64-radix", "s390x"])
-def test_labels_are_left_alone_where_they_are_or_cannot_be(target: str) -> None:
+def test_regions_are_not_looked_at_where_the_harness_writes_no_labels(target: str) -> None:
     shell = ScriptedShell()
-    prepare_regions(shell, context(target))
+    check_regions(shell, context(target))
     assert shell.commands == []
 
 
 FREE = "@@daxhound regions\nregion0.size_bytes=1073741824\nregion0.available_bytes={}\nregions=1\n"
 
 
-def test_labels_are_written_where_the_machine_brings_none() -> None:
-    shell = ScriptedShell((0, FREE.format(1 << 30), "initialized 1 nmem\n"))
-    prepare_regions(shell, context("x86_64"))
-    assert "init-labels --force --label-version=1.2 all" in shell.commands[0]
-
-
-@pytest.mark.parametrize(
-    ("status", "stdout", "words"),
-    [
-        (1, "", "labels cannot be written"),
-        (0, FREE.format(0), "has 0 of 1073741824 bytes free"),
-    ],
-)
-def test_region_that_stays_full_is_the_harness_failing(
-    status: int, stdout: str, words: str
-) -> None:
-    with pytest.raises(InfrastructureError, match=words):
-        prepare_regions(ScriptedShell((status, stdout, "")), context("x86_64"))
+def test_region_that_is_not_free_is_the_harness_failing() -> None:
+    check_regions(ScriptedShell((0, FREE.format(1 << 30), "")), context("x86_64"))
+    with pytest.raises(InfrastructureError, match="has 0 of 1073741824 bytes free"):
+        check_regions(ScriptedShell((0, FREE.format(0), "")), context("x86_64"))
 
 
 def test_regions_without_dax_show_no_alignments() -> None:

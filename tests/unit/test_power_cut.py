@@ -16,7 +16,8 @@ from harness.guest.console import Console
 from harness.guest.steps import StepContext, run_step
 from harness.kernel.assumed import assumed_facts
 from harness.kernel.spec import parse_kernel_spec
-from harness.machine.labels import damage_labels
+from harness.machine.files import make_device_files
+from harness.machine.labels import damage_labels, index_blocks
 from harness.model import Machine
 from harness.model.predict import Model
 from harness.observe.boots import POWER_CUT
@@ -168,6 +169,20 @@ def test_index_blocks_that_the_kernel_found_broken() -> None:
         "[    1.781522] nvdimm nmem0: nsindex0 signature invalid\n"
     )
     assert broken_index_blocks(said) == {"nmem1": (0,), "nmem0": (0, 1)}
+
+
+@pytest.mark.parametrize(("name", "labelled"), [("x86_64", True), ("ppc64-radix", False)])
+def test_a_device_has_labels_where_its_machine_gives_it_none(
+    name: str, labelled: bool, tmp_path: Path
+) -> None:
+    files = GuestFiles(tmp_path, tmp_path, tmp_path, firmware=tmp_path)
+    make_device_files(TARGETS[name], Layout(GIB, 1, (device(),)), files)
+    with files.pmem_backing(0).open("rb") as backing:
+        backing.seek(GIB)
+        area = backing.read()
+    blocks = index_blocks(AREA)
+    assert area == (blocks if labelled else b"").ljust(AREA, b"\0")
+    assert files.pmem_backing(0).stat().st_blocks < 64
 
 
 class Recorded:

@@ -33,7 +33,7 @@ from harness.guest.steps.page_metadata import dump_pages
 from harness.guest.steps.poison import poison
 from harness.guest.steps.power import BOOT_ARGUMENTS, power_cycle
 from harness.guest.steps.rdma import register
-from harness.guest.steps.regions import destroy_namespaces, prepare_regions, show_regions
+from harness.guest.steps.regions import check_regions, destroy_namespaces, show_regions
 from harness.guest.steps.tidy import Housekeeping
 from harness.records import Observation
 from harness.scenario.steps import (
@@ -68,8 +68,8 @@ __all__ = [
     "Housekeeping",
     "StepContext",
     "boot_arguments",
+    "check_regions",
     "identify_guest",
-    "prepare_regions",
     "run_step",
 ]
 
