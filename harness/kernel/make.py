@@ -113,13 +113,20 @@ def find_toolchain(target: Target) -> Toolchain:
         raise InfrastructureError(
             f"{', '.join(absent)} missing on this host: {install_command(*packages)}"
         )
-    lines = [
-        subprocess.run(
-            (f"{cross}{tool}", "--version"), capture_output=True, text=True, check=False
-        ).stdout.partition("\n")[0]
-        for tool in ("gcc", "ld")
-    ]
-    return Toolchain(target.kernel.arch, cross, "; ".join(lines), bool(shutil.which("ccache")))
+    version = "; ".join(_version(shutil.which(f"{cross}{tool}") or "") for tool in ("gcc", "ld"))
+    return Toolchain(target.kernel.arch, cross, version, bool(shutil.which("ccache")))
+
+
+def _version(path: str) -> str:
+    return _said_version(path, Path(path).stat().st_mtime_ns)
+
+
+@cache
+def _said_version(path: str, _changed: int) -> str:
+    """The first line of ``--version``, asked once a process, or when the file has changed."""
+    command = (path, "--version")
+    said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return said.partition("\n")[0]
 
 
 @dataclass(frozen=True, slots=True)
