@@ -62,6 +62,8 @@ def unfold_files(data: bytes, base: Path, into: Path) -> None:
         if _digest(content) != told.sha256:
             raise ValueError(f"{told.name} does not come out as it went in")
         path = into / told.name
+        if not path.resolve().is_relative_to(into.resolve()):
+            raise ValueError(f"{told.name} leads out of the kernel's folder")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         path.chmod(told.mode)

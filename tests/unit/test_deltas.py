@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import random
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.kernel.deltas import drop_whole, keep_delta, unfold_kernel
+from harness.kernel.folded import fold_files, unfold_files
 from harness.store import Store
 from tests.support.checkout import ROOT
 from tests.support.store_use import used_by_another
@@ -185,6 +187,17 @@ def test_another_base_is_told_and_leaves_nothing(world: World, tmp_path: Path, s
     assert ("the kernel is built again" in told) is seal
     assert list((tmp_path / "into").iterdir()) == []
     assert world.kept("kernel-delta") == (set() if seal else {"one"})
+
+
+def test_a_file_that_leads_elsewhere_is_refused(tmp_path: Path) -> None:
+    for name in ("kernel", "base", "into"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "kernel/vmlinux").write_bytes(b"a kernel")
+    folded = fold_files(tmp_path / "kernel", tmp_path / "base", "vmlinux")
+    forged = lzma.compress(lzma.decompress(folded).replace(b'"vmlinux"', b'"../none"'))
+    with pytest.raises(ValueError, match="leads out"):
+        unfold_files(forged, tmp_path / "base", tmp_path / "into")
+    assert not (tmp_path / "none").exists()
 
 
 def test_a_base_that_is_gone_leads_to_a_build(world: World, tmp_path: Path) -> None:
