@@ -198,14 +198,9 @@ struct entry {
 	char name[56];
 };
 
-/* A file that is in memory. */
-struct file {
-	struct entry *entry;
-	uint8_t *content;
-};
-
 #define FILES 64
 
+/* The files of fw_cfg, and where those are that were loaded. */
 struct files {
 	struct entry entries[FILES];
 	uint8_t *contents[FILES];
