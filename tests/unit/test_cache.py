@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,16 +13,8 @@ from hypothesis import strategies as st
 from harness.cli import main
 from harness.prune import Entry, choose, list_entries, prune
 from harness.store import Store
-from tests.support.checkout import ROOT
+from tests.support.store_use import kernel_in_use
 
-USER = """
-import sys
-from pathlib import Path
-from harness.store import Store
-
-print(Store(Path(sys.argv[1])).provide("kernel", "used", lambda into: None), flush=True)
-sys.stdin.read()
-"""
 DAY = 86400
 
 
@@ -94,16 +83,9 @@ def test_prune_without_a_bound_removes_nothing(
 
 
 def test_what_a_living_process_uses_stays(store: Store) -> None:
-    command = [sys.executable, "-c", USER, str(store.root)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
-    ) as user:
-        assert user.stdout is not None
-        assert user.stdout.readline()
+    with kernel_in_use(store, "used"):
         assert prune(store, list_entries(store))
         assert keys(store) == {"used"}
-        user.send_signal(signal.SIGKILL)
     prune(store, list_entries(store))
     assert keys(store) == set()
     assert list((store.root / ".users").iterdir()) == []

@@ -16,16 +16,8 @@ from harness.kernel.deltas import drop_whole, keep_delta, unfold_kernel
 from harness.kernel.folded import fold_files, unfold_files
 from harness.store import Store
 from tests.support.checkout import ROOT
-from tests.support.store_use import used_by_another
+from tests.support.store_use import kernel_in_use, used_by_another
 
-USER = """
-import sys
-from pathlib import Path
-from harness.store import Store
-
-print(Store(Path(sys.argv[1])).find("kernel", sys.argv[2]), flush=True)
-sys.stdin.read()
-"""
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -131,16 +123,9 @@ def test_what_a_living_process_uses_stays(world: World) -> None:
     for key in ("one", "two"):
         world.patch(key)
     used_by_another(world.store)
-    command = [sys.executable, "-c", USER, str(world.store.root), "two"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
-    ) as user:
-        assert user.stdout is not None
-        assert user.stdout.readline()
+    with kernel_in_use(world.store, "two"):
         drop_whole(world.store, 0)
         assert world.kept("kernel") == {"base", "two"}
-        user.send_signal(signal.SIGKILL)
     drop_whole(world.store, 0)
     assert world.kept("kernel") == {"base"}
 
