@@ -181,7 +181,7 @@ class _Build:
             if not unfold_kernel(store, self.key, into):
                 self._build(into, store, progress)
 
-        entry = store.find(KERNEL, self.key) or store.provide(KERNEL, self.key, make)
+        entry = store.provide(KERNEL, self.key, make)
         if self.source.files:
             keep_delta(store, self.key, self._base.key, self.kernel.image)
             drop_whole(store)

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-import zlib
 from dataclasses import dataclass
+
+from harness.gunzip import MAGIC, gunzip
 
 # scripts/Makefile.lib: cmd_gzip.
 _PACK = ("gzip", "-n", "-f", "-9")
-_MAGIC = b"\x1f\x8b\x08"
-_GZIP_WINDOW = 31  # zlib.decompressobj: the largest window, with gzip's header
-_LARGEST_BYTES = 512 << 20  # of a kernel; what unpacks to more was made to
 _EQUAL_BYTES = 1 << 16
 
 
@@ -29,17 +27,12 @@ class PackedImage:
 
 def take_apart(image: bytes) -> PackedImage | None:
     """None for an image with nothing packed in it, or that this host's gzip would make another."""
-    at = image.find(_MAGIC)
-    if at < 0:
+    at = image.find(MAGIC)
+    unpacked = gunzip(image[at:]) if at >= 0 else None
+    if unpacked is None:
         return None
-    unpacking = zlib.decompressobj(_GZIP_WINDOW)
-    try:
-        kernel = unpacking.decompress(image[at:], _LARGEST_BYTES)
-    except zlib.error:
-        return None
-    if not unpacking.eof or not _packs_alike(kernel, image[at:]):
-        return None
-    return PackedImage(image[:at] + unpacking.unused_data, at, kernel)
+    kernel, after = unpacked
+    return PackedImage(image[:at] + after, at, kernel) if _packs_alike(kernel, image[at:]) else None
 
 
 def put_together(image: PackedImage) -> bytes:

@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import io
 import struct
-import zlib
+
+from harness.gunzip import MAGIC, gunzip
 
 _MAGIC_AT, _MAGIC = 0x202, b"HdrS"
 _PAYLOAD_SINCE = 0x0208  # the header's version that has payload_offset and payload_length
 _SETUP_SECTORS_AT, _VERSION_AT, _PAYLOAD_AT = 0x1F1, 0x206, 0x248
 _SECTOR = 512
-_GZIP = b"\x1f\x8b\x08"
-_GZIP_WINDOW = 31  # zlib.decompressobj: the largest window, with gzip's header
-_LARGEST_BYTES = 512 << 20  # of a vmlinux; what unpacks to more was made to
 _ENTRY_NOTE: tuple[object, object] = ("Xen", 18)  # XEN_ELFNOTE_PHYS32_ENTRY
 
 
@@ -28,14 +26,10 @@ def startable_vmlinux(image: bytes) -> bytes | None:
     Kernels packed by gzip alone are unpacked: those of the fragments are.
     """
     payload = _payload(image)
-    if payload is None or not payload.startswith(_GZIP):
+    if payload is None or not payload.startswith(MAGIC):
         return None
-    unpacking = zlib.decompressobj(_GZIP_WINDOW)
-    try:
-        vmlinux = unpacking.decompress(payload, _LARGEST_BYTES)
-    except zlib.error:
-        return None
-    return vmlinux if unpacking.eof and _has_entry(vmlinux) else None
+    unpacked = gunzip(payload)
+    return unpacked[0] if unpacked is not None and _has_entry(unpacked[0]) else None
 
 
 def _payload(image: bytes) -> bytes | None:

@@ -15,6 +15,7 @@ LEAVES = {
     "deadline",
     "units",
     "progress",
+    "gunzip",
     "scratch",
     "seals",
     "shipped",

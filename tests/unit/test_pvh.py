@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.machine import pvh
+from harness import gunzip
 from harness.machine.bootable import provide_bootable
 from harness.machine.opcodes import Fixup
 from harness.machine.pvh import startable_vmlinux
@@ -72,7 +72,7 @@ def test_anything_else_is_booted_as_it_is(image: bytes) -> None:
 def test_what_unpacks_without_end_is_left_packed(monkeypatch: pytest.MonkeyPatch) -> None:
     image = make_bzimage(make_vmlinux() + bytes(1 << 20))
     assert startable_vmlinux(image) is not None
-    monkeypatch.setattr(pvh, "_LARGEST_BYTES", 1 << 20)
+    monkeypatch.setattr(gunzip, "_LARGEST_BYTES", 1 << 20)
     assert startable_vmlinux(image) is None
 
 
