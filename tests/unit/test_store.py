@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness import seals
 from harness.deadline import Deadline
 from harness.errors import InfrastructureError, UserError
 from harness.store import Store, digest
@@ -202,3 +203,70 @@ def test_an_entry_of_before_there_were_seals_is_taken_as_it_is(tmp_path: Path) -
     assert Store(tmp_path).find("kind", "key") == entry
     (entry / "file").write_text("other")
     assert Store(tmp_path, lambda _: None).find("kind", "key") is None
+
+
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files that were read for their digests; times count at once as those of old files."""
+    read: list[Path] = []
+    digest_of = seals._digest
+
+    def follow(path: Path) -> str:
+        read.append(path)
+        return digest_of(path)
+
+    monkeypatch.setattr(seals, "_SETTLED_SECONDS", 0.0)
+    monkeypatch.setattr(seals, "_digest", follow)
+    return read
+
+
+def test_a_file_is_read_again_only_where_it_may_have_changed(
+    tmp_path: Path, settled: list[Path]
+) -> None:
+    store = Store(tmp_path)
+    path = store.provide("kind", "key", _file("text")) / "file"
+    del settled[:]
+    for _ in range(3):
+        assert store.find("kind", "key") == path.parent
+    assert settled == [path]
+    os.utime(path)
+    assert store.find("kind", "key") == path.parent
+    assert settled == [path, path]
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_change_is_seen_whatever_the_file_says_of_its_time(tmp_path: Path, replace: bool) -> None:
+    store = Store(tmp_path, lambda _: None)
+    path = store.provide("kind", "key", _file("text")) / "file"
+    assert store.find("kind", "key") is not None
+    before = path.stat()
+    if replace:
+        path.unlink()
+    path.write_text("tExt")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert store.find("kind", "key") is None
+
+
+def test_a_file_is_read_again_after_a_day(
+    tmp_path: Path, settled: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path)
+    path = store.provide("kind", "key", _file("text")) / "file"
+    store.find("kind", "key")
+    del settled[:]
+    monkeypatch.setattr(seals, "_TRUSTED_SECONDS", 0.0)
+    assert store.find("kind", "key") is not None
+    assert settled == [path]
+
+
+def test_what_was_written_a_moment_ago_is_read_each_time(
+    tmp_path: Path, settled: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seals, "_SETTLED_SECONDS", 3.0)
+    store = Store(tmp_path)
+    path = store.provide("kind", "key", _file("text")) / "file"
+    del settled[:]
+    store.find("kind", "key")
+    store.find("kind", "key")
+    assert settled == [path, path]
