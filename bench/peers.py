@@ -211,7 +211,7 @@ def run_tuxrun(bench: Bench) -> Run:
     command = ["tuxrun", "--runtime", "null"]
     command += ["--device", _TUXRUN_DEVICES[bench.target.name]]
     command += ["--kernel", str(bench.kernel.image), "--rootfs", str(bench.image)]
-    arguments = f"daxhound.shell={bench.target.qemu.console_tty} daxhound.interactive"
+    arguments = f"daxhound.interactive={bench.target.qemu.console_tty}"
     command += ["--boot-args", arguments, "--prompt", _PROMPT]
     command += ["--enable-kvm"] * bench.accelerated
     return run_peer([*command, "--", _COMMAND], provide_tuxrun(bench.store), bench)

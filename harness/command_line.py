@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import jinja2
 
@@ -19,6 +19,10 @@ from harness.target import TARGETS_DIR, Target
 from harness.units import align_up
 
 Accelerator: TypeAlias = Literal["tcg", "kvm"]
+
+# The guest's lines beside its console, virtio-serial ports (``harness/image/init.c``).
+Port: TypeAlias = Literal["commands", "errors", "aside"]
+PORTS: tuple[Port, ...] = get_args(Port)
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -40,9 +44,9 @@ class GuestFiles:
     def console_socket(self) -> Path:
         return self.directory / "console.sock"
 
-    @property
-    def shell_socket(self) -> Path:
-        return self.directory / "shell.sock"
+    def port_socket(self, port: Port) -> Path:
+        """Where QEMU listens for the host's end of one of the guest's ports."""
+        return self.directory / f"{port}.sock"
 
     @property
     def qmp_socket(self) -> Path:
@@ -61,11 +65,9 @@ def backing_file_bytes(device: PmemDevice) -> int:
     return device.size_bytes + device.label_bytes
 
 
-def kernel_arguments(
-    target: Target, layout: Layout, shell_tty: str, extra: tuple[str, ...] = ()
-) -> str:
+def kernel_arguments(target: Target, layout: Layout, extra: tuple[str, ...] = ()) -> str:
     """The kernel command line; panic=-1 with -no-reboot ends QEMU at a panic."""
-    words = (*target.qemu.append, "panic=-1", "rdinit=/init", f"daxhound.shell={shell_tty}")
+    words = (*target.qemu.append, "panic=-1", "rdinit=/init")
     return " ".join((*words, *_set_aside(target, layout), *extra))
 
 
@@ -109,20 +111,24 @@ def render(
     accelerator: Accelerator,
     binary: str | None = None,
     extra_arguments: tuple[str, ...] = (),
+    ssh: bool = False,
 ) -> tuple[str, ...]:
     """The argument list that starts the guest, frozen (-S), with its sockets listening.
 
     ``emulator`` is QEMU's version; machine options that are newer are left out.
-    ``extra_arguments`` are put at the end of the kernel command line.
+    ``extra_arguments`` are put at the end of the kernel command line. With ``ssh`` a loopback
+    port leads to the guest's.
     """
     values = _values(target, layout, files, emulator, accelerator, binary)
     values |= {
         "frozen": True,
+        "ssh": ssh,
         "console_chardev": _socket("console", files.console_socket),
-        "shell_chardev": _socket("shell", files.shell_socket),
+        "ports": PORTS,
+        "port_chardevs": [_socket(port, files.port_socket(port)) for port in PORTS],
         "qmp_chardev": _socket("qmp", files.qmp_socket),
         "monitor": "chardev=qmp,mode=control",
-        "append": kernel_arguments(target, layout, target.qemu.shell_tty, extra_arguments),
+        "append": kernel_arguments(target, layout, extra_arguments),
     }
     return _argv(target, values)
 
@@ -140,12 +146,14 @@ def render_interactive(
     values = _values(target, layout, files, emulator, accelerator, binary)
     values |= {
         "frozen": False,
+        "ssh": False,
         "console_chardev": "stdio,id=console,mux=on,signal=off",
-        "shell_chardev": "null,id=shell",
+        "ports": (),
+        "port_chardevs": (),
         "qmp_chardev": None,
         "monitor": "chardev=console,mode=readline",
         "append": kernel_arguments(
-            target, layout, target.qemu.console_tty, ("daxhound.interactive",)
+            target, layout, (f"daxhound.interactive={target.qemu.console_tty}",)
         ),
     }
     return _argv(target, values)

@@ -101,9 +101,9 @@ class Packages(Record):
 class Qemu(Record):
     """The emulator and the machine.
 
-    ``console_tty`` and ``shell_tty`` are the guest's names of its first and its second
-    serial port; ``numa`` tells whether the machine can have memory nodes. ``own_firmware`` is
-    the name of a source in ``harness/image`` that takes the firmware's place under TCG.
+    ``console_tty`` is the guest's name of its first serial port, ``numa`` tells whether the
+    machine can have memory nodes. ``own_firmware`` is the name of a source in ``harness/image``
+    that takes the firmware's place under TCG.
     """
 
     binary: str
@@ -115,7 +115,6 @@ class Qemu(Record):
     numa: bool = True
     append: tuple[str, ...]
     console_tty: str
-    shell_tty: str
     firmware_code: tuple[Path, ...] = ()
     firmware_vars: tuple[Path, ...] = ()
     own_firmware: str | None = None

@@ -52,7 +52,7 @@ class RunOptions:
     ``ignore`` are the kernel reports that are known already.
     """
 
-    transport: Transport = "ssh"
+    transport: Transport = "serial"
     patience: float = 1.0
     ignore: IgnoreList = NOTHING_IGNORED
 

@@ -13,6 +13,7 @@ from harness.image import (
     provide_base_image,
     provide_daxprobe,
     provide_firmware,
+    provide_init,
     provide_overlay,
 )
 from harness.kernel.build import BuiltKernel, provide_config, provide_kernel
@@ -171,7 +172,7 @@ class Provider:
             kernel=kernel,
             base=provide_base_image(target, self.store, self.progress, root=self.guest_root),
             overlay=provide_overlay(target, kernel, self.store, self.progress),
-            programs=(provide_daxprobe(target, self.store),),
+            programs=(provide_init(target, self.store), provide_daxprobe(target, self.store)),
             firmware=provide_firmware(target, self.store),
         )
 

@@ -1,7 +1,7 @@
-"""A guest asked over its other line: is it only ssh that fell silent, or the guest?
+"""A guest asked over its other line: is it only its shell that fell silent, or the guest?
 
-The second serial port's shell is free while steps run over ssh. What it is asked is made
-of the shell's built-ins alone, so that it answers where nothing can be started any more.
+The shell behind the port "aside" is free while steps run. What it is asked is made of the
+shell's built-ins alone, so that it answers where nothing can be started any more.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _SLICE_SECONDS = 0.25
 _READ_BYTES = 4096
 _LIMIT_BYTES = 64 << 10
 
-# What runs for ssh's shell, and that shell or dropbear where one cannot be interrupted. Each
-# process is read once, by a shell that takes a byte at a time; kernel threads are kthreadd's, 2.
-# PPid comes after State (fs/proc/array.c, task_state).
+# What runs for the steps' shell, a child of init or of dropbear's, and that shell or dropbear
+# where one cannot be interrupted. Each process is read once, by a shell that takes a byte at a
+# time; kernel threads are kthreadd's, 2. PPid comes after State (fs/proc/array.c, task_state).
 _QUESTION = """
 processes=
 for status in /proc/[0-9]*/status; do
@@ -41,10 +41,11 @@ for process in $processes; do
     pid=${process%/*} state=${process#*/}
     eval "name=\\$name_$pid parent=\\$parent_$pid"
     eval "above=\\$name_$parent grandparent=\\$parent_$parent"
-    case $above/$name/$state in
-    */dropbear/D | dropbear/*/D) ;;
-    */dropbear/* | dropbear/*) continue ;;
-    *) eval "[ \"\\$name_$grandparent\" = dropbear ]" || continue ;;
+    case $above/$parent/$name/$state in
+    */dropbear/D | dropbear/*/D | */1/sh/D) ;;
+    */dropbear/* | dropbear/* | */1/*) continue ;;
+    sh/*) eval "[ $grandparent = 1 ] || [ \"\\$name_$grandparent\" = dropbear ]" || continue ;;
+    *) continue ;;
     esac
     echo "busy: $name ($state)"
 done
@@ -54,7 +55,7 @@ echo dax''hound-{mark}-aside
 
 @dataclass(frozen=True, slots=True)
 class Aside:
-    """What the other line said: whether at all, and which of ssh's commands still run."""
+    """What the other line said: whether at all, and which of the steps' commands still run."""
 
     answered: bool
     busy: tuple[str, ...] = ()

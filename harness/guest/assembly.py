@@ -22,7 +22,7 @@ from harness.errors import BootFailure, InfrastructureError
 from harness.guest.console import Console
 from harness.guest.keys import GuestKeys
 from harness.guest.protocols import Shell
-from harness.guest.serial import open_serial
+from harness.guest.serial import SerialLine, open_serial
 from harness.guest.watch import GuestWatch
 from harness.ignore import NOTHING_IGNORED, IgnoreList
 from harness.image.initrd import compose_initrd, run_archive
@@ -68,7 +68,7 @@ class BootRequest:
     console_log: Path
     store_root: Path
     firmware: Path | None = None  # what takes the place of the target's under TCG
-    transport: Transport = "ssh"
+    transport: Transport = "serial"
     accelerator: Accelerator | None = None  # None: KVM where it is proved, TCG elsewhere
     boot_seconds: float = 60.0
     scale: float = 1.0
@@ -78,12 +78,13 @@ class BootRequest:
 
 @dataclass(slots=True)
 class Starting:
-    """One guest on its way up; ``reached_seconds`` tells when each state was seen."""
+    """One guest on its way up; ``reached_seconds`` tells when each state was seen.
+
+    ``line`` is what its shell is reached by: the ports, or the keys for ssh.
+    """
 
     watch: GuestWatch
-    files: GuestFiles
-    keys: GuestKeys
-    transport: Transport
+    line: SerialLine | GuestKeys
     state: State = State.OFF
     started: float = 0.0
     reached_seconds: dict[State, float] = field(default_factory=dict)
@@ -93,7 +94,7 @@ class Starting:
         self.started = time.monotonic()
         self.state = State.STARTING
         self.watch.process.qmp.cont()
-        if self.transport == "ssh":
+        if not isinstance(self.line, SerialLine):
             threading.Thread(target=_import_ssh, daemon=True).start()
         said = self._wait_for(_BANNER + rb"|" + READY, deadline)
         self._reach(State.KERNEL)
@@ -109,10 +110,10 @@ class Starting:
             yield shell
 
     def _open_shell(self, deadline: Deadline) -> contextlib.AbstractContextManager[Shell]:
-        if self.transport == "serial":
-            return open_serial(self.files.shell_socket, self.watch)
+        if isinstance(self.line, SerialLine):
+            return open_serial(self.line, self.watch, deadline)
         port = self.watch.process.qmp.ssh_port()
-        return _import_ssh()(self.watch, port, self.keys, deadline)
+        return _import_ssh()(self.watch, port, self.line, deadline)
 
     def _reach(self, state: State) -> None:
         self.state = state
@@ -147,7 +148,7 @@ class Assembly:
     accelerator: Accelerator
     argv: tuple[str, ...]
     files: GuestFiles
-    keys: GuestKeys
+    keys: GuestKeys | None
     fixup: Fixup
 
     @contextlib.contextmanager
@@ -166,9 +167,13 @@ class Assembly:
                 if before
                 else Console(socket, request.console_log, request.ignore)
             )
-            aside = files.shell_socket if request.transport == "ssh" else None
-            watch = GuestWatch(console, process, aside)
-            yield Starting(watch, files, self.keys, request.transport)
+            watch = GuestWatch(console, process, files.port_socket("aside"))
+            if self.keys is not None:
+                yield Starting(watch, self.keys)
+                return
+            line = SerialLine(files.port_socket("commands"), files.port_socket("errors"))
+            with contextlib.closing(line):
+                yield Starting(watch, line)
 
 
 @contextlib.contextmanager
@@ -176,7 +181,7 @@ def assemble(
     request: BootRequest, emulator: Emulator, accelerator: Accelerator
 ) -> Iterator[Assembly]:
     """A guest that is off, with everything made that it starts from; removed afterwards."""
-    keys = GuestKeys.generate()
+    keys = GuestKeys.generate() if request.transport == "ssh" else None
     with guest_directory() as work:
         try:
             files, fixup = _prepare(request, emulator, accelerator, keys, work)
@@ -190,6 +195,7 @@ def assemble(
             accelerator=accelerator,
             binary=str(emulator.path),
             extra_arguments=request.extra_arguments,
+            ssh=keys is not None,
         )
         yield Assembly(request, emulator, accelerator, argv, files, keys, fixup)
 
@@ -198,7 +204,7 @@ def _prepare(
     request: BootRequest,
     emulator: Emulator,
     accelerator: Accelerator,
-    keys: GuestKeys,
+    keys: GuestKeys | None,
     work: Path,
 ) -> tuple[GuestFiles, Fixup]:
     """The kernel, and every file of the guest's own: initrd, firmware variables, pmem."""
@@ -206,7 +212,7 @@ def _prepare(
     kernel, fixup = provide_bootable(request.kernel, request.target, emulator, accelerator, store)
     firmware = request.firmware if accelerator == "tcg" else None
     files = GuestFiles(kernel, work / "initrd", work, firmware)
-    own = run_archive(keys.authorized_key, keys.host_key)
-    compose_initrd(files.initrd, (own, *request.initrd))
+    own = [run_archive(keys.authorized_key, keys.host_key)] if keys else []
+    compose_initrd(files.initrd, (*own, *request.initrd))
     make_device_files(request.target, request.layout, files)
     return files, fixup

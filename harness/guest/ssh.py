@@ -10,9 +10,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import secrets
-import select
-import shlex
 import socket
 import time
 from collections.abc import Iterator
@@ -29,9 +26,8 @@ from harness.deadline import Deadline
 from harness.errors import InfrastructureError
 from harness.guest.attend import attend
 from harness.guest.keys import KEY_TYPE, GuestKeys
-from harness.guest.output import MarkedStream, brief, command_record
+from harness.guest.turns import TurnShell
 from harness.guest.watch import GuestWatch
-from harness.records import CommandRecord
 
 # Its failures are raised as ours; its thread would log them with a traceback as well.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)
@@ -41,99 +37,50 @@ _KEX = ("curve25519-sha256@libssh.org",)
 _CIPHERS = ("aes128-ctr",)
 _DIGESTS = ("hmac-sha2-256",)
 _RETRY_SECONDS = 0.05
-_SLICE_SECONDS = 0.5
-_SENDING_SLICE_SECONDS = 0.01  # a window that opens again does not wake a poll
 _CHUNK_BYTES = 32768
 
 
-# In a shell of its own, which a script may leave, and with nothing to read. A command that
-# dies of signal n has status 128+n.
-_TURN = """\
-(eval {command}) </dev/null
-printf '\\n{mark} %d\\n' $?
-printf '\\n{mark} 0\\n' >&2
-"""
+class SshLine:
+    """A session's channel."""
 
+    name = "ssh"
 
-class SshShell:
-    """Root's shell at the other end of one ssh connection, a command at a time.
+    def __init__(self, session: paramiko.Channel) -> None:
+        self.session = session
 
-    One shell reads all commands: a session for each would cost twice the time of most.
-    """
+    def descriptors(self) -> tuple[int, ...]:
+        return (self.session.fileno(),)
 
-    def __init__(self, session: paramiko.Channel, watch: GuestWatch) -> None:
-        self._session = session
-        self._watch = watch
-
-    def run(self, command: str, deadline: Deadline) -> CommandRecord:
-        """Run a command by the guest's sh; the console is read and judged all the while.
-
-        Keeps 16 MiB of each output stream, and says in it what was dropped. Raises
-        KernelReported as soon as the console carries a report, KernelFailure where the
-        deadline passes, InfrastructureError where the connection is lost and nothing
-        else explains it.
-        """
-        started = time.monotonic()
-        mark = secrets.token_hex(8)
-        output = MarkedStream(mark), MarkedStream(mark)
-        turn = _TURN.format(command=shlex.quote(command), mark=mark)
+    def send(self, data: memoryview) -> int:
         try:
-            self._converse(turn.encode(), output, command, deadline)
-        except (paramiko.SSHException, EOFError, OSError) as exc:
-            raise self._watch.explain_lost(f"ssh lost in {brief(command)}: {exc!r}") from exc
-        self._watch.check()
-        stdout, stderr = output
-        assert stdout.status is not None  # of a stream that has ended
-        both = stdout.content, stderr.content
-        return command_record(command, stdout.status, both, time.monotonic() - started)
+            return self.session.send(bytes(data)) if self.session.send_ready() else 0
+        except paramiko.SSHException as exc:
+            raise OSError(str(exc)) from exc
 
-    def _converse(
-        self,
-        turn: bytes,
-        output: tuple[MarkedStream, MarkedStream],
-        command: str,
-        deadline: Deadline,
-    ) -> None:
-        """Say one turn, and hear the answer to its end on both streams."""
-        pending = memoryview(turn)
-        poll = select.poll()
-        poll.register(self._session.fileno(), select.POLLIN)
-        poll.register(self._watch.console.fileno(), select.POLLIN)
-        while True:
-            while pending and self._session.send_ready():
-                pending = pending[self._session.send(bytes(pending[:_CHUNK_BYTES])) :]
-            self._receive(*output)
-            if all(stream.status is not None for stream in output):
-                return
-            if deadline.expired:
-                raise self._watch.explain_silence(f"{brief(command)} does not end")
-            slice_seconds = _SENDING_SLICE_SECONDS if pending else _SLICE_SECONDS
-            poll.poll(min(slice_seconds, deadline.remaining) * 1000)
-            self._watch.check()
-
-    def _receive(self, stdout: MarkedStream, stderr: MarkedStream) -> None:
-        """Take what has come. Raises EOFError where no more will."""
-        session = self._session
+    def receive(self) -> tuple[bytes, bytes]:
+        session = self.session
         over = session.closed or session.eof_received
+        stdout, stderr = bytearray(), bytearray()
         while session.recv_ready():
-            stdout.add(session.recv(_CHUNK_BYTES))
+            stdout += session.recv(_CHUNK_BYTES)
         while session.recv_stderr_ready():
-            stderr.add(session.recv_stderr(_CHUNK_BYTES))
-        if over and None in (stdout.status, stderr.status):
+            stderr += session.recv_stderr(_CHUNK_BYTES)
+        if over and not stdout and not stderr:
             raise EOFError("the guest's shell has ended")
+        return bytes(stdout), bytes(stderr)
 
 
 @contextlib.contextmanager
 def open_ssh(
     watch: GuestWatch, port: int, keys: GuestKeys, deadline: Deadline
-) -> Iterator[SshShell]:
+) -> Iterator[TurnShell]:
     """Root's shell on the guest behind a loopback port, hung up afterwards.
 
     Tries again while dropbear is not up yet, to the deadline; raises what explains a failure.
     """
     session = _connect(watch, port, keys, deadline)
     try:
-        yield SshShell(session, watch)
+        yield TurnShell(SshLine(session), watch)
     finally:
         session.get_transport().close()
 
@@ -168,7 +115,8 @@ def _log_in(port: int, keys: GuestKeys, deadline: Deadline) -> paramiko.Channel:
             raise InfrastructureError(f"port {port} is answered by another host's ssh")
         transport.auth_publickey("root", _paramiko_key(keys.client))
         session = transport.open_session(timeout=seconds)
-        session.exec_command("exec sh")
+        # With no terminal, and the login shell itself: "exec sh" would start it twice.
+        session.invoke_shell()
     except BaseException:
         transport.close()
         raise

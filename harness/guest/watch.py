@@ -57,12 +57,12 @@ _FLOAT_LINE = re.compile(r"(FPR|FPSCR|[XYZ]MM|[FQVZ]\d\d|FP[RS])")
 class GuestWatch:
     """The host's view of one guest, for whoever waits for it.
 
-    ``other_line`` is the socket of a shell that no step uses, where there is one.
+    ``other_line`` is the socket of a shell that no step uses.
     """
 
     console: Console
     process: QemuProcess
-    other_line: Path | None = None
+    other_line: Path
 
     def check(self) -> None:
         """Raise what the console or a gone QEMU shows; return while all seems well."""
@@ -120,11 +120,11 @@ class GuestWatch:
         state = self._run_state()
         if state != "running":
             return self._stopped(what, state, kind)
-        aside = self._ask_aside()
+        aside = ask_aside(self.other_line, self.console)
         if aside.answered and not aside.busy:
             return InfrastructureError(
-                f"{what}; but the guest answers on its other line, and nothing that ssh started "
-                "still runs: the connection is lost"
+                f"{what}; but the guest answers on its other line, and nothing that its shell "
+                "started still runs: the connection is lost"
             )
         registers = self._monitor("info registers -a")
         last_words = self._last_words()
@@ -134,12 +134,9 @@ class GuestWatch:
                 f"{what}; every CPU waits for interrupts and takes them, yet none comes, neither "
                 f"a timer's nor the console's: QEMU has lost them; {last_words}\n{asked}"
             )
-        beside = f"\nthe guest's other line: {_told(aside)}" if self.other_line else ""
+        beside = f"\nthe guest's other line: {_told(aside)}"
         shown = _without_float(registers)[:_REGISTER_CHARACTERS]
         return kind(f"{what}; {last_words}{beside}\n{asked}\n-- registers --\n{shown}")
-
-    def _ask_aside(self) -> Aside:
-        return ask_aside(self.other_line, self.console) if self.other_line else Aside(False)
 
     def settle(self) -> None:
         """As ``check``, once the console has said what it still had to say."""

@@ -1,8 +1,9 @@
 """Programs in the guest beside Debian's own, each as a cpio of its own.
 
 They follow their source and their compiler, not the kernel, so that a new kernel does not
-cost a build of them, nor a change of one a build of gup_test. daxprobe is in every guest; a
-step that needs another program names it (``Step.programs``), and its guest gets that as well.
+cost a build of them, nor a change of one a build of gup_test. init and daxprobe are in every
+guest; a step that needs another program names it (``Step.programs``), and its guest gets that
+as well.
 """
 
 from __future__ import annotations
@@ -37,6 +38,14 @@ _FROM_NEWER_HEADERS = {
 }
 
 Provide: TypeAlias = Callable[[Target, Store, Progress], Path]
+
+
+def provide_init(target: Target, store: Store) -> Path:
+    """An uncompressed cpio of the guest's process 1, as ``provide_daxprobe`` makes one.
+
+    Raises InfrastructureError where it cannot be compiled here.
+    """
+    return _provide("init", target, store, place="init")
 
 
 def provide_daxprobe(target: Target, store: Store) -> Path:
@@ -95,8 +104,12 @@ def _provide(
     options: Iterable[str] = (),
     libraries: Iterable[str] = (),
     made_of: tuple[str, ...] = (),
+    place: str | None = None,
 ) -> Path:
-    """``made_of`` names what options and libraries point to, wherever the store is."""
+    """``made_of`` names what options and libraries point to, wherever the store is.
+
+    ``place`` is where the guest has it, if not among its commands.
+    """
     source = SOURCES / f"{name}.c"
     version = find_toolchain(target).version
     key = digest(target.kernel.cross_compile, version, *_FLAGS, *made_of, source, _SHARED)
@@ -107,7 +120,7 @@ def _provide(
         compiler = f"{target.kernel.cross_compile}gcc"
         command = [compiler, *_FLAGS, *options, "-o", str(program), str(source), *libraries]
         compile_program(target, command, name)
-        entry = cpio.file(f"usr/bin/{name}", program.read_bytes(), 0o755)
+        entry = cpio.file(place or f"usr/bin/{name}", program.read_bytes(), 0o755)
         program.unlink()
         (work / archive).write_bytes(cpio.write_archive(cpio.with_parents((entry,))))
 

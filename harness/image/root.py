@@ -29,7 +29,6 @@ from harness.progress import Progress, Silence
 from harness.store import Store, digest
 from harness.target import Target
 
-INIT = Path(__file__).parent / "init"
 IMAGE_NAME = "base.cpio"
 
 # To be counted up when the code makes another image of the same packages and data.
@@ -48,18 +47,6 @@ _LINKS = {
 _TEXTS = {
     "etc/passwd": "root:*:0:0:root:/root:/bin/sh\n",
     "etc/group": "root:x:0:\n",
-    # Read by init's first call of mount; /dev/pts comes later, with a directory made for it.
-    "etc/fstab": "\n".join(
-        (
-            "devtmpfs /dev devtmpfs defaults 0 0",
-            "proc /proc proc defaults 0 0",
-            "sysfs /sys sysfs defaults 0 0",
-            "debugfs /sys/kernel/debug debugfs defaults 0 0",
-            "tmpfs /run tmpfs mode=755 0 0",
-            "tmpfs /tmp tmpfs mode=1777 0 0",
-            "",
-        )
-    ),
 }
 
 
@@ -139,7 +126,6 @@ def fixed_entries() -> tuple[cpio.Entry, ...]:
 
 
 def _fixed_entries() -> Iterator[cpio.Entry]:
-    yield cpio.file("init", INIT.read_bytes(), 0o755)
     yield _CONSOLE
     # dropbear refuses authorized_keys below a directory that others may write to.
     yield cpio.directory("root", 0o700)

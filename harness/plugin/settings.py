@@ -109,9 +109,9 @@ def add_options(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--transport",
-        choices=["ssh", "serial"],
-        default="ssh",
-        help="how steps reach the guest (default: ssh)",
+        choices=["serial", "ssh"],
+        default="serial",
+        help="how steps reach the guest: by virtio-serial ports (default), or over its network",
     )
     group.addoption(
         "--patience",

@@ -15,14 +15,16 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from harness.campaign import attempt, pool
 from harness.deadline import Deadline
-from harness.guest.ssh import SshShell
+from harness.guest.serial import SerialLine
+from harness.guest.ssh import SshLine
 from harness.guest.steps import Housekeeping
+from harness.guest.turns import Line, TurnShell
 from harness.plugin.items import CELL_PROPERTY, SETTINGS
 
 PLAN = "DAXHOUND_FAULT"
@@ -52,7 +54,7 @@ class Saboteur:
         )
 
     def _precede(
-        self, owner: Any, name: str, place_of: Callable[..., tuple[str, SshShell]]
+        self, owner: Any, name: str, place_of: Callable[..., tuple[str, TurnShell]]
     ) -> None:
         original = getattr(owner, name)
 
@@ -63,7 +65,7 @@ class Saboteur:
 
         setattr(owner, name, preceded)
 
-    def _pass(self, place: str, shell: SshShell) -> None:
+    def _pass(self, place: str, shell: TurnShell) -> None:
         self.steps += place.isdigit()
         if self.strikes <= 0 or not self._is_due(place):
             return
@@ -80,24 +82,31 @@ class Saboteur:
         return place == self.at
 
 
-def _cut(shell: SshShell, delay: float) -> None:
-    """Close the connection under ssh, after a while."""
+def _cut(shell: TurnShell, delay: float) -> None:
+    """Close the connection under the shell, after a while."""
 
     def cut() -> None:
         time.sleep(delay)
         with suppress(OSError):
-            shell._session.get_transport().sock.shutdown(socket.SHUT_RDWR)
+            for link in _links(shell.line):
+                link.shutdown(socket.SHUT_RDWR)
 
     threading.Thread(target=cut, daemon=True).start()
 
 
-def _unplug(shell: SshShell, delay: float) -> None:
+def _links(line: Line) -> list[socket.socket]:
+    if isinstance(line, SerialLine):
+        return line._ports
+    return [cast(socket.socket, cast(SshLine, line).session.get_transport().sock)]
+
+
+def _unplug(shell: TurnShell, delay: float) -> None:
     """Take the network cable out: nothing is closed, nothing comes any more."""
     time.sleep(delay)
-    shell._watch.process.qmp.execute("set_link", {"name": "net", "up": False})
+    shell.watch.process.qmp.execute("set_link", {"name": "net", "up": False})
 
 
-_DEEDS: dict[str, Callable[[SshShell, float], None]] = {"cut": _cut, "unplug": _unplug}
+_DEEDS: dict[str, Callable[[TurnShell, float], None]] = {"cut": _cut, "unplug": _unplug}
 
 
 class Witness:

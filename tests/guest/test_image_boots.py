@@ -40,12 +40,13 @@ def test_every_program_of_the_image_runs(name: str, provider: Provider, tmp_path
             assert said in record.stdout
 
 
+@pytest.mark.parametrize("transport", ["serial", "ssh"])
 @pytest.mark.parametrize("name", ["s390x", "ppc64-radix"])
-def test_serial_shell_is_up_and_the_console_is_clean(
-    name: str, provider: Provider, tmp_path: Path
+def test_the_shell_is_up_and_the_console_is_clean(
+    name: str, transport: str, provider: Provider, tmp_path: Path
 ) -> None:
     """What is sent to the shell and what it says must not reach the judged console."""
-    request = boot_request(provider, TARGETS[name], GUEST, tmp_path, transport="serial")
+    request = boot_request(provider, TARGETS[name], GUEST, tmp_path, transport=transport)
     with boot(request) as guest:
         record = guest.shell.run("echo visible; uname -s", Deadline.after(60))
         assert record.stdout == "visible\nLinux\n"

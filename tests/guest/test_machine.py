@@ -157,7 +157,9 @@ def test_killed_qemu_is_not_the_guests_failure(directory: Path, tmp_path: Path) 
         assert console.wait_for(BANNER, Deadline.after(20)) is not None
         assert process.pid is not None
         os.kill(process.pid, signal.SIGKILL)
-        error = GuestWatch(console, process).explain_end("in a test", BootFailure)
+        error = GuestWatch(console, process, directory / "aside").explain_end(
+            "in a test", BootFailure
+        )
     assert isinstance(error, InfrastructureError)
     assert "SIGKILL, sent from outside" in str(error)
 
@@ -169,7 +171,9 @@ def test_hanging_guest_shows_where_it_hangs(directory: Path, tmp_path: Path) -> 
     ):
         process.qmp.cont()
         assert console.wait_for(BANNER, Deadline.after(20)) is not None
-        error = GuestWatch(console, process).explain_silence("no kernel", BootFailure)
+        error = GuestWatch(console, process, directory / "aside").explain_silence(
+            "no kernel", BootFailure
+        )
     assert isinstance(error, BootFailure)
     assert "SeaBIOS" in str(error)
     assert "RIP=" in str(error) or "EIP=" in str(error)

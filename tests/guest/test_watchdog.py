@@ -41,11 +41,15 @@ def test_a_command_that_does_not_end_hangs_and_the_kernel_was_asked(guest: Guest
     assert "NIP" in said.partition("-- registers --")[2]
 
 
-def test_a_link_that_is_dead_is_not_a_kernel_that_hangs(guest: Guest) -> None:
-    assert guest.shell.run("true", Deadline.after(20)).status == 0
-    guest.qmp.execute("set_link", {"name": "net", "up": False})
-    with pytest.raises(InfrastructureError, match="answers on its other line"):
-        guest.shell.run("true", Deadline.after(3))
+def test_a_link_that_is_dead_is_not_a_kernel_that_hangs(
+    target: Target, provider: Provider, tmp_path: Path
+) -> None:
+    request = boot_request(provider, target, Layout(2 << 30, 2), tmp_path, transport="ssh")
+    with boot(request) as guest:
+        assert guest.shell.run("true", Deadline.after(20)).status == 0
+        guest.qmp.execute("set_link", {"name": "net", "up": False})
+        with pytest.raises(InfrastructureError, match="answers on its other line"):
+            guest.shell.run("true", Deadline.after(3))
 
 
 def test_a_guest_whose_cpus_are_all_stuck_hangs(guest: Guest) -> None:

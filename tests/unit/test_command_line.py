@@ -33,7 +33,19 @@ def test_sockets_and_freeze(name: str) -> None:
     argv = arguments(name)
     assert argv[0] == TARGETS[name].qemu.binary
     assert "-S" in argv
-    assert sum("server=on,wait=off" in word for word in argv) == 3
+    assert sum("server=on,wait=off" in word for word in argv) == 5
+    assert "user,id=net,restrict=on" in argv
+
+
+def test_a_port_leads_to_ssh_only_where_it_is_asked_for() -> None:
+    argv = render(
+        TARGETS["s390x"],
+        Layout(2 << 30, 2),
+        FILES,
+        emulator=(10, 0, 2),
+        accelerator="tcg",
+        ssh=True,
+    )
     assert "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:0-:22" in argv
 
 

@@ -128,7 +128,7 @@ def test_whatever_a_result_depends_on_makes_it_another(
         case "kernel":
             runner.provider = provider(store, "another")
         case "options":
-            runner.options = RunOptions(transport="serial")
+            runner.options = RunOptions(transport="ssh")
         case "repeat":
             asked = order(cell, repeat=2)
         case "cell":

@@ -54,7 +54,7 @@ class Silent:
 
 
 def explained(guest: Silent, kind: type[KernelFailure]) -> Exception:
-    watch = GuestWatch(cast(Any, guest), cast(Any, guest))
+    watch = GuestWatch(cast(Any, guest), cast(Any, guest), Path("/nonexistent"))
     return watch.explain_silence("silence", kind)
 
 

@@ -100,12 +100,12 @@ def test_idle_regions_need_a_region(tmp_path: Path) -> None:
 def test_the_kernel_command_line(tmp_path: Path) -> None:
     target = TARGETS["x86_64"]
     layout = cells(tmp_path, GOOD)[0].layout
-    words = kernel_arguments(target, layout, "hvc0").split()
+    words = kernel_arguments(target, layout).split()
     assert "memmap=0x40000000%0x100000000-1+0xefffffff" in words
     assert "memmap=0x20000000%0x180000000-1+0xefffffff" in words
     assert words.count("dax_hmem.region_idle=1") == 1
     argv = render(target, layout, FILES, emulator=(10, 0, 2), accelerator="tcg")
     assert " ".join(words) in argv
-    plain = kernel_arguments(target, Layout(2 * GIB, 2), "hvc0")
+    plain = kernel_arguments(target, Layout(2 * GIB, 2))
     assert "memmap" not in plain
     assert "dax_hmem" not in plain

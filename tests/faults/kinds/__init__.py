@@ -13,7 +13,7 @@ from tests.faults.kinds.guest import (
     unconfirmed,
 )
 from tests.faults.kinds.host import backing_full, host_memory, results_full
-from tests.faults.kinds.link import ssh_cut, ssh_killed, unplugged
+from tests.faults.kinds.link import line_cut, shell_killed, ssh_cut, ssh_killed, unplugged
 from tests.faults.kinds.process import freeze, kill, pause, stop
 from tests.faults.kinds.signals import signal_run, signal_worker
 from tests.faults.kinds.store import image_damaged, kernel_damaged, shared_cache
@@ -24,6 +24,8 @@ KINDS: dict[str, Kind] = {
     "stop": stop,
     "pause": pause,
     "freeze": freeze,
+    "line-cut": line_cut,
+    "shell-killed": shell_killed,
     "ssh-cut": ssh_cut,
     "ssh-killed": ssh_killed,
     "unplugged": unplugged,
@@ -53,7 +55,7 @@ WEIGHTS: dict[str, float] = {
     "panic": 3,
     "signal-run": 3,
     "signal-worker": 2,
-    "ssh-cut": 2,
+    "line-cut": 2,
     "results-full": 2,
     "stop": 0.7,
     "freeze": 0.7,

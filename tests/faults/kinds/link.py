@@ -10,6 +10,28 @@ from tests.faults.trial import Surroundings, Trial
 
 _STEPS = 6
 _KILL_DROPBEAR = "(sleep {delay:.2f}; killall -9 dropbear) >/dev/null 2>&1 &"
+_KILL_SHELL = "(sleep {delay:.2f}; kill -9 $$) >/dev/null 2>&1 &"
+_SSH = ("--transport", "ssh")
+
+
+def line_cut(rng: random.Random, _here: Surroundings) -> Trial:
+    """The harness' ends of the ports are closed."""
+    at, delay, strikes = rng.randrange(_STEPS), rng.uniform(0.0, 0.6), rng.choice((1, 1, 2))
+    return Trial(
+        what=f"the ports are shut {delay:.2f} s into step {at}, {strikes} times",
+        inside={"at": str(at), "deed": "cut", "delay": delay, "strikes": strikes},
+        expected=never(*KERNELS, and_at_most=strikes - 1),
+    )
+
+
+def shell_killed(rng: random.Random, _here: Surroundings) -> Trial:
+    """The guest's shell is gone, and nothing else in the guest."""
+    at, delay, strikes = rng.randrange(_STEPS), rng.uniform(0.0, 0.6), rng.choice((1, 1, 2))
+    return Trial(
+        what=f"the shell is killed {delay:.2f} s into step {at}, {strikes} times",
+        inside={"at": str(at), "command": _KILL_SHELL.format(delay=delay), "strikes": strikes},
+        expected=never(*KERNELS, and_at_most=strikes - 1),
+    )
 
 
 def ssh_cut(rng: random.Random, _here: Surroundings) -> Trial:
@@ -18,6 +40,7 @@ def ssh_cut(rng: random.Random, _here: Surroundings) -> Trial:
     return Trial(
         what=f"the socket is shut {delay:.2f} s into step {at}, {strikes} times",
         inside={"at": str(at), "deed": "cut", "delay": delay, "strikes": strikes},
+        arguments=_SSH,
         expected=never(*KERNELS, and_at_most=strikes - 1),
     )
 
@@ -29,6 +52,7 @@ def ssh_killed(rng: random.Random, _here: Surroundings) -> Trial:
     return Trial(
         what=f"dropbear is killed {delay:.2f} s into step {at}, {strikes} times",
         inside={"at": str(at), "command": command, "strikes": strikes},
+        arguments=_SSH,
         expected=never(*KERNELS, and_at_most=strikes - 1),
     )
 
@@ -40,6 +64,6 @@ def unplugged(rng: random.Random, _here: Surroundings) -> Trial:
     return Trial(
         what=f"the network cable is out in step {at}, {strikes} times",
         inside={"at": str(at), "deed": "unplug", "strikes": strikes},
-        arguments=SHORT_PATIENCE,
+        arguments=(*SHORT_PATIENCE, *_SSH),
         expected=expected,
     )

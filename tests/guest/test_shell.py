@@ -1,4 +1,4 @@
-"""The shell over ssh, as a guest's dropbear and busybox have it."""
+"""A guest's shell over its ports and over ssh, as its init, dropbear and busybox have it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ pytestmark = pytest.mark.guest
 TARGET = main_targets()["s390x"]
 
 
-@pytest.fixture(scope="module")
-def guest(provider: Provider) -> Iterator[Guest]:
+@pytest.fixture(scope="module", params=["serial", "ssh"])
+def guest(provider: Provider, request: pytest.FixtureRequest) -> Iterator[Guest]:
+    layout = Layout(ram_bytes=2 << 30, cpus=2)
     with TemporaryDirectory(prefix="dx-", dir="/tmp") as name:
-        request = boot_request(provider, TARGET, Layout(ram_bytes=2 << 30, cpus=2), Path(name))
-        with boot(request) as guest:
+        wanted = boot_request(provider, TARGET, layout, Path(name), transport=request.param)
+        with boot(wanted) as guest:
             yield guest
 
 
@@ -60,6 +61,11 @@ def test_a_command_reads_nothing_and_leaves_nothing_to_the_next(guest: Guest) ->
     assert guest.shell.run('pwd; echo "$left"', soon()).stdout == "/root\n\n"
 
 
+def test_a_long_script_gets_there_whole(guest: Guest) -> None:
+    script = "\n".join(f"word{number}=$((1 + 0))" for number in range(40_000))
+    assert guest.shell.run(f"{script}\necho $word39999", soon()).stdout == "1\n"
+
+
 def test_a_script_that_is_none_fails_by_itself(guest: Guest) -> None:
     record = guest.shell.run("if true; then (", soon())
     assert record.status == 2
@@ -67,17 +73,15 @@ def test_a_script_that_is_none_fails_by_itself(guest: Guest) -> None:
     assert guest.shell.run("echo well", soon()).stdout == "well\n"
 
 
-def test_what_runs_for_ssh_is_seen_from_aside(guest: Guest) -> None:
+def test_what_runs_for_the_shell_is_seen_from_aside(guest: Guest) -> None:
     with pytest.raises(KernelFailure, match=r"'sleep 8' does not end[^$]*busy: (sh|sleep) \(S\)"):
         guest.shell.run("sleep 8", Deadline.after(1))
     assert guest.shell.run("echo well", soon()).stdout.endswith("well\n")
-    other_line = guest.watch.other_line
-    assert other_line is not None
-    aside = ask_aside(other_line, guest.console)
+    aside = ask_aside(guest.watch.other_line, guest.console)
     assert aside.answered
     assert aside.busy == ()
 
 
 def test_a_shell_that_is_gone_is_the_connections_loss(guest: Guest) -> None:
-    with pytest.raises(InfrastructureError, match="ssh lost in 'kill -9 \\$\\$'"):
+    with pytest.raises(InfrastructureError, match=r"(ssh|the serial line) lost in 'kill -9 \$\$'"):
         guest.shell.run("kill -9 $$", soon())
