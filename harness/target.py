@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 import pydantic
 
@@ -21,6 +21,9 @@ TARGETS_DIR = shipped("qemu")
 
 GROUPS = ("all", "variants")
 """Words that stand for several targets: those that every night has, and the others."""
+
+OpcodeFixup: TypeAlias = Literal["ppc64"]
+"""Whose instructions are rewritten for TCG (``harness/machine/opcodes.py``)."""
 
 Size = Annotated[int, pydantic.BeforeValidator(parse_size)]
 
@@ -81,7 +84,7 @@ class KernelBuild(Record):
     known_by: str | None = None
     gates: tuple[KernelGate, ...] = ()
     needs: tuple[str, ...] = ()
-    opcode_fixup: Literal["ppc64"] | None = None
+    opcode_fixup: OpcodeFixup | None = None
     pvh: bool = False
 
     @pydantic.model_validator(mode="after")

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from harness.command_line import Accelerator
-from harness.machine.opcodes import BARRIERS_SINCE, Fixup, fix_opcodes
+from harness.machine.opcodes import Fixup, Wanted, fix_opcodes, wanted_fixup
 from harness.machine.pvh import startable_vmlinux
 from harness.machine.versions import Emulator
 from harness.store import Store
@@ -15,7 +15,7 @@ from harness.target import Target
 
 _DONE = "fixup.json"
 _VMLINUX = "vmlinux"
-_NOTHING_DONE = Fixup(0, 0)
+_NOTHING_DONE = Fixup()
 
 
 def provide_bootable(
@@ -23,14 +23,14 @@ def provide_bootable(
 ) -> tuple[Path, Fixup]:
     """What to boot, and what was rewritten in it; a copy is made once, in the store.
 
-    ``kernel`` is the image of a store entry, whose key names its folder; that of the copy begins
-    with it, since both are removed together. Raises UserError for an image that cannot be read,
-    and InfrastructureError where the store takes no more.
+    ``kernel`` is the image of a store entry, with its vmlinux beside it; the entry's key names its
+    folder, and that of the copy begins with it, since both are removed together. Raises UserError
+    for an image that cannot be read, and InfrastructureError where the store takes no more.
     """
     if target.kernel.pvh:
         return _unpacked(kernel, store), _NOTHING_DONE
     if accelerator == "tcg" and target.kernel.opcode_fixup is not None:
-        return _fixed(kernel, emulator, store)
+        return _fixed(kernel, wanted_fixup(target.kernel.opcode_fixup, emulator.version), store)
     return kernel, _NOTHING_DONE
 
 
@@ -47,16 +47,16 @@ def _unpacked(kernel: Path, store: Store) -> Path:
     return vmlinux if vmlinux.exists() else kernel
 
 
-def _fixed(kernel: Path, emulator: Emulator, store: Store) -> tuple[Path, Fixup]:
-    """A copy that TCG can run, where the kernel is not one already."""
-    barriers = emulator.version[:2] < BARRIERS_SINCE
+def _fixed(kernel: Path, wanted: Wanted, store: Store) -> tuple[Path, Fixup]:
+    """A copy for TCG, where something in the kernel was to be rewritten."""
 
     def build(directory: Path) -> None:
-        image, fixup = fix_opcodes(kernel.read_bytes(), barriers=barriers)
-        (directory / kernel.name).write_bytes(image)
+        vmlinux = kernel.with_name(_VMLINUX)
+        image, fixup = fix_opcodes(kernel.read_bytes(), vmlinux.read_bytes(), wanted)
+        if fixup.applied:
+            (directory / kernel.name).write_bytes(image)
         (directory / _DONE).write_text(json.dumps(asdict(fixup)), encoding="utf-8")
 
-    what = "flushes-and-barriers" if barriers else "flushes"
-    entry = store.provide("fixed-kernel", f"{kernel.parent.name}-{what}", build)
+    entry = store.provide("fixed-kernel", f"{kernel.parent.name}-{wanted}", build)
     fixup = Fixup(**json.loads((entry / _DONE).read_text(encoding="utf-8")))
     return (entry / kernel.name if fixup.applied else kernel), fixup
