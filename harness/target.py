@@ -22,7 +22,7 @@ TARGETS_DIR = shipped("qemu")
 GROUPS = ("all", "variants")
 """Words that stand for several targets: those that every night has, and the others."""
 
-OpcodeFixup: TypeAlias = Literal["ppc64"]
+OpcodeFixup: TypeAlias = Literal["ppc64", "s390x"]
 """Whose instructions are rewritten for TCG (``harness/machine/opcodes.py``)."""
 
 Size = Annotated[int, pydantic.BeforeValidator(parse_size)]
