@@ -10,9 +10,12 @@ removed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Protocol
 
 from harness.apt import PrivateApt, Suite
@@ -25,6 +28,7 @@ from harness.image.packages import (
     read_packages,
     select,
 )
+from harness.image.stand_in import build_stand_in, stand_in_key
 from harness.progress import Progress, Silence
 from harness.store import Store, digest
 from harness.target import Target
@@ -33,6 +37,8 @@ IMAGE_NAME = "base.cpio"
 
 # To be counted up when the code makes another image of the same packages and data.
 _FORMAT = "2"
+
+_NO_STAND_INS: Mapping[str, bytes] = MappingProxyType({})
 
 # 5:1 is the console, which the kernel opens for init before devtmpfs is mounted.
 _CONSOLE = cpio.device("dev/console", 5, 1)
@@ -76,19 +82,22 @@ def provide_base_image(
     target's, and InfrastructureError where packages cannot be fetched or read.
     """
     contents = load_guest_contents().of(target)
-    made_of: Sequence[str | bytes]
+    made_of: list[str | bytes]
     read: Callable[[], Tree]
     if root is None:
         packages = provide_packages(target.debian, contents, store, progress, apt)
         debs = sorted(packages.glob("*.deb"))
         made_of, read = [deb.name for deb in debs], partial(read_packages, debs)
+        made_of.append(stand_in_key(target, contents.stand_ins))
     else:
         made_of, read = [read_bytes(root)], partial(read_root, root, target.debian)
     listed = contents.model_dump_json(exclude={"libraries"})
     key = digest(_FORMAT, listed, cpio.write_archive(fixed_entries()), *made_of)
 
     def build(work: Path) -> None:
-        (work / IMAGE_NAME).write_bytes(base_archive(read(), contents, root))
+        stand_ins = {} if root else contents.stand_ins
+        libraries = {name: build_stand_in(target, name, of) for name, of in stand_ins.items()}
+        (work / IMAGE_NAME).write_bytes(base_archive(read(), contents, root, libraries))
 
     return store.provide("guest-image", f"{target.debian}-{key[:16]}", build) / IMAGE_NAME
 
@@ -113,11 +122,25 @@ def provide_packages(
     return store.provide("guest-packages", f"{architecture}-{key[:16]}", build)
 
 
-def base_archive(tree: Tree, contents: GuestContents, root: Path | None = None) -> bytes:
-    """The image: what is wanted of a tree of files, of the archive ``root``, and our own."""
-    taken = select(tree, (*contents.programs, *contents.files), root=root)
+def base_archive(
+    tree: Tree,
+    contents: GuestContents,
+    root: Path | None = None,
+    stand_ins: Mapping[str, bytes] = _NO_STAND_INS,
+) -> bytes:
+    """The image: what is wanted of a tree of files, of the archive ``root``, and our own.
+
+    Of a library that ``stand_ins`` names, the place and the name are taken.
+    """
+    wanted = (*contents.programs, *contents.files)
+    taken = (_stood_in_for(entry, stand_ins) for entry in select(tree, wanted, root=root))
     commands = (cpio.symlink(f"usr/bin/{name}", "busybox") for name in contents.busybox)
     return cpio.write_archive(cpio.with_parents([*fixed_entries(), *commands, *taken]))
+
+
+def _stood_in_for(entry: cpio.Entry, stand_ins: Mapping[str, bytes]) -> cpio.Entry:
+    library = stand_ins.get(PurePosixPath(entry.path).name)
+    return replace(entry, data=library) if library and stat.S_ISREG(entry.mode) else entry
 
 
 def fixed_entries() -> tuple[cpio.Entry, ...]:

@@ -57,7 +57,8 @@ def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarIn
 
 def contents_of(**changes: object) -> GuestContents:
     lists = ("packages", "skip", "programs", "files", "busybox", "libraries")
-    return GuestContents.model_validate({"suite": "s", **dict.fromkeys(lists, ()), **changes})
+    empty = {"suite": "s", "stand_ins": {}, **dict.fromkeys(lists, ())}
+    return GuestContents.model_validate({**empty, **changes})
 
 
 def tree_of(*members: tarfile.TarInfo | tuple[str, bytes]) -> dict[str, cpio.Entry]:
@@ -202,6 +203,17 @@ class TestData:
         contents = load_guest_contents()
         assert contents.programs
         assert not [name for name in contents.packages if contents.skips(name)]
+
+    def test_a_stand_in_takes_the_librarys_place_and_links_stay(self) -> None:
+        link = tarfile.TarInfo("usr/lib/x86_64-linux-gnu/lib.so")
+        link.type, link.linkname = tarfile.SYMTYPE, "lib.so.3"
+        tree = tree_of(("usr/lib/x86_64-linux-gnu/lib.so.3", b"whole"), link)
+        contents = contents_of(files=("usr/lib/x86_64-linux-gnu/lib.so",))
+        stand_ins = {"lib.so": b"of a link", "lib.so.3": b"empty"}
+        archive = base_archive(tree, contents, stand_ins=stand_ins)
+        assert b"empty" in archive
+        assert b"whole" not in archive
+        assert b"of a link" not in archive
 
     def test_init_and_host_agree_on_the_key(self) -> None:
         """Where they do not, a guest is up, silent, and never reached by ssh."""
