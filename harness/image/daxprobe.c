@@ -1,7 +1,7 @@
 /*
  * daxprobe: maps memory, touches it as told, and says what user space sees of that.
  *
- * Its arguments are operations: those of probe.h, and
+ * Its arguments are operations: those of probe.h and measure.h, and
  *
  *   touch:read|write:FIRST:LENGTH:STRIDE  one access each STRIDE bytes, to the first signal
  *   touch:fill|verify:FIRST:LENGTH:STRIDE  the same, by words that are unlike each other;
@@ -42,6 +42,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
+#include "measure.h"
 #include "probe.h"
 
 #define GUP_TEST "/sys/kernel/debug/gup_test"
@@ -371,7 +372,7 @@ static void one(char *word)
 {
 	char *op = strsep(&word, ":");
 
-	if (did_mapping(op, word))
+	if (did_mapping(op, word) || did_measure(op, word))
 		return;
 	if (!strcmp(op, "touch"))
 		touch(word);
@@ -436,6 +437,10 @@ static void block(char *op, char **body, char **end)
 	int status;
 	long times;
 
+	if (!strncmp(op, "do:", 3)) {
+		command(atoi(op + 3), body, end);
+		return;
+	}
 	if (!strncmp(op, "repeat:", 7)) {
 		for (times = atol(op + 7); times > 0; times--)
 			run(body, end);
@@ -481,6 +486,7 @@ int main(int argc, char **argv)
 	/* All of the program is there from the start: no fault is its own, no counter moves. */
 	if (mlockall(MCL_CURRENT))
 		die("mlockall");
+	print_at_once();
 	run(argv + 1, argv + argc);
-	return 0;
+	return end_like_command();
 }

@@ -27,6 +27,7 @@ from harness.target import Target
 
 SOURCES = Path(__file__).parent
 _SHARED = SOURCES / "probe.h"
+_MEASURE = SOURCES / "measure.h"
 _FLAGS = ("-O2", "-static", "-s", "-Wall", "-Wextra", "-Werror")
 _VERBS = ("libibverbs.a", "librxe-*.a", "libnl-route-3.a", "libnl-3.a")
 
@@ -53,7 +54,7 @@ def provide_daxprobe(target: Target, store: Store) -> Path:
 
     Raises InfrastructureError where it cannot be compiled here.
     """
-    return _provide("daxprobe", target, store)
+    return _provide("daxprobe", target, store, headers=(_MEASURE,))
 
 
 def provide_rdmaprobe(target: Target, store: Store, progress: Progress) -> Path:
@@ -105,6 +106,7 @@ def _provide(
     libraries: Iterable[str] = (),
     made_of: tuple[str, ...] = (),
     place: str | None = None,
+    headers: tuple[Path, ...] = (),
 ) -> Path:
     """``made_of`` names what options and libraries point to, wherever the store is.
 
@@ -112,7 +114,7 @@ def _provide(
     """
     source = SOURCES / f"{name}.c"
     version = find_toolchain(target).version
-    key = digest(target.kernel.cross_compile, version, *_FLAGS, *made_of, source, _SHARED)
+    key = digest(target.kernel.cross_compile, version, *_FLAGS, *made_of, source, _SHARED, *headers)
     archive = f"{name}.cpio"
 
     def build(work: Path) -> None:

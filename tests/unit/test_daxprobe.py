@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import mmap
+import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -19,6 +21,8 @@ from harness.observe.daxprobe import (
     parse_replies,
     signal_name,
 )
+from harness.observe.sections import split_sections
+from harness.observe.zoneinfo import parse_free_pages
 from harness.store import Store
 from harness.target import load_targets
 
@@ -133,6 +137,44 @@ def test_a_refusal_has_its_name_in_linux(number: int, name: str | None) -> None:
 def test_garbled_output_is_no_observation(text: str) -> None:
     with pytest.raises(InfrastructureError):
         parse_replies(text)
+
+
+def measure(program: Path, *operations: str) -> subprocess.CompletedProcess[str]:
+    """With nothing on its standard input, which stands for a kernel's log."""
+    nothing, words = subprocess.DEVNULL, [str(program), *operations]
+    return subprocess.run(words, stdin=nothing, capture_output=True, text=True, check=False)
+
+
+def test_memory_is_what_the_kernel_says_of_it(program: Path) -> None:
+    said = measure(program, "say:@@daxhound memory-before", "memory").stdout
+    lines = split_sections(said)["memory-before"].splitlines()
+    nodes = [line for line in lines if line.startswith("Node ")]
+    zones = Path("/proc/zoneinfo").read_text().splitlines()
+    assert nodes == [line for line in zones if line.startswith("Node ")]
+    free = sum(parse_free_pages("\n".join(lines)).values())
+    assert 0 < free < os.sysconf("SC_PHYS_PAGES")
+    assert all(re.match(r"Node|nr_memmap_pages|DirectMap| +(pages free|count:)", x) for x in lines)
+
+
+def test_a_command_stands_between_two_measurements(program: Path) -> None:
+    command = ("do:2", "{", "sh", "-c", "echo made; echo why >&2; exit 7", "}")
+    ran = measure(program, "say:before", *command, "say:after")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (7, "\nbefore\n\nafter\n", "made\nwhy\n")
+
+
+def test_a_command_that_is_killed_is_seen_to_be(program: Path) -> None:
+    ran = measure(program, "do:1", "{", "sh", "-c", "kill -9 $$", "}", "say:after")
+    assert (ran.returncode, ran.stdout) == (-9, "\nafter\n")
+
+
+def test_a_command_that_is_missing_is_named_as_a_shell_names_it(program: Path) -> None:
+    ran = measure(program, "do:1", "{", "no-such-tool", "}", "say:after")
+    assert (ran.returncode, ran.stderr) == (127, "no-such-tool: not found\n")
+
+
+def test_what_the_kernel_lacks_is_passed_over(program: Path) -> None:
+    ran = measure(program, "follow:0", "say:memmap", "messages:0:memmap_init_zone_device")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "\nmemmap\n", "")
 
 
 def test_it_is_built_once_for_a_compiler_not_for_a_kernel(tmp_path: Path) -> None:

@@ -209,9 +209,9 @@ def test_devdax_node_is_looked_at_before_gup_test_could_create_it() -> None:
 
 def test_only_what_is_asked_for_is_passed_to_ndctl() -> None:
     plain = script_of(CreateNamespace(mode="raw"))
-    assert "--region=$region --mode=raw)" in plain
+    assert "--region=$region --mode=raw '}'" in plain
     full = script_of(CreateNamespace(mode="devdax", map="mem", align=1 << 24, size=1 << 29))
-    assert "--mode=devdax --map=mem --align=16777216 --size=536870912)" in full
+    assert "--mode=devdax --map=mem --align=16777216 --size=536870912 '}'" in full
 
 
 @pytest.mark.parametrize("size", [512, 12345, 1 << 20, (8 << 20) + 4096])

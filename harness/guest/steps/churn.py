@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.guest.protocols import Shell
 from harness.guest.steps.context import StepContext
-from harness.guest.steps.memory import MEASURE, memory_taken
+from harness.guest.steps.memory import MEASURE_AFTER, MEASURE_BEFORE, memory_taken
 from harness.guest.steps.namespaces import creation_options
 from harness.guest.steps.regions import COUNT_LEFT
 from harness.guest.steps.script import run_script
@@ -21,13 +21,13 @@ round() {{
 }} >/dev/null 2>/run/daxhound-churn
 mark ndctl
 round; status=$?
-measure before
+{before}
 made=0
 while [ $status -eq 0 ] && [ $made -lt {times} ]; do
     round; status=$?
     [ $status -ne 0 ] || made=$((made + 1))
 done
-measure after
+{after}
 {count_left}
 echo made=$made
 [ $status -eq 0 ] || cat /run/daxhound-churn >&2
@@ -37,10 +37,12 @@ exit $status
 
 def churn(step: Churn, shell: Shell, context: StepContext) -> Observation:
     """How often it was there and gone, and what was left of it."""
-    script = MEASURE + _CHURN.format(
+    script = _CHURN.format(
         index=step.region,
         options=" ".join(creation_options(step)),
         times=step.times,
+        before=MEASURE_BEFORE,
+        after=MEASURE_AFTER,
         count_left=COUNT_LEFT,
     )
     output = run_script(shell, script, context.deadline(step.times))

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from harness.guest.protocols import Shell
 from harness.guest.steps.context import StepContext
-from harness.guest.steps.memory import MEASURE, memmap_initialised, memory_taken
+from harness.guest.steps.memory import (
+    FOLLOW_MEMMAP_AFTER,
+    FOLLOW_MEMMAP_BEFORE,
+    measured,
+    measured_with_memmap,
+    memmap_initialised,
+    memory_taken,
+)
 from harness.guest.steps.places import DAX_REGION, name_device
 from harness.guest.steps.script import ScriptOutput, run_script
 from harness.observe.daxctl import parse_complaint
@@ -69,12 +76,8 @@ echo dax_regions=$index
 
 _CREATE = """\
 of_device
-follow_memmap
-measure before
-mark daxctl
-json=$(daxctl create-device --verbose --region=$number {options})
+{create}
 status=$?
-measure after
 mark left
 show_region ''
 name=${{json#*\\"chardev\\":\\"}}
@@ -84,25 +87,23 @@ if [ "$name" != "$json" ]; then
     echo device=${{name#*.}}
     show_device $name ''
 fi
-show_memmap
 exit $status
 """
 
 _RESIZE = """\
 of_device
-follow_memmap
-measure before
-mark daxctl
+{{
+{before}
 {disable}
 daxctl reconfigure-device --verbose --size={size} {align} $device >&2
 status=$?
 {enable}
-measure after
+{after}
+}} 5</dev/kmsg
 mark left
 show_region ''
 mark device
 show_device $device ''
-show_memmap
 exit $status
 """
 _DISABLE = """\
@@ -116,11 +117,8 @@ size=0; read -r size <$devices/$device/size
 
 _DESTROY = """\
 of_device
-measure before
-mark daxctl
-daxctl destroy-device --verbose {force} $device >&2
+{destroy}
 status=$?
-measure after
 mark left
 show_region ''
 exit $status
@@ -144,7 +142,9 @@ def create_device(step: CreateDevice, shell: Shell, context: StepContext) -> Obs
     """The device that daxctl made, or its refusal, and what became of the region."""
     place = DaxName(step.dax_region, 0) if step.region is None else step.region
     options = _options(size=step.size, align=step.align)
-    script = name_device(place) + MEASURE + _SHOW + _CREATE.format(options=options)
+    create = f"daxctl create-device --verbose --region=$number {options}"
+    create = measured_with_memmap(create, "json")
+    script = name_device(place) + _SHOW + _CREATE.format(create=create)
     output = run_script(shell, script, context.deadline())
     values = _of_region(output) | _of_device(output) | _outcome(output, "created")
     if output.record.status == 0:
@@ -159,8 +159,10 @@ def resize_device(step: ResizeDevice, shell: Shell, context: StepContext) -> Obs
         align=_options(align=step.align),
         disable=_DISABLE if step.disable else ":",
         enable=_ENABLE if step.disable else ":",
+        before=FOLLOW_MEMMAP_BEFORE,
+        after=FOLLOW_MEMMAP_AFTER,
     )
-    script = name_device(step.place) + MEASURE + _SHOW + script
+    script = name_device(step.place) + _SHOW + script
     output = run_script(shell, script, context.deadline())
     left = {"available_bytes": _of_region(output)["available_bytes"]}
     values = left | _of_device(output) | _outcome(output, "resized")
@@ -170,8 +172,9 @@ def resize_device(step: ResizeDevice, shell: Shell, context: StepContext) -> Obs
 
 def destroy_device(step: DestroyDevice, shell: Shell, context: StepContext) -> Observation:
     """What is left of the region; daxctl may refuse to destroy what it has emptied before."""
-    script = _DESTROY.format(force="--force" if step.force else "")
-    script = name_device(step.device) + MEASURE + _SHOW + script
+    force = "--force" if step.force else ""
+    destroy = measured(f"daxctl destroy-device --verbose {force} $device")
+    script = name_device(step.device) + _SHOW + _DESTROY.format(destroy=destroy)
     output = run_script(shell, script, context.deadline())
     values = _of_region(output) | _outcome(output, "destroyed")
     values |= memory_taken(output, context.page_size)

@@ -7,32 +7,38 @@ from harness.guest.steps.context import StepContext
 from harness.guest.steps.script import ScriptOutput, run_script
 from harness.observe.meminfo import direct_map_bytes
 from harness.observe.memmap import new_initialised_pages, page_orders
-from harness.observe.sections import parse_attributes, read_integer
+from harness.observe.sections import MARKER, parse_attributes
 from harness.observe.vmstat import counter_change, parse_vmstat
 from harness.observe.zoneinfo import pages_taken
 from harness.records import Observation, Scalar
 from harness.scenario.steps import MemoryModel
 
-# The counters of free pages are kept per CPU and folded on a write to stat_refresh
-# (mm/vmstat.c, vmstat_refresh). From 6.4 the message about struct pages is pr_debug; steps
-# that take a device from its driver and give it back have such messages, too.
-MEASURE = """\
-measure() {
-    mark memory-$1
-    echo 1 >/proc/sys/vm/stat_refresh
-    grep -hE '^Node|pages free|count:|^nr_memmap_pages|^DirectMap' \\
-        /proc/zoneinfo /proc/vmstat /proc/meminfo
-} 2>/dev/null
-follow_memmap() {
-    echo 'func memmap_init_zone_device +p' >/proc/dynamic_debug/control
-    mark memmap-seen
-    echo seen=$(dmesg | grep -c 'memmap_init_zone_device init')
-} 2>/dev/null
-show_memmap() {
-    mark memmap
-    dmesg | grep 'memmap_init_zone_device init'
-} 2>/dev/null
-"""
+# Each is one start of daxprobe, which is what a measurement costs. The message about struct
+# pages is looked for behind where the log ended before the step: descriptor 5 is of /dev/kmsg,
+# and the position in it is shared by all that inherit it.
+_SAY = f"'say:{MARKER}%s'"
+_MEMORY_BEFORE = _SAY % "memory-before" + " memory"
+_MEMORY_AFTER = _SAY % "memory-after" + " memory"
+_FOLLOW = "follow:5"
+_MEMMAP = _SAY % "memmap" + " 'messages:5:memmap_init_zone_device init'"
+
+MEASURE_BEFORE = f"daxprobe {_MEMORY_BEFORE}"
+MEASURE_AFTER = f"daxprobe {_MEMORY_AFTER}"
+FOLLOW_MEMMAP_BEFORE = f"daxprobe {_FOLLOW} {_MEMORY_BEFORE}"
+FOLLOW_MEMMAP_AFTER = f"daxprobe {_MEMORY_AFTER} {_MEMMAP}"
+"""What runs between those two has to be in one group with them, ``{ ... } 5</dev/kmsg``."""
+
+
+def measured(command: str) -> str:
+    """Shell text: the command between two measurements, its output on stderr."""
+    return f"daxprobe {_MEMORY_BEFORE} do:2 '{{' {command} '}}' {_MEMORY_AFTER}"
+
+
+def measured_with_memmap(command: str, variable: str) -> str:
+    """The same, with the struct pages that are initialised; its output in a variable."""
+    operations = f"{_FOLLOW} {_MEMORY_BEFORE} do:4 '{{' {command} '}}' {_MEMORY_AFTER} {_MEMMAP}"
+    return f"{{ {variable}=$(daxprobe {operations} 4>&1 >&3 5</dev/kmsg); }} 3>&1"
+
 
 _MEMORY_MODEL = """\
 mark nodes
@@ -70,8 +76,7 @@ def memmap_initialised(output: ScriptOutput) -> dict[str, Scalar]:
     """Struct pages that the kernel says it initialised during the step."""
     if "memmap" not in output.sections:
         return {}
-    seen = read_integer(parse_attributes(output.section("memmap-seen")).get("seen")) or 0
-    return {"memmap_pages": new_initialised_pages(seen, output.section("memmap"))}
+    return {"memmap_pages": new_initialised_pages(output.section("memmap"))}
 
 
 def show_memory_model(step: MemoryModel, shell: Shell, context: StepContext) -> Observation:

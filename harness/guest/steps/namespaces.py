@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.errors import InfrastructureError
 from harness.guest.protocols import Shell
 from harness.guest.steps.context import StepContext
-from harness.guest.steps.memory import MEASURE, memmap_initialised, memory_taken
+from harness.guest.steps.memory import measured_with_memmap, memmap_initialised, memory_taken
 from harness.guest.steps.script import ScriptOutput, quote, run_script
 from harness.observe.ndctl import NamespaceInfo, parse_namespaces, parse_refusal
 from harness.observe.sections import parse_attributes, read_integer
@@ -18,12 +18,8 @@ _SECTOR_BYTES = 512  # the unit of /sys/block/*/size, whatever the device's bloc
 # round trip; a chardev's stands inside the daxregion.
 _CREATE = """\
 region {index} || lack 'no region {index}'
-follow_memmap
-measure before
-mark ndctl
-json=$(ndctl create-namespace --region=$region {options})
+{create}
 status=$?
-measure after
 mark ndctl
 printf '%s\\n' "$json"
 [ $status -eq 0 ] || exit $status
@@ -47,14 +43,15 @@ if [ -n "$name" ]; then
     echo $name >/run/daxhound-region{index}.blockdev
     show /sys/block/$name/size blockdev_sectors
 fi
-show_memmap
 :
 """
 
 
 def create_namespace(step: CreateNamespace, shell: Shell, context: StepContext) -> Observation:
     """The namespace that was made, or ndctl's refusal."""
-    script = MEASURE + _CREATE.format(index=step.region, options=" ".join(creation_options(step)))
+    words = ("ndctl create-namespace --region=$region", *creation_options(step))
+    create = measured_with_memmap(" ".join(words), "json")
+    script = _CREATE.format(index=step.region, create=create)
     output = run_script(shell, script, context.deadline())
     record = output.record
     values: dict[str, Scalar]

@@ -7,7 +7,7 @@ import re
 from harness.errors import InfrastructureError
 from harness.guest.protocols import Shell
 from harness.guest.steps.context import StepContext
-from harness.guest.steps.memory import MEASURE, memory_taken
+from harness.guest.steps.memory import measured, memory_taken
 from harness.guest.steps.script import run_script
 from harness.observe.ndctl import parse_refusal
 from harness.observe.sections import parse_attributes, read_integer
@@ -48,11 +48,8 @@ _DESTROY = """\
 region {index} || lack 'no region {index}'
 umount /mnt/region{index} 2>/dev/null
 rm -f /run/daxhound-region{index}.*
-measure before
-mark ndctl
-ndctl destroy-namespace --force --region=$region all >&2
+{destroy}
 status=$?
-measure after
 {count_left}
 exit $status
 """
@@ -69,7 +66,8 @@ def show_regions(step: Regions, shell: Shell, context: StepContext) -> Observati
 
 def destroy_namespaces(step: DestroyNamespaces, shell: Shell, context: StepContext) -> Observation:
     """Every namespace of a region destroyed, and what is left of them."""
-    script = MEASURE + _DESTROY.format(index=step.region, count_left=COUNT_LEFT)
+    destroy = measured("ndctl destroy-namespace --force --region=$region all")
+    script = _DESTROY.format(index=step.region, destroy=destroy, count_left=COUNT_LEFT)
     output = run_script(shell, script, context.deadline())
     left = parse_attributes(output.section("left"))
     values: dict[str, Scalar] = {name: read_integer(text) for name, text in left.items()}
