@@ -255,7 +255,7 @@ class Attempt:
         self.folder.step(result)
 
     def _keep_dmesg(self, guest: Guest) -> None:
-        said = guest.shell.run("dmesg", self.context.deadline()).stdout
+        said = guest.shell.run("exec dmesg", self.context.deadline()).stdout
         self.folder.write("dmesg.txt", said)
 
 

@@ -6,10 +6,12 @@
  *   say:TEXT                            the text, after an empty line
  *   memory                              /proc/zoneinfo, vmstat and meminfo: free pages, and what
  *                                       holds struct pages or maps memory
- *   follow:FD                           ask for the messages about struct pages; FD, of /dev/kmsg,
- *                                       goes behind all that are there
- *   messages:FD:TEXT                    those since then that hold the text
- *   do:FD { ... }                       a command and its arguments, its standard output on FD
+ *   counters                            /proc/vmstat
+ *   follow:FD[:FUNCTION]                FD, of /dev/kmsg, goes behind all messages that are there;
+ *                                       a function's debug messages are asked for
+ *   messages:FD[:TEXT]                  those from there on, or those that hold the text
+ *   do:FD { ... }                       a command and its arguments, its standard output on FD;
+ *                                       not where one before has failed
  *
  * The program ends as the last command did. What the kernel does not have is passed over.
  */
@@ -21,9 +23,6 @@
 #include <sys/wait.h>
 
 #include "probe.h"
-
-/* From 6.4 the message about struct pages is pr_debug. */
-#define FOLLOWED "func memmap_init_zone_device +p\n"
 
 extern char **environ;
 
@@ -91,9 +90,15 @@ static void memory(void)
 	print_of_memory("/proc/meminfo");
 }
 
-static void follow(int log)
+static void follow(char *words)
 {
-	tell("/proc/dynamic_debug/control", FOLLOWED);
+	int log = number(&words);
+	char query[128];
+
+	if (words) {
+		snprintf(query, sizeof(query), "func %s +p\n", words);
+		tell("/proc/dynamic_debug/control", query);
+	}
 	lseek(log, 0, SEEK_END);
 }
 
@@ -113,7 +118,7 @@ static void messages(char *words)
 		}
 		record[got] = 0;
 		*strchrnul(record, '\n') = 0;
-		if (strstr(record, words))
+		if (!words || strstr(record, words))
 			puts(record);
 	}
 }
@@ -125,6 +130,10 @@ static void command(int output, char **words, char **end)
 	pid_t child;
 	int error;
 
+	if (command_end)
+		return;
+	if (output == STDOUT_FILENO)
+		fflush(stdout);
 	*end = NULL;
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
@@ -158,8 +167,10 @@ static int did_measure(const char *op, char *words)
 		printf("\n%s\n", words);
 	else if (!strcmp(op, "memory"))
 		memory();
+	else if (!strcmp(op, "counters"))
+		fputs(vmstat(), stdout);
 	else if (!strcmp(op, "follow"))
-		follow(number(&words));
+		follow(words);
 	else if (!strcmp(op, "messages"))
 		messages(words);
 	else

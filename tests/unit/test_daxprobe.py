@@ -177,6 +177,12 @@ def test_what_the_kernel_lacks_is_passed_over(program: Path) -> None:
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "\nmemmap\n", "")
 
 
+def test_only_the_first_command_that_fails_and_those_before_it_run(program: Path) -> None:
+    runs = [("do:1", "{", "sh", "-c", f"echo {n}; exit {n}", "}") for n in (0, 3, 4)]
+    ran = measure(program, *(word for run in runs for word in run))
+    assert (ran.returncode, ran.stdout) == (3, "0\n3\n")
+
+
 def test_it_is_built_once_for_a_compiler_not_for_a_kernel(tmp_path: Path) -> None:
     store, target = Store(tmp_path), load_targets()["x86_64"]
     archive = provide_daxprobe(target, store)

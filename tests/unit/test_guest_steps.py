@@ -196,10 +196,11 @@ def test_script_is_valid_shell(step: Step) -> None:
 )
 def test_gup_test_is_given_the_flags_of_the_step(step: GupTest, wanted: str, unwanted: str) -> None:
     flags = {"get-fast": "-u", "get": "-U", "pin-fast": "-a", "pin": "-b", "longterm": "-L"}
-    line = next(line for line in script_of(step).splitlines() if "    gup_test " in line)
+    line = next(line for line in script_of(step).splitlines() if " gup_test " in line)
+    line = line.partition("{' gup_test")[2].partition("'}'")[0]
     assert wanted in line
     assert flags[step.command] in line.split()
-    assert unwanted not in line.removesuffix("2>&1")
+    assert unwanted not in line
 
 
 def test_devdax_node_is_looked_at_before_gup_test_could_create_it() -> None:
@@ -289,7 +290,7 @@ def test_ndctl_that_dies_without_a_word_is_no_refusal() -> None:
 
 def test_guest_tells_what_it_is() -> None:
     answer = (
-        "\n@@daxhound smaps\nKernelPageSize:       64 kB\n\n@@daxhound cpuinfo\n"
+        "\n@@daxhound proc\nKernelPageSize:       64 kB\n"
         "MMU\t\t: Hash\n\n@@daxhound sysfs\npmd_size=0\npmd_size=16777216\nrelease=6.1.192\n"
     )
     observation = identify_guest(ScriptedShell((0, answer, "")))
@@ -304,7 +305,7 @@ def test_guest_tells_what_it_is() -> None:
 
 def test_guest_without_huge_pages_or_mmu_line_says_so() -> None:
     answer = (
-        "@@daxhound smaps\nKernelPageSize:        4 kB\n@@daxhound cpuinfo\n"
+        "@@daxhound proc\nKernelPageSize:        4 kB\n"
         "@@daxhound sysfs\npmd_size=0\nrelease=6.1.192\n"
     )
     values = identify_guest(ScriptedShell((0, answer, ""))).values

@@ -40,8 +40,7 @@ _ALLOCATE = "fallocate -l {size} $mount/file || fail $?"
 _FILESYSTEM = """\
 device blockdev {region} && [ -b /dev/$device ] || {{ mark refused; echo no block device; exit 0; }}
 mount=/mnt/region{region}
-mkdir -p $mount
-umount $mount 2>/dev/null
+if [ -d $mount ]; then umount $mount 2>/dev/null; else mkdir -p $mount; fi
 fail() {{ [ $1 -ne 127 ] || exit 127; mark refused; exit 0; }}
 {make}
 mount -t {type} -o dax /dev/$device $mount || fail $?

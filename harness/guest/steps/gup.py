@@ -8,7 +8,7 @@ from harness.guest.steps.context import StepContext
 from harness.guest.steps.gup_untouched import run_gup_untouched
 from harness.guest.steps.huge_pages import RELEASE, reserve_huge_pages
 from harness.guest.steps.places import locate
-from harness.guest.steps.script import ScriptOutput, run_script
+from harness.guest.steps.script import ScriptOutput, run_script, say_mark
 from harness.observe.gup_test import GupRun, parse_gup_test
 from harness.observe.sections import parse_attributes, read_integer
 from harness.observe.vmstat import counter_change, parse_vmstat
@@ -26,19 +26,9 @@ _FLAGS: dict[GupCommand, str] = {
 }
 
 _RUN = """\
-counters() {{
-    echo 1 2>/dev/null >/proc/sys/vm/stat_refresh || lack 'vm.stat_refresh (CONFIG_PROC_SYSCTL)'
-    mark $1; cat /proc/vmstat
-}}
-counters before
-mark output
-status=0
-for time in {times}; do
-    gup_test {options} 2>&1
-    status=$?
-    [ $status -eq 0 ] || break
-done
-counters after
+[ -w /proc/sys/vm/stat_refresh ] || lack 'vm.stat_refresh (CONFIG_PROC_SYSCTL)'
+daxprobe {before} counters {output} {runs} {after} counters 2>&1
+status=$?
 {release}
 mark end
 echo status=$status
@@ -71,16 +61,22 @@ def run_gup_test(step: GupTest, shell: Shell, context: StepContext) -> Observati
 def _script(step: GupTest, context: StepContext) -> str:
     # -b and -U run once whatever -r says.
     single = step.command in ("get", "pin")
-    times = " ".join("x" * step.repeats) if single else "x"
+    run = f"do:1 '{{' gup_test {' '.join(_options(step, context))} '}}'"
     release = RELEASE if step.memory == "hugetlb" else ""
-    run = _RUN.format(times=times, options=" ".join(_options(step, context)), release=release)
+    script = _RUN.format(
+        before=say_mark("before"),
+        output=say_mark("output"),
+        after=say_mark("after"),
+        runs=" ".join([run] * (step.repeats if single else 1)),
+        release=release,
+    )
     match step.memory:
         case "devdax" | "fsdax":
-            return locate(step.memory, step.place) + run
+            return locate(step.memory, step.place) + script
         case "hugetlb":
-            return reserve_huge_pages(step.size) + run
+            return reserve_huge_pages(step.size) + script
         case _:
-            return run
+            return script
 
 
 def _options(step: GupTest, context: StepContext) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from harness.deadline import Deadline
 from harness.guest.protocols import Shell
 from harness.guest.steps.script import run_script
@@ -10,16 +12,16 @@ from harness.observe.vmstat import parse_meminfo
 from harness.records import Observation, Scalar
 
 _SECONDS = 60.0
+_MMU = re.compile(r"^MMU\s*: *(.*)$", re.MULTILINE)
 
 _IDENTIFY = """\
-mark smaps
-grep -m 1 KernelPageSize /proc/self/smaps
-mark cpuinfo
-grep MMU /proc/cpuinfo
+mark proc
+grep -h -m 1 -e KernelPageSize -e MMU /proc/self/smaps /proc/cpuinfo
 mark sysfs
 echo pmd_size=0
 show /sys/kernel/mm/transparent_hugepage/hpage_pmd_size pmd_size
-echo release=$(uname -r)
+read -r system version release rest </proc/version
+echo release=$release
 """
 
 
@@ -31,11 +33,11 @@ def identify_guest(shell: Shell, deadline: Deadline | None = None) -> Observatio
     """
     output = run_script(shell, _IDENTIFY, deadline or Deadline.after(_SECONDS))
     sysfs = parse_attributes(output.section("sysfs"))
-    _, colon, mmu = output.section("cpuinfo").strip().partition(":")
+    mmu = _MMU.search(output.section("proc"))
     values: dict[str, Scalar] = {
-        "page_size": parse_meminfo(output.section("smaps")).get("KernelPageSize"),
+        "page_size": parse_meminfo(output.section("proc")).get("KernelPageSize"),
         "pmd_size": read_integer(sysfs.get("pmd_size")),
-        "cpuinfo_mmu": mmu.strip() if colon else None,
+        "cpuinfo_mmu": mmu[1] if mmu else None,
         "release": sysfs.get("release"),
     }
     return Observation("guest", values, (output.record,))

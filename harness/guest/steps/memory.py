@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from harness.guest.protocols import Shell
 from harness.guest.steps.context import StepContext
-from harness.guest.steps.script import ScriptOutput, run_script
+from harness.guest.steps.script import ScriptOutput, run_script, say_mark
 from harness.observe.meminfo import direct_map_bytes
 from harness.observe.memmap import new_initialised_pages, page_orders
-from harness.observe.sections import MARKER, parse_attributes
+from harness.observe.sections import parse_attributes
 from harness.observe.vmstat import counter_change, parse_vmstat
 from harness.observe.zoneinfo import pages_taken
 from harness.records import Observation, Scalar
 from harness.scenario.steps import MemoryModel
 
-# Each is one start of daxprobe, which is what a measurement costs. The message about struct
-# pages is looked for behind where the log ended before the step: descriptor 5 is of /dev/kmsg,
-# and the position in it is shared by all that inherit it.
-_SAY = f"'say:{MARKER}%s'"
-_MEMORY_BEFORE = _SAY % "memory-before" + " memory"
-_MEMORY_AFTER = _SAY % "memory-after" + " memory"
-_FOLLOW = "follow:5"
-_MEMMAP = _SAY % "memmap" + " 'messages:5:memmap_init_zone_device init'"
+# Each is one start of daxprobe, the better part of what one costs. The message about struct
+# pages, from 6.4 on a debug message, is looked for behind where the log ended before the step:
+# descriptor 5 is of /dev/kmsg, and all that inherit it share the position in it.
+_MEMORY_BEFORE = f"{say_mark('memory-before')} memory"
+_MEMORY_AFTER = f"{say_mark('memory-after')} memory"
+_FOLLOW = "follow:5:memmap_init_zone_device"
+_MEMMAP = f"{say_mark('memmap')} 'messages:5:memmap_init_zone_device init'"
 
 MEASURE_BEFORE = f"daxprobe {_MEMORY_BEFORE}"
 MEASURE_AFTER = f"daxprobe {_MEMORY_AFTER}"
@@ -40,13 +39,11 @@ def measured_with_memmap(command: str, variable: str) -> str:
     return f"{{ {variable}=$(daxprobe {operations} 4>&1 >&3 5</dev/kmsg); }} 3>&1"
 
 
-_MEMORY_MODEL = """\
+_MEMORY_MODEL = f"""\
 mark nodes
 show /sys/devices/system/node/online nodes
 show /sys/devices/system/memory/block_size_bytes block
-mark messages
-dmesg | grep 'Page orders:'
-:
+daxprobe {say_mark("messages")} 'messages:5:Page orders:' 5</dev/kmsg
 """
 
 

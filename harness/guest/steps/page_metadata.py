@@ -6,7 +6,7 @@ from harness.errors import InfrastructureError
 from harness.guest.protocols import Shell
 from harness.guest.steps.context import StepContext
 from harness.guest.steps.places import locate
-from harness.guest.steps.script import run_script
+from harness.guest.steps.script import run_script, say_mark
 from harness.observe.dump_page import parse_dump
 from harness.observe.gup_test import parse_gup_test
 from harness.observe.sections import parse_attributes, read_integer
@@ -18,11 +18,9 @@ _PAGES_PER_CALL = 512
 
 _DUMP = """\
 echo 'daxhound: {kind}' >/dev/kmsg
-mark output
-gup_test {options} -f "$file" {pages} 2>&1
+daxprobe follow:5 {output} do:1 '{{' gup_test {options} -f "$file" {pages} '}}' \
+    {dmesg} messages:5 2>&1 5</dev/kmsg
 status=$?
-mark dmesg
-dmesg | sed -n 'H;/daxhound: {kind}$/h;${{x;p}}'
 mark end
 echo status=$status
 [ $status -ne 127 ] || {{ echo 'gup_test: not found' >&2; exit 127; }}
@@ -34,7 +32,11 @@ def dump_pages(step: PageMetadata, shell: Shell, context: StepContext) -> Observ
     options = ["-c", *(["-p"] if step.pin else []), "-S", f"-m {step.size // _MIB}"]
     options.append(f"-n {_PAGES_PER_CALL}")
     script = locate(step.memory, step.place) + _DUMP.format(
-        kind=step.kind, options=" ".join(options), pages=" ".join(map(str, step.pages))
+        kind=step.kind,
+        output=say_mark("output"),
+        options=" ".join(options),
+        pages=" ".join(map(str, step.pages)),
+        dmesg=say_mark("dmesg"),
     )
     output = run_script(shell, script, context.deadline())
     commands = (output.record,)

@@ -43,11 +43,12 @@ echo namespaces_left=$left
 show $nd/$region/available_size available_bytes
 """
 
-# Unmounted first: ndctl refuses to touch a namespace with a mounted file system on it.
+# Unmounted first: ndctl refuses to touch a namespace with a mounted file system on it. Names of
+# devices are forgotten without a process that removes their files.
 _DESTROY = """\
 region {index} || lack 'no region {index}'
-umount /mnt/region{index} 2>/dev/null
-rm -f /run/daxhound-region{index}.*
+[ ! -d /mnt/region{index} ] || umount /mnt/region{index} 2>/dev/null
+for path in /run/daxhound-region{index}.*; do [ ! -e $path ] || : >$path; done
 {destroy}
 status=$?
 {count_left}

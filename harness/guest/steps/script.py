@@ -73,6 +73,11 @@ def quote(word: object) -> str:
     return shlex.quote(str(word))
 
 
+def say_mark(section: str) -> str:
+    """The operation by which daxprobe begins a section, as ``mark`` does."""
+    return f"'say:{MARKER}{section}'"
+
+
 def run_script(shell: Shell, body: str, deadline: Deadline) -> ScriptOutput:
     """Run a script with the functions above; its status is in the record.
 

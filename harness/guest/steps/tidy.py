@@ -19,7 +19,8 @@ DRIFT_BYTES = 48 << 20
 _TIDY = """\
 cd /
 for path in /mnt/region*; do umount $path 2>/dev/null; done
-rm -f /run/daxhound*
+set -- /run/daxhound*
+[ ! -e "$1" ] || rm -f "$@"
 for pool in /sys/kernel/mm/hugepages/*/nr_hugepages; do [ ! -w $pool ] || echo 0 >$pool; done
 for path in $nd/region*; do
     [ -r $path/resource ] || continue
@@ -51,8 +52,7 @@ for path in /sys/bus/dax/devices/*; do
     echo ${path##*/}.size=$size; echo ${path##*/}.align=$align
     [ -e $path/driver ] && echo ${path##*/}.driver=1 || echo ${path##*/}.driver=0
 done
-mark vmstat; cat /proc/vmstat
-mark meminfo; cat /proc/meminfo
+mark memory; cat /proc/vmstat /proc/meminfo
 """
 
 
@@ -88,8 +88,8 @@ class Housekeeping:
             name: read_integer(text)
             for name, text in parse_attributes(output.section("state")).items()
         }
-        vmstat = parse_vmstat(output.section("vmstat"))
-        memory = parse_meminfo(output.section("meminfo"))
+        vmstat = parse_vmstat(output.section("memory"))
+        memory = parse_meminfo(output.section("memory"))
         pinned = vmstat.get("nr_foll_pin_acquired", 0) - vmstat.get("nr_foll_pin_released", 0)
         return state | {
             "pinned pages": pinned,
