@@ -10,6 +10,8 @@
  *   protect:r|rw                        mprotect() of the whole mapping
  *   punch:LENGTH:PATH                   fallocate() of a hole in place of the first LENGTH bytes
  *   store:LENGTH:PATH                   the words of fill, by write()
+ *   write-out:LENGTH:STRIDE:PATH        the same, STRIDE bytes a write(), and fsync()
+ *   read-in:LENGTH:STRIDE:PATH          read() of them, when nothing is in caches
  *   sync                                msync() of the whole mapping
  *   hold:FIRST:LENGTH                   vmsplice() into a pipe that nobody reads: a reference to
  *                                       each page, for as long as the pipe is there
@@ -361,6 +363,74 @@ static void store(char *words)
 	close(file);
 }
 
+/* So much of the file as one chunk holds, which has room for the end of its last word. */
+static size_t fill(uint64_t *chunk, size_t first, size_t stride, size_t length)
+{
+	size_t size = length - first < stride ? length - first : stride, at;
+
+	for (at = 0; at < size; at += 8)
+		chunk[at / 8] = word_at(first + at);
+	return size;
+}
+
+static uint64_t *room_for(size_t stride)
+{
+	uint64_t *chunk = malloc(stride + 8);
+
+	if (!chunk)
+		die("malloc");
+	return chunk;
+}
+
+static void write_out(char *words)
+{
+	size_t length = number(&words), stride = number(&words), size, done = 0;
+	int file = open(words, O_WRONLY);
+	uint64_t *chunk = room_for(stride);
+
+	while (file >= 0 && done < length) {
+		size = fill(chunk, done, stride, length);
+		if (pwrite(file, chunk, size, done) != (ssize_t)size)
+			break;
+		done += size;
+	}
+	result("write-out", done < length || fsync(file));
+	free(chunk);
+	close(file);
+}
+
+static void read_in(char *words)
+{
+	size_t length = number(&words), stride = number(&words), size, done = 0, same = 0;
+	int file = open("/proc/sys/vm/drop_caches", O_WRONLY), error = 0;
+	uint64_t *wanted = room_for(stride), *found = room_for(stride);
+	ssize_t got;
+
+	if (file < 0 || write(file, "3", 1) != 1)
+		die("/proc/sys/vm/drop_caches (CONFIG_PROC_SYSCTL)");
+	close(file);
+	file = open(words, O_RDONLY);
+	if (file < 0)
+		die(words);
+	while (done < length) {
+		size = fill(wanted, done, stride, length);
+		got = pread(file, found, size, done);
+		if (got <= 0) {
+			error = got ? errno : 0;
+			break;
+		}
+		/* By whole chunks: what is short is asked for again, and differs. */
+		if ((size_t)got == size && !memcmp(found, wanted, size))
+			same += size;
+		done += got;
+	}
+	free(wanted);
+	free(found);
+	close(file);
+	say("{\"op\": \"read-in\", \"errno\": %d, \"bytes\": %zu, \"same_bytes\": %zu}", error, done,
+	    same);
+}
+
 static void shorten(char *words)
 {
 	size_t length = number(&words);
@@ -392,6 +462,10 @@ static void one(char *word)
 		punch(word);
 	else if (!strcmp(op, "store"))
 		store(word);
+	else if (!strcmp(op, "write-out"))
+		write_out(word);
+	else if (!strcmp(op, "read-in"))
+		read_in(word);
 	else if (!strcmp(op, "sync"))
 		result(op, mapped && msync(base, mapped, MS_SYNC));
 	else if (!strcmp(op, "truncate"))

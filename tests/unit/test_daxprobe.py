@@ -183,6 +183,26 @@ def test_only_the_first_command_that_fails_and_those_before_it_run(program: Path
     assert (ran.returncode, ran.stdout) == (3, "0\n3\n")
 
 
+@pytest.mark.parametrize("size", [512, 12345, 1 << 20, (8 << 20) + 4096])
+def test_written_pattern_is_unlike_itself_everywhere(
+    program: Path, size: int, tmp_path: Path
+) -> None:
+    """No two 512 byte blocks alike, so that no block can be read for another unnoticed."""
+    file = tmp_path / "device"
+    file.touch()
+    replies = probe(program, f"write-out:{size}:{1 << 20}:{file}")
+    assert integer(replies.one("write-out"), "errno") == 0
+    pattern = file.read_bytes()
+    assert len(pattern) == size
+    blocks = [pattern[start : start + 512] for start in range(0, size - 511, 512)]
+    assert len(set(blocks)) == len(blocks)
+
+
+def test_a_device_that_is_full_refuses_the_pattern(program: Path) -> None:
+    replies = probe(program, "write-out:4096:4096:/dev/full")
+    assert errno_name(replies.one("write-out")) == "ENOSPC"
+
+
 def test_it_is_built_once_for_a_compiler_not_for_a_kernel(tmp_path: Path) -> None:
     store, target = Store(tmp_path), load_targets()["x86_64"]
     archive = provide_daxprobe(target, store)

@@ -139,15 +139,23 @@ def test_fewer_pages_unpinned_than_pinned_is_seen() -> None:
 
 def test_data_that_comes_back_otherwise_differs() -> None:
     run = recording_of(kind="write-read", outcome="identical")
-    changed = re.sub(r"sum\.read=\w{8}", "sum.read=00000000", run["stdout"])
+    changed = run["stdout"].replace('"same_bytes": 8388608', '"same_bytes": 8384512')
     assert changed != run["stdout"]
     assert values_of(recorded_step(run), 0, changed)["outcome"] == "differs"
 
 
 def test_short_read_shows_in_the_bytes() -> None:
     run = recording_of(kind="write-read", outcome="identical")
-    changed = run["stdout"].replace("8+0 records in", "7+0 records in")
-    assert values_of(recorded_step(run), 0, changed)["bytes"] == 7 << 20
+    changed = run["stdout"].replace("8388608", f"{7 << 20}")
+    assert values_of(recorded_step(run), 0, changed) == {"outcome": "differs", "bytes": 7 << 20}
+
+
+def test_device_that_refuses_to_be_written_to_says_why() -> None:
+    said = '{"op": "write-out", "errno": 5}\n'
+    said += '{"op": "read-in", "errno": 0, "bytes": 0, "same_bytes": 0}\n'
+    answer = f"@@daxhound probe\n{said}@@daxhound end\nstatus=0\n"
+    values = values_of(WriteRead(), 0, answer)
+    assert (values["outcome"], values["errno"]) == ("refused", "EIO")
 
 
 def test_regions_count_by_address_not_by_name() -> None:
@@ -213,20 +221,6 @@ def test_only_what_is_asked_for_is_passed_to_ndctl() -> None:
     assert "--region=$region --mode=raw '}'" in plain
     full = script_of(CreateNamespace(mode="devdax", map="mem", align=1 << 24, size=1 << 29))
     assert "--mode=devdax --map=mem --align=16777216 --size=536870912 '}'" in full
-
-
-@pytest.mark.parametrize("size", [512, 12345, 1 << 20, (8 << 20) + 4096])
-def test_written_pattern_is_unlike_itself_everywhere(size: int, tmp_path: Path) -> None:
-    """No two 512 byte blocks alike, so that no block can be read for another unnoticed."""
-    script = script_of(WriteRead(size=size))
-    lines = [line for line in script.splitlines() if line.startswith(("seq ", "truncate "))]
-    made = "\n".join(["lack() { exit 96; }", *lines])
-    subprocess.run([SH, "-c", made], cwd=tmp_path, check=True)
-    pattern = (tmp_path / "daxhound.pattern").read_bytes()
-    assert len(pattern) == size
-    assert b"\0" not in pattern
-    blocks = [pattern[start : start + 512] for start in range(0, size - 511, 512)]
-    assert len(set(blocks)) == len(blocks)
 
 
 def region_in(directory: Path, index: int) -> str:

@@ -3,47 +3,17 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import Literal
 
 from harness.errors import InfrastructureError
 from harness.guest.protocols import Shell
 from harness.guest.steps.context import StepContext
-from harness.guest.steps.filesystem import CHUNK, refused
+from harness.guest.steps.filesystem import CHUNK
 from harness.guest.steps.mapping import early
 from harness.guest.steps.probe import ProbeRun, run_probe, signal_values
-from harness.guest.steps.script import run_script
-from harness.observe.daxprobe import first_errno, integer
-from harness.observe.sections import parse_attributes
+from harness.observe.daxprobe import errno_name, first_errno, integer
 from harness.records import Observation, Scalar
 from harness.scenario.steps import ReadBack, WriteRead
-
-# A record is a number and 504 characters: no 512 bytes are like any others, so that none can
-# be read for another, and seq has little to print. busybox's head and cmp go byte by byte.
-_RECORD = 512
-_DIGITS = 8
-_FILLING = "daxhound" * ((_RECORD - _DIGITS) // 8)
-_COMPARE = """\
-device blockdev {region} && [ -b /dev/$device ] || {{ mark refused; echo no block device; exit 0; }}
-[ -w /proc/sys/vm/drop_caches ] || lack 'vm.drop_caches (CONFIG_PROC_SYSCTL)'
-cd /run
-seq -s {filling} {first} {last} >daxhound.pattern || lack 'room for a pattern of {size} bytes'
-truncate -s {size} daxhound.pattern
-sum() {{ set -- $(md5sum); echo sum.$name=$1; }}
-if {write} 2>daxhound.dd; then
-    mark compared
-    name=written; sum <daxhound.pattern
-    echo 3 >/proc/sys/vm/drop_caches
-    name=read; dd if=/dev/$device bs={chunk} count={count} 2>daxhound.dd | sum
-    mark read
-else
-    mark refused
-fi
-cat daxhound.dd
-rm -f daxhound.pattern
-"""
-_WRITE = "dd if=daxhound.pattern of=/dev/$device bs={chunk} count={count} conv=fsync,notrunc"
-_BLOCKS_READ = re.compile(r"^(\d+)\+\d+ records in", re.MULTILINE)  # whole ones + parts
 
 _WORD = 8
 
@@ -65,31 +35,23 @@ def _exchange(step: WriteRead, shell: Shell, context: StepContext, *, writes: bo
 
 
 def _by_device(step: WriteRead, shell: Shell, context: StepContext, *, writes: bool) -> Observation:
-    chunk = math.gcd(step.size, CHUNK)
-    count = step.size // chunk
-    first = 10 ** (_DIGITS - 1)
-    script = _COMPARE.format(
-        region=step.region,
-        filling=_FILLING,
-        first=first,
-        last=first + step.size // _RECORD + 1,
-        size=step.size,
-        chunk=chunk,
-        count=count,
-        write=_WRITE.format(chunk=chunk, count=count) if writes else ":",
-    )
-    output = run_script(shell, script, context.deadline())
-    if "refused" in output.sections:
-        return refused(step.kind, output.section("refused"), output.record)
-    sums = parse_attributes(output.section("compared"))
-    if "sum.read" not in sums:
-        raise InfrastructureError(f"the comparison broke off: {output.record.stderr}")
-    blocks = _BLOCKS_READ.search(output.section("read"))
-    values: dict[str, Scalar] = {
-        "outcome": "identical" if sums["sum.read"] == sums.get("sum.written") else "differs",
-        "bytes": int(blocks[1]) * chunk if blocks else None,
-    }
-    return Observation(step.kind, values, (output.record,))
+    where = f'{step.size}:{CHUNK}:"$file"'
+    operations = [*([f"write-out:{where}"] if writes else []), f"read-in:{where}"]
+    run = run_probe(step.kind, "block", step.region, operations, shell, context)
+    return Observation(step.kind, _what_the_device_has(run, step.size), (run.record,))
+
+
+def _what_the_device_has(run: ProbeRun, size: int) -> dict[str, Scalar]:
+    if run.missing:
+        return {"outcome": "refused", "errno": None, "message": "no block device"}
+    if run.killed is not None:
+        raise InfrastructureError(f"the comparison broke off: {run.killed}")
+    failed = first_errno(run.replies.of("write-out"))
+    if failed is not None:
+        return {"outcome": "refused", "errno": failed, "message": f"write: {failed}"}
+    read = run.replies.one("read-in")
+    same = errno_name(read) is None and integer(read, "same_bytes") == size
+    return {"outcome": "identical" if same else "differs", "bytes": integer(read, "bytes")}
 
 
 def _by_mapping(
