@@ -252,6 +252,14 @@ def test_missing_tool_is_never_the_kernels_fault(step: Step) -> None:
         run_step(step, shell, context())
 
 
+def test_what_fails_around_ndctl_is_never_its_refusal() -> None:
+    said = "daxprobe: mlockall: Cannot allocate memory\n"
+    with pytest.raises(InfrastructureError, match=r"^daxprobe: mlockall: Cannot"):
+        values_of(CreateNamespace(mode="raw"), 2, "", said)
+    refusal = "failed to create namespace: Invalid argument\n"
+    assert values_of(CreateNamespace(mode="raw"), 2, "", refusal)["outcome"] == "refused"
+
+
 @pytest.mark.parametrize(
     ("status", "stdout"),
     [

@@ -19,6 +19,8 @@ from harness.records import CommandRecord
 
 _LACKING = 96
 _NOT_FOUND = 127
+_PROBE_FAILED = 2
+_PROBE = re.compile(r"^daxprobe: .*", re.MULTILINE)
 _TOOL = re.compile(r"(\S+): not found|(\S+): Permission denied")
 
 _FUNCTIONS = f"""\
@@ -87,6 +89,10 @@ def run_script(shell: Shell, body: str, deadline: Deadline) -> ScriptOutput:
     record = shell.run(_FUNCTIONS + _REGION + body, deadline)
     if record.status == _LACKING:
         raise InfrastructureError(f"the guest lacks something: {record.stderr.strip()}")
+    # What it runs for others ends with their status, and speaks for itself.
+    failed = _PROBE.search(record.stderr)
+    if record.status == _PROBE_FAILED and failed:
+        raise InfrastructureError(failed[0])
     missing = _TOOL.search(record.stderr)
     if record.status == _NOT_FOUND and missing:
         name = missing[1] or missing[2]
