@@ -34,7 +34,10 @@ def measured(command: str) -> str:
 
 
 def measured_with_memmap(command: str, variable: str) -> str:
-    """The same, with the struct pages that are initialised; its output in a variable."""
+    """The same, with the struct pages that are initialised; its output in a variable.
+
+    The output alone: a shell takes the square of a text's length to find a name in it.
+    """
     operations = f"{_FOLLOW} {_MEMORY_BEFORE} do:4 '{{' {command} '}}' {_MEMORY_AFTER} {_MEMMAP}"
     return f"{{ {variable}=$(daxprobe {operations} 4>&1 >&3 5</dev/kmsg); }} 3>&1"
 
