@@ -42,8 +42,7 @@ class GuestContents(Record):
     of ``skip`` matches. ``programs`` and ``files`` are paths in the guest, with /usr
     merged; ``busybox`` are the commands that get a link of their own. ``libraries`` are packages
     that programs of this project are linked with; nothing of those goes in as it is.
-    ``stand_ins`` are libraries that something empty takes the place of (``stand_in.py``), by
-    the version that their symbols have.
+    ``stand_ins`` are libraries that something empty takes the place of (``stand_in.py``).
     """
 
     suite: str
@@ -53,7 +52,7 @@ class GuestContents(Record):
     files: tuple[str, ...]
     busybox: tuple[str, ...]
     libraries: tuple[str, ...]
-    stand_ins: dict[str, str]
+    stand_ins: tuple[str, ...]
 
     def of(self, target: Target) -> GuestContents:
         """The same from the suite that has the target's architecture."""

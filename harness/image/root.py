@@ -11,12 +11,11 @@ removed.
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
-from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from harness.apt import PrivateApt, Suite
 from harness.image import cpio
@@ -38,7 +37,6 @@ IMAGE_NAME = "base.cpio"
 # To be counted up when the code makes another image of the same packages and data.
 _FORMAT = "2"
 
-_NO_STAND_INS: Mapping[str, bytes] = MappingProxyType({})
 
 # 5:1 is the console, which the kernel opens for init before devtmpfs is mounted.
 _CONSOLE = cpio.device("dev/console", 5, 1)
@@ -54,6 +52,10 @@ _TEXTS = {
     "etc/passwd": "root:*:0:0:root:/root:/bin/sh\n",
     "etc/group": "root:x:0:\n",
 }
+
+
+# A library by its soname, with what some programs ask of it.
+StandIn: TypeAlias = Callable[[str, Iterable[cpio.Entry]], bytes]
 
 
 class PackageSource(Protocol):
@@ -88,16 +90,15 @@ def provide_base_image(
         packages = provide_packages(target.debian, contents, store, progress, apt)
         debs = sorted(packages.glob("*.deb"))
         made_of, read = [deb.name for deb in debs], partial(read_packages, debs)
-        made_of.append(stand_in_key(target, contents.stand_ins))
+        made_of.append(stand_in_key(target))
     else:
         made_of, read = [read_bytes(root)], partial(read_root, root, target.debian)
     listed = contents.model_dump_json(exclude={"libraries"})
     key = digest(_FORMAT, listed, cpio.write_archive(fixed_entries()), *made_of)
 
     def build(work: Path) -> None:
-        stand_ins = {} if root else contents.stand_ins
-        libraries = {name: build_stand_in(target, name, of) for name, of in stand_ins.items()}
-        (work / IMAGE_NAME).write_bytes(base_archive(read(), contents, root, libraries))
+        stand_in = None if root else partial(build_stand_in, target)
+        (work / IMAGE_NAME).write_bytes(base_archive(read(), contents, root, stand_in))
 
     return store.provide("guest-image", f"{target.debian}-{key[:16]}", build) / IMAGE_NAME
 
@@ -123,24 +124,30 @@ def provide_packages(
 
 
 def base_archive(
-    tree: Tree,
-    contents: GuestContents,
-    root: Path | None = None,
-    stand_ins: Mapping[str, bytes] = _NO_STAND_INS,
+    tree: Tree, contents: GuestContents, root: Path | None = None, stand_in: StandIn | None = None
 ) -> bytes:
     """The image: what is wanted of a tree of files, of the archive ``root``, and our own.
 
-    Of a library that ``stand_ins`` names, the place and the name are taken.
+    ``stand_in`` makes the libraries that ``contents`` has stand-ins for; else they are whole.
     """
-    wanted = (*contents.programs, *contents.files)
-    taken = (_stood_in_for(entry, stand_ins) for entry in select(tree, wanted, root=root))
+    taken = select(tree, (*contents.programs, *contents.files), root=root)
+    if stand_in is not None:
+        taken = tuple(_stood_in_for(entry, taken, contents, stand_in) for entry in taken)
     commands = (cpio.symlink(f"usr/bin/{name}", "busybox") for name in contents.busybox)
     return cpio.write_archive(cpio.with_parents([*fixed_entries(), *commands, *taken]))
 
 
-def _stood_in_for(entry: cpio.Entry, stand_ins: Mapping[str, bytes]) -> cpio.Entry:
-    library = stand_ins.get(PurePosixPath(entry.path).name)
-    return replace(entry, data=library) if library and stat.S_ISREG(entry.mode) else entry
+def _stood_in_for(
+    entry: cpio.Entry, taken: Sequence[cpio.Entry], contents: GuestContents, stand_in: StandIn
+) -> cpio.Entry:
+    soname = PurePosixPath(entry.path).name
+    if soname not in contents.stand_ins or not stat.S_ISREG(entry.mode):
+        return entry
+    return replace(entry, data=stand_in(soname, [e for e in taken if _is_elf(e) and e != entry]))
+
+
+def _is_elf(entry: cpio.Entry) -> bool:
+    return entry.data.startswith(b"\x7fELF")
 
 
 def fixed_entries() -> tuple[cpio.Entry, ...]:

@@ -57,7 +57,7 @@ def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarIn
 
 def contents_of(**changes: object) -> GuestContents:
     lists = ("packages", "skip", "programs", "files", "busybox", "libraries")
-    empty = {"suite": "s", "stand_ins": {}, **dict.fromkeys(lists, ())}
+    empty = {"suite": "s", "stand_ins": (), **dict.fromkeys(lists, ())}
     return GuestContents.model_validate({**empty, **changes})
 
 
@@ -208,12 +208,13 @@ class TestData:
         link = tarfile.TarInfo("usr/lib/x86_64-linux-gnu/lib.so")
         link.type, link.linkname = tarfile.SYMTYPE, "lib.so.3"
         tree = tree_of(("usr/lib/x86_64-linux-gnu/lib.so.3", b"whole"), link)
-        contents = contents_of(files=("usr/lib/x86_64-linux-gnu/lib.so",))
-        stand_ins = {"lib.so": b"of a link", "lib.so.3": b"empty"}
-        archive = base_archive(tree, contents, stand_ins=stand_ins)
-        assert b"empty" in archive
+        wanted = ("usr/lib/x86_64-linux-gnu/lib.so",)
+        contents = contents_of(files=wanted, stand_ins=("lib.so", "lib.so.3"))
+        archive = base_archive(tree, contents, stand_in=lambda name, _: f"no {name}".encode())
+        assert b"no lib.so.3" in archive
         assert b"whole" not in archive
-        assert b"of a link" not in archive
+        assert archive.count(b"no lib.so") == 1
+        assert b"whole" in base_archive(tree, contents)
 
     def test_init_and_host_agree_on_the_key(self) -> None:
         """Where they do not, a guest is up, silent, and never reached by ssh."""
