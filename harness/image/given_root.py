@@ -6,9 +6,6 @@ import io
 import tarfile
 from pathlib import Path
 
-from elftools.common.exceptions import ELFError
-from elftools.elf.elffile import ELFFile
-
 from harness.errors import UserError
 from harness.image import cpio
 from harness.image.packages import Tree, read_tar
@@ -55,6 +52,10 @@ def read_root(path: Path, architecture: str) -> Tree:
 
 
 def _machine(program: bytes) -> str:
+    """Imports as ``packages.loads`` does."""
+    from elftools.common.exceptions import ELFError
+    from elftools.elf.elffile import ELFFile
+
     try:
         return str(ELFFile(io.BytesIO(program))["e_machine"])
     except ELFError:

@@ -16,11 +16,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
-from elftools.common.exceptions import ELFError
-from elftools.elf.dynamic import DynamicSection
-from elftools.elf.elffile import ELFFile
-from elftools.elf.segments import InterpSegment
-
 from harness.errors import InfrastructureError, UserError
 from harness.image import cpio
 from harness.target import Target
@@ -164,8 +159,14 @@ def _chain(
 def loads(tree: Tree, entry: cpio.Entry) -> tuple[str, ...]:
     """Paths of the interpreter and the libraries that an ELF file names; () for others.
 
-    A library that is nowhere in the tree comes back by its bare name.
+    A library that is nowhere in the tree comes back by its bare name. Imports as
+    ``harness/machine/elf_sections.py`` does: an image is made once.
     """
+    from elftools.common.exceptions import ELFError
+    from elftools.elf.dynamic import DynamicSection
+    from elftools.elf.elffile import ELFFile
+    from elftools.elf.segments import InterpSegment
+
     if not entry.data.startswith(b"\x7fELF"):
         return ()
     interpreters, libraries = [], []

@@ -14,10 +14,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from elftools.elf.elffile import ELFFile
-from elftools.elf.gnuversions import GNUVerNeedSection, GNUVerSymSection
-from elftools.elf.sections import SymbolTableSection
-
 from harness.image import cpio
 from harness.image.compiler import compile_program
 from harness.kernel.make import find_toolchain
@@ -78,7 +74,14 @@ def _version_script(wanted: Mapping[str, set[str]]) -> str:
 
 
 def _asked_of(soname: str, elf: bytes) -> Iterator[tuple[str, str]]:
-    """Version and name of each symbol that an ELF file has of a library."""
+    """Version and name of each symbol that an ELF file has of a library.
+
+    Imports as ``packages.loads`` does.
+    """
+    from elftools.elf.elffile import ELFFile
+    from elftools.elf.gnuversions import GNUVerNeedSection, GNUVerSymSection
+    from elftools.elf.sections import SymbolTableSection
+
     file = ELFFile(io.BytesIO(elf))
     needs = file.get_section_by_name(".gnu.version_r")
     numbers = file.get_section_by_name(".gnu.version")

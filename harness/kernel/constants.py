@@ -10,14 +10,14 @@ import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
-
-from elftools.common.exceptions import ELFError
-from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import Symbol, SymbolTableSection
+from typing import TYPE_CHECKING, Literal
 
 from harness.errors import InfrastructureError
 from harness.kernel.make import Make
+
+if TYPE_CHECKING:
+    from elftools.elf.elffile import ELFFile
+    from elftools.elf.sections import Symbol
 
 # An object of every kernel, compiled with the flags of ordinary code.
 _OBJECT = "init/main.o"
@@ -83,6 +83,11 @@ def parse_saved_command(text: str) -> tuple[str, ...]:
 
 
 def _read_values(path: Path) -> dict[str, int]:
+    """Imports as ``harness/machine/elf_sections.py`` does: a kernel is built once."""
+    from elftools.common.exceptions import ELFError
+    from elftools.elf.elffile import ELFFile
+    from elftools.elf.sections import SymbolTableSection
+
     try:
         with path.open("rb") as file:
             elf = ELFFile(file)

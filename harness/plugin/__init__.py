@@ -5,8 +5,17 @@ whose conftest.py takes :func:`collect_scenarios`. Under pytest-xdist the worker
 cells and the controller alone writes run.json.
 """
 
-from harness.plugin.cluster_hooks import pytest_runtest_makereport, pytest_runtestloop
-from harness.plugin.hooks import (
+import gc
+
+# What is imported and collected stays: looking for garbage among it at every 700th object is an
+# eighth of a start.
+gc.set_threshold(50_000, 20, 100)
+
+from harness.plugin.cluster_hooks import (  # noqa: E402
+    pytest_runtest_makereport,
+    pytest_runtestloop,
+)
+from harness.plugin.hooks import (  # noqa: E402
     pytest_addoption,
     pytest_cmdline_main,
     pytest_collection_modifyitems,
@@ -15,7 +24,7 @@ from harness.plugin.hooks import (
     pytest_runtest_protocol,
     pytest_sessionstart,
 )
-from harness.plugin.items import collect_scenarios
+from harness.plugin.items import collect_scenarios  # noqa: E402
 
 __all__ = [
     "collect_scenarios",
