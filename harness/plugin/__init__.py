@@ -22,6 +22,7 @@ from harness.plugin.hooks import (  # noqa: E402
     pytest_configure,
     pytest_report_header,
     pytest_runtest_protocol,
+    pytest_sessionfinish,
     pytest_sessionstart,
 )
 from harness.plugin.items import collect_scenarios  # noqa: E402
@@ -36,5 +37,6 @@ __all__ = [
     "pytest_runtest_makereport",
     "pytest_runtest_protocol",
     "pytest_runtestloop",
+    "pytest_sessionfinish",
     "pytest_sessionstart",
 ]

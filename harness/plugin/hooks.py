@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from collections.abc import Callable
@@ -202,3 +203,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         if wants_live_lines(config):
             reporter = config.pluginmanager.getplugin("terminalreporter")
             config.pluginmanager.register(LiveLines(recorder.directory, reporter), LIVE_LINES)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """pytest looks for garbage five times at its end; what ran cells has none worth it."""
+    controls = session.config.pluginmanager.has_plugin("dsession")
+    if controls or any(isinstance(item, CellItem | SeriesItem) for item in session.items):
+        gc.freeze()
