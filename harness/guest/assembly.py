@@ -8,6 +8,7 @@ files stay when it is switched off, and it boots again from what they then hold.
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -41,7 +42,6 @@ READY = b"daxhound: ready"
 
 Transport: TypeAlias = Literal["ssh", "serial"]
 
-_BANNER = rb"Linux version [^\r\n]*"
 _STDERR_LOG = "qemu.stderr"
 
 
@@ -51,8 +51,18 @@ class State(StrEnum):
     OFF = "off"
     STARTING = "starting"  # firmware, or a kernel that has not spoken yet
     KERNEL = "kernel"
+    INIT = "init"
     READY = "ready"
     SHELL = "shell"
+
+
+# What shows that a state is reached (init/main.c: start_kernel, run_init_process). The second is
+# said by kernels that are as talkative as they are by themselves.
+_SHOWN_BY = {
+    State.KERNEL: rb"Linux version [^\r\n]*",
+    State.INIT: rb"Run /init as init process",
+    State.READY: READY,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +108,9 @@ class Starting:
         self.watch.process.qmp.cont()
         if not isinstance(self.line, SerialLine):
             threading.Thread(target=_import_ssh, daemon=True).start()
-        said = self._wait_for(_BANNER + rb"|" + READY, deadline)
-        self._reach(State.KERNEL)
-        if said != READY:
-            self._wait_for(READY, deadline)
-        self._reach(State.READY)
+        while self.state is not State.READY:
+            said = self._wait_for(b"|".join(_SHOWN_BY.values()), deadline)
+            self._reach(next(s for s, shown in _SHOWN_BY.items() if re.fullmatch(shown, said)))
 
     @contextlib.contextmanager
     def open_shell(self, deadline: Deadline) -> Iterator[Shell]:

@@ -157,7 +157,9 @@ def _phases(story: Story) -> Iterator[Phase]:
 def _boot(emulation: Emulation | None) -> Iterator[Phase]:
     if emulation is None or emulation.cells_before:
         return
-    names = {"kernel": "firmware", "ready": "kernel and init", "shell": "shell"}
+    # Not every kernel says when it runs init.
+    in_one = {"ready": "kernel and init"} if "init" not in emulation.reached_seconds else {}
+    names = {"kernel": "firmware", "init": "kernel", "ready": "init", "shell": "shell"} | in_one
     before = 0.0
     for state, name in names.items():
         at = emulation.reached_seconds.get(state)

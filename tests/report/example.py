@@ -196,7 +196,7 @@ def _write_cell(directory: Path, cell: Cell, result: CellResult, log: bytes) -> 
     for step in result.steps:
         folder.step(step)
     version = {"version": "10.0.11", "accelerator": "tcg", "argv": ["qemu-system-ppc64", "-S"]}
-    reached = {"kernel": 0.7, "ready": 2.9, "shell": 3.1}
+    reached = {"kernel": 0.7, "init": 2.6, "ready": 2.9, "shell": 3.1}
     folder.write("qemu.json", json.dumps({**version, "reached_seconds": reached}))
     return cell_to_json(result) | {"file": f"scenarios/{cell.path.name}", "line": cell.line}
 
