@@ -55,10 +55,11 @@ def test_a_run_is_read_back_as_it_was_written(series_run: Path) -> None:
     assert mismatch.expected.name == "size_bytes"
     assert mismatch.expected.rule.statement
     assert mismatch.expected.rule.source
-    assert [phase.name for phase in story.phases][:4] == [
+    assert [phase.name for phase in story.phases][:5] == [
         "provide kernel and image",
         "firmware",
-        "kernel and init",
+        "kernel",
+        "init",
         "shell",
     ]
     assert sum(phase.seconds for phase in story.phases) == pytest.approx(cell.entry.seconds)
