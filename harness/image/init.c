@@ -35,8 +35,9 @@
 #define SHELL_ENDED "\ndaxhound: the shell has ended\n"
 
 /* Drivers make their devices in a work queue, maybe after this program started. */
-#define WAIT_MS 2000
+#define WAIT_US 20000000
 #define PAUSE_US 2000
+#define LONG_PAUSE_US 100000
 
 /* The one thing that is ever said on the console, and what kept it from being said. */
 static void say(const char *line)
@@ -191,20 +192,28 @@ static int open_port(const char *name)
 	int port, waited;
 
 	for (waited = 0; (port = open_port_now(name)) < 0; waited += PAUSE_US) {
-		if (waited >= WAIT_MS * 1000)
+		if (waited >= WAIT_US)
 			return -1;
 		usleep(PAUSE_US);
 	}
 	return port;
 }
 
-/* Until the host is there, a port reads as if it had ended; then wait so long for its words. */
-static void wait_for_host(int port, int wait_ms, useconds_t pause)
+/* Until the host is there, a port reads as if it had ended. */
+static void wait_for_host(int port)
 {
 	struct pollfd poller = { .fd = port, .events = POLLIN };
 
-	while (poll(&poller, 1, wait_ms) < 0 || poller.revents & POLLHUP)
-		usleep(pause);
+	while (poll(&poller, 1, 0) < 0 || poller.revents & POLLHUP)
+		usleep(PAUSE_US);
+}
+
+static void wait_for_words(int port)
+{
+	struct pollfd poller = { .fd = port, .events = POLLIN };
+
+	while (poll(&poller, 1, -1) < 0 || poller.revents & POLLHUP)
+		usleep(LONG_PAUSE_US);
 }
 
 /* A shell beside the one of the steps, made when it is needed. */
@@ -213,14 +222,29 @@ static void serve_aside(int port)
 	if (port < 0 || fork())
 		return;
 	for (;;) {
-		wait_for_host(port, -1, 100000);
+		wait_for_words(port);
 		succeeded(start_shell(port, port, port));
 	}
 }
 
-/* For good: a shell that ends is told, on both lines, and followed by another. */
-static void serve(pid_t shell, int commands, int errors)
+/* What few have a use for, and so nobody waits for. */
+static void set_up_the_rest(void)
 {
+	set_address("eth0", "10.0.2.15", "255.255.255.0");
+	set_address("lo", "127.0.0.1", "255.0.0.0");
+	mkdir("/dev/pts", 0755);
+	mount("devpts", "/dev/pts", "devpts", 0, "mode=620,ptmxmode=666");
+}
+
+/* For good: a shell that ends is told, on both lines, and followed by another. */
+static void serve(int commands, int errors)
+{
+	pid_t shell;
+
+	wait_for_host(commands);
+	wait_for_host(errors);
+	shell = start_shell(commands, commands, errors);
+	set_up_the_rest();
 	for (;;) {
 		if (wait(NULL) != shell)
 			continue; /* somebody's orphan */
@@ -228,6 +252,15 @@ static void serve(pid_t shell, int commands, int errors)
 		    write(errors, SHELL_ENDED, strlen(SHELL_ENDED)) < 0)
 			usleep(PAUSE_US);
 		shell = start_shell(commands, commands, errors);
+	}
+}
+
+/* Whose steps come by ssh, which has shells of its own. */
+static void serve_nobody(void)
+{
+	for (;;) {
+		if (wait(NULL) < 0)
+			usleep(LONG_PAUSE_US);
 	}
 }
 
@@ -239,7 +272,7 @@ static void serve_person(const char *terminal)
 	int tty, waited;
 
 	for (waited = 0; (tty = open(terminal, O_RDWR | O_NOCTTY)) < 0; waited += PAUSE_US) {
-		if (waited >= WAIT_MS * 1000)
+		if (waited >= WAIT_US)
 			give_up(terminal);
 		usleep(PAUSE_US);
 	}
@@ -279,19 +312,11 @@ static const char *person(void)
 	return NULL;
 }
 
-/* What few have a use for, and so nobody waits for. */
-static void set_up_the_rest(void)
-{
-	set_address("lo", "127.0.0.1", "255.0.0.0");
-	mkdir("/dev/pts", 0755);
-	mount("devpts", "/dev/pts", "devpts", 0, "mode=620,ptmxmode=666");
-}
-
 int main(void)
 {
 	const char *terminal;
 	int commands, errors;
-	pid_t ssh, shell;
+	pid_t ssh;
 
 	umask(022);
 	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
@@ -307,7 +332,8 @@ int main(void)
 		serve_person(terminal);
 	}
 	ssh = start_ssh();
-	set_address("eth0", "10.0.2.15", "255.255.255.0");
+	if (ssh)
+		set_up_the_rest();
 	commands = open_port("daxhound.commands");
 	errors = open_port("daxhound.errors");
 	if (commands < 0 || errors < 0)
@@ -316,13 +342,7 @@ int main(void)
 		give_up("dropbear");
 	say("daxhound: ready\n");
 	serve_aside(open_port("daxhound.aside"));
-	/* Where steps come by ssh, nobody is ever there. */
 	if (ssh)
-		set_up_the_rest();
-	wait_for_host(commands, 0, PAUSE_US);
-	wait_for_host(errors, 0, PAUSE_US);
-	shell = start_shell(commands, commands, errors);
-	if (!ssh)
-		set_up_the_rest();
-	serve(shell, commands, errors);
+		serve_nobody();
+	serve(commands, errors);
 }

@@ -13,7 +13,11 @@ from harness.scenario.rdma_steps import RdmaRegister
 
 _KIB = 1 << 10
 _NETDEV = "eth0"
-_PREPARE = f"[ -d /sys/class/net/{_NETDEV} ] || lack 'the network device {_NETDEV}'\n"
+# Its address is set after the guest's shell is there (harness/image/init.c).
+_PREPARE = f"""\
+[ -d /sys/class/net/{_NETDEV} ] || lack 'the network device {_NETDEV}'
+until grep -q 10.0.2.15 /proc/net/fib_trie; do usleep 10000; done
+"""
 # hash has one page size in each terabyte: at the fixed address that of rdmaprobe's buffer.
 _MAP = {
     "anon": "map:private",
