@@ -32,7 +32,7 @@ import harness
 from bench.figure import Figure, conclude, ratios
 from bench.peer_tools import environment_of, provide_tuxrun, provide_virtme_ng
 from harness.errors import InfrastructureError
-from harness.image import provide_base_image
+from harness.image import provide_base_image, provide_init
 from harness.kernel.build import BuiltKernel, provide_kernel
 from harness.kernel.spec import parse_kernel_spec
 from harness.machine.acceleration import AccelerationMemory, host_architecture
@@ -51,6 +51,7 @@ _TUXRUN_DEVICES = {
 _FRAGMENT = Path(__file__).parent / "kconfigs" / "peers.config"
 _CELL = "step-features"
 _COMMAND = "uname -r"
+_CPIO_HEADER_BYTES = 110  # of the new ASCII format, cpio(5)
 _SECONDS = 300
 _PROMPT = "~ # "
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -129,7 +130,9 @@ def set_up(folder: Path, target: Target, kernel: str) -> Bench:
     spec = parse_kernel_spec(kernel)
     built = provide_kernel(spec, target, fragments, store, progress, fragments_dir=fragments_dir)
     emulator = find_emulator(target.qemu.binary, target.packages.qemu)
-    image = provide_base_image(target, store, progress)
+    image = folder / "rootfs.cpio"
+    base = provide_base_image(target, store, progress)
+    image.write_bytes(_one_archive(provide_init(target, store).read_bytes(), base.read_bytes()))
     return Bench(folder, store, target, built, emulator, image)
 
 
@@ -146,6 +149,12 @@ def works(name: str, run: Runner) -> bool:
 
 def in_turns(runs: Mapping[str, Runner]) -> dict[str, Run]:
     return {name: run() for name, run in runs.items()}
+
+
+def _one_archive(first: bytes, second: bytes) -> bytes:
+    """Of two archives: cpio, which peers unpack with, reads up to the first's trailer."""
+    trailer = first.index(b"TRAILER!!!") - _CPIO_HEADER_BYTES
+    return first[:trailer] + second
 
 
 def figures(
