@@ -178,12 +178,12 @@ class Assembly:
                 else Console(socket, request.console_log, request.ignore)
             )
             watch = GuestWatch(console, process, files.port_socket("aside"))
-            if self.keys is not None:
-                yield Starting(watch, self.keys)
-                return
-            line = SerialLine(files.port_socket("commands"), files.port_socket("errors"))
-            with contextlib.closing(line):
-                yield Starting(watch, line)
+            yield Starting(watch, self.keys or stack.enter_context(_ports(files)))
+
+
+def _ports(files: GuestFiles) -> contextlib.closing[SerialLine]:
+    line = SerialLine(files.port_socket("commands"), files.port_socket("errors"))
+    return contextlib.closing(line)
 
 
 @contextlib.contextmanager

@@ -46,7 +46,7 @@ def provide_init(target: Target, store: Store) -> Path:
 
     Raises InfrastructureError where it cannot be compiled here.
     """
-    return _provide("init", target, store, place="init")
+    return _provide("init", target, store, place="init", headers=())
 
 
 def provide_daxprobe(target: Target, store: Store) -> Path:
@@ -54,7 +54,7 @@ def provide_daxprobe(target: Target, store: Store) -> Path:
 
     Raises InfrastructureError where it cannot be compiled here.
     """
-    return _provide("daxprobe", target, store, headers=(_MEASURE,))
+    return _provide("daxprobe", target, store, headers=(_SHARED, _MEASURE))
 
 
 def provide_rdmaprobe(target: Target, store: Store, progress: Progress) -> Path:
@@ -106,15 +106,16 @@ def _provide(
     libraries: Iterable[str] = (),
     made_of: tuple[str, ...] = (),
     place: str | None = None,
-    headers: tuple[Path, ...] = (),
+    headers: tuple[Path, ...] = (_SHARED,),
 ) -> Path:
     """``made_of`` names what options and libraries point to, wherever the store is.
 
-    ``place`` is where the guest has it, if not among its commands.
+    ``place`` is where the guest has it, if not among its commands. ``headers`` are those of
+    this project that its source has.
     """
     source = SOURCES / f"{name}.c"
     version = find_toolchain(target).version
-    key = digest(target.kernel.cross_compile, version, *_FLAGS, *made_of, source, _SHARED, *headers)
+    key = digest(target.kernel.cross_compile, version, *_FLAGS, *made_of, source, *headers)
     archive = f"{name}.cpio"
 
     def build(work: Path) -> None:

@@ -37,7 +37,6 @@ IMAGE_NAME = "base.cpio"
 # To be counted up when the code makes another image of the same packages and data.
 _FORMAT = "2"
 
-
 # 5:1 is the console, which the kernel opens for init before devtmpfs is mounted.
 _CONSOLE = cpio.device("dev/console", 5, 1)
 _DIRECTORIES = ("dev", "mnt", "proc", "run", "sys", "tmp", "usr/lib", "var")

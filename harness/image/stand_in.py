@@ -21,15 +21,13 @@ from harness.store import digest
 from harness.target import Target
 
 _HEAD = """\
+#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define STAND_IN(name) \\
 	void name(void) \\
 	{ \\
-		static const char said[] = #name " is not in the guest (daxhound_stand_in)\\n"; \\
-		if (write(2, said, sizeof(said) - 1) >= 0) \\
-			abort(); \\
+		fputs(#name " is not in the guest (daxhound_stand_in)\\n", stderr); \\
 		abort(); \\
 	}
 """

@@ -15,6 +15,7 @@ from harness.command_line import PORTS
 from harness.errors import InfrastructureError, UserError
 from harness.guest import serial
 from harness.guest.assembly import READY
+from harness.guest.steps import rdma
 from harness.image import compose_initrd, cpio, dropbear_host_key, run_archive
 from harness.image.gup_test import common_sources, find_gup_test
 from harness.image.initrd import AUTHORIZED_KEYS, HOST_KEY
@@ -229,6 +230,9 @@ class TestData:
     def test_init_and_host_agree_on_what_a_shell_leaves(self) -> None:
         ended = serial._ENDED.decode().replace("\n", "\\n")
         assert f'"{ended}"' in _INIT.read_text()
+
+    def test_init_and_host_agree_on_the_address(self) -> None:
+        assert f'set_address("{rdma._NETDEV}", "{rdma._ADDRESS}"' in _INIT.read_text()
 
     def test_init_and_host_agree_on_the_ready_line(self) -> None:
         assert f'"{READY.decode()}\\n"' in _INIT.read_text()

@@ -51,7 +51,7 @@ daxprobe {say_mark("messages")} 'messages:5:Page orders:' 5</dev/kmsg
 
 
 def memory_taken(output: ScriptOutput, page_size: int) -> dict[str, Scalar]:
-    """Bytes of RAM that went between two ``measure`` calls, over all and by node.
+    """Bytes of RAM that went between the two measurements, over all and by node.
 
     ``memmap_counted_pages`` is what the kernel counted as struct pages' memory, None
     where it does not count (before 6.11); ``direct_map_bytes`` what it mapped for itself,

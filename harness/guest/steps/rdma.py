@@ -13,10 +13,11 @@ from harness.scenario.rdma_steps import RdmaRegister
 
 _KIB = 1 << 10
 _NETDEV = "eth0"
-# Its address is set after the guest's shell is there (harness/image/init.c).
+# Set after the guest's shell is there (harness/image/init.c).
+_ADDRESS = "10.0.2.15"
 _PREPARE = f"""\
 [ -d /sys/class/net/{_NETDEV} ] || lack 'the network device {_NETDEV}'
-until grep -q 10.0.2.15 /proc/net/fib_trie; do usleep 10000; done
+until grep -q {_ADDRESS} /proc/net/fib_trie; do usleep 10000; done
 """
 # hash has one page size in each terabyte: at the fixed address that of rdmaprobe's buffer.
 _MAP = {
