@@ -47,7 +47,7 @@ class SerialLine:
             return 0
 
     def receive(self) -> tuple[bytes, bytes]:
-        stdout, stderr = (_all_of(port) for port in self._ports)
+        stdout, stderr = (_what_came(port) for port in self._ports)
         if self._has_ended((stdout, stderr)):
             raise EOFError("the guest's shell has ended")
         return stdout, stderr
@@ -86,15 +86,15 @@ def _connect(path: Path) -> socket.socket:
     return port
 
 
-def _all_of(port: socket.socket) -> bytes:
-    """What has come. Raises EOFError where QEMU has closed its end."""
-    said = bytearray()
-    with contextlib.suppress(BlockingIOError):
-        while True:
-            data = port.recv(_READ_BYTES)
-            if not data and not said:
-                raise EOFError("closed")
-            said += data
-            if len(data) < _READ_BYTES:
-                break
-    return bytes(said)
+def _what_came(port: socket.socket) -> bytes:
+    """A piece of bounded size: whoever floods it is not read for ever.
+
+    Raises EOFError where QEMU has closed its end.
+    """
+    try:
+        data = port.recv(_READ_BYTES)
+    except BlockingIOError:
+        return b""
+    if not data:
+        raise EOFError("closed")
+    return data

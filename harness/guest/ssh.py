@@ -60,14 +60,11 @@ class SshLine:
     def receive(self) -> tuple[bytes, bytes]:
         session = self.session
         over = session.closed or session.eof_received
-        stdout, stderr = bytearray(), bytearray()
-        while session.recv_ready():
-            stdout += session.recv(_CHUNK_BYTES)
-        while session.recv_stderr_ready():
-            stderr += session.recv_stderr(_CHUNK_BYTES)
+        stdout = session.recv(_CHUNK_BYTES) if session.recv_ready() else b""
+        stderr = session.recv_stderr(_CHUNK_BYTES) if session.recv_stderr_ready() else b""
         if over and not stdout and not stderr:
             raise EOFError("the guest's shell has ended")
-        return bytes(stdout), bytes(stderr)
+        return stdout, stderr
 
 
 @contextlib.contextmanager

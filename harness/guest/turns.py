@@ -47,7 +47,7 @@ class Line(Protocol):
         ...
 
     def receive(self) -> tuple[bytes, bytes]:
-        """What has come of stdout and of stderr, without waiting for more.
+        """A piece of what has come of stdout and of stderr, without waiting for more.
 
         Raises EOFError where that was nothing, and no more will come.
         """
