@@ -29,6 +29,9 @@ _COUNTER = re.compile(
 # Where it came from, which is what tells after a jump to nowhere: arm, powerpc, riscv.
 _LINK = re.compile(r"(?:\blr : |\bLR is at |\bLR |\bra ?: *)" + _ADDRESS + _NAME)
 
+# A CPU that has no stack worth showing: it idles (lib/nmi_backtrace.c nmi_cpu_backtrace).
+_IDLING = re.compile(r"\bbacktrace for cpu \d+ skipped: idling at " + _ADDRESS + _NAME)
+
 # One line of a stack trace. A "?" marks what was found on the stack beside the trace, on
 # powerpc a word behind the name.
 _FRAME = re.compile(
@@ -70,6 +73,12 @@ def find_counter(line: str) -> str | None:
 def find_link(line: str) -> str | None:
     """The function that a line of registers says the kernel would return to."""
     match = _LINK.search(line)
+    return plain_name(match["name"]) if match else None
+
+
+def find_idling(line: str) -> str | None:
+    """The function that a CPU idles in, where its stack is left out for that."""
+    match = _IDLING.search(line)
     return plain_name(match["name"]) if match else None
 
 

@@ -80,7 +80,14 @@ def at_origin(_named: str | None, marks: Sequence[Mark]) -> Iterator[str]:
 
 
 def interrupted(_named: str | None, marks: Sequence[Mark]) -> Iterator[str]:
-    """What a tick interrupted; without a tick, what the first CPU shown was at."""
+    """What a tick interrupted; without a tick, what the first CPU shown was at.
+
+    A CPU that idles is told of by a line alone: the stack that comes next is another task's.
+    """
+    shown = next((mark for mark in marks if mark.kind in ("idling", "counter", "trace")), None)
+    if shown is not None and shown.kind == "idling":
+        yield shown.name
+        return
     rest = list(dropwhile(lambda mark: not _INTERRUPT.fullmatch(mark.name), marks))
     below = list(dropwhile(lambda mark: _INTERRUPT.fullmatch(mark.name) is not None, rest))
     if below:

@@ -8,9 +8,17 @@ from dataclasses import dataclass
 from itertools import dropwhile, takewhile
 from typing import Literal
 
-from harness.observe.frames import find_counter, find_frame, find_link, find_place
+from harness.observe.frames import (
+    find_counter,
+    find_frame,
+    find_idling,
+    find_link,
+    find_place,
+)
 
-Kind = Literal["frame", "counter", "link", "lock", "trace", "origin", "became", "user", "panic"]
+Kind = Literal[
+    "frame", "counter", "idling", "link", "lock", "trace", "origin", "became", "user", "panic"
+]
 
 _MARKS = 2000  # all CPUs of a stalled guest, or a recursion to the end of its stack
 
@@ -76,6 +84,8 @@ def _marks(text: str) -> Iterator[Mark]:
         yield Mark("user")
     if (counter := find_counter(text)) is not None:
         yield Mark("counter", counter)
+    elif (idling := find_idling(text)) is not None:
+        yield Mark("idling", idling)
     elif (link := find_link(text)) is not None:
         yield Mark("link", link)
     elif (lock := _LOCK.search(text)) is not None:

@@ -22,6 +22,39 @@ def test_a_lost_timer_is_tried_again_and_then_believed() -> None:
     assert judge_reports(lost, fresh=True, stood_still=0.0)[0] is Verdict.KERNEL_FAILURE
 
 
+# The same of a guest of Linux 6.1.192, whose kernel leaves the stack of an idle CPU out.
+LEFT_OUT = """\
+rcu: INFO: rcu_sched detected stalls on CPUs/tasks:
+rcu: 	1-...!: (0 ticks this GP) idle=5378/0/0x0 softirq=6/6 fqs=0 (false positive?)
+	(detected by 0, t=5252 jiffies, g=-1179, q=290 ncpus=2)
+Sending NMI from CPU 0 to CPUs 1:
+NMI backtrace for cpu 1 skipped: idling at default_idle+0x13/0x20
+rcu: rcu_sched kthread timer wakeup didn't happen for 5251 jiffies! g-1179 f0x0 \
+RCU_GP_WAIT_FQS(5) ->state=0x402
+rcu: 	Possible timer handling issue on cpu=1 timer-softirq=2
+rcu: RCU grace-period kthread stack dump:
+task:rcu_sched       state:I stack:0     pid:11    ppid:2      flags:0x00004000
+Call Trace:
+ <TASK>
+ __schedule+0x1aa/0x4d0
+ schedule+0x48/0x90
+ schedule_timeout+0x77/0xd0
+ ? __timer_delete_sync+0x90/0x90
+ rcu_gp_fqs_loop+0x112/0x3d0
+ rcu_gp_kthread+0x6d/0xf0
+ kthread+0xb1/0xd0
+ ret_from_fork+0x1f/0x30
+ </TASK>
+"""
+
+
+def test_an_idle_cpu_whose_stack_is_left_out_has_lost_its_timer_too() -> None:
+    log = "".join(f"[   22.000000] {line}\n" for line in LEFT_OUT.splitlines())
+    (lost,) = read(log.encode())
+    assert lost.title == "INFO: rcu detected stall in default_idle"
+    assert has_lost_timer([lost])
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [("(0 ticks", "(3 ticks"), ("timer wakeup didn't", "timer did"), ("do_idle", "do_exit")],
