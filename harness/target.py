@@ -87,6 +87,11 @@ class KernelBuild(Record):
     opcode_fixup: OpcodeFixup | None = None
     pvh: bool = False
 
+    @property
+    def compiler(self) -> tuple[str, ...]:
+        """Its programs whose versions make a kernel another one."""
+        return tuple(f"{self.cross_compile}{tool}" for tool in ("gcc", "ld"))
+
     @pydantic.model_validator(mode="after")
     def _gates_are_known(self) -> Self:
         if self.gates and self.known_by is None:
@@ -222,6 +227,11 @@ class Target(Record):
     pmem: PmemMachine | None = None
     soft_reserved: SoftReservedMemory | None = None
     console: ConsoleMarks | None = None
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """The programs of the host whose versions what a guest shows depends on."""
+        return (*self.kernel.compiler, self.qemu.binary)
 
     @property
     def is_main(self) -> bool:

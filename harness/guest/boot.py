@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from harness.command_line import Accelerator, GuestFiles
 from harness.deadline import Deadline
@@ -17,9 +18,11 @@ from harness.guest.protocols import Shell
 from harness.guest.watch import GuestWatch
 from harness.machine.acceleration import AccelerationMemory, is_plausible
 from harness.machine.opcodes import Fixup
-from harness.machine.qmp import Qmp
 from harness.machine.versions import Emulator, find_emulator
 from harness.records import Layout
+
+if TYPE_CHECKING:
+    from harness.machine.qmp import Qmp
 
 __all__ = ["BootRequest", "Guest", "State", "Transport", "boot"]
 

@@ -20,6 +20,7 @@ from typing import BinaryIO
 
 from harness.errors import DaxhoundError, InfrastructureError, KernelFailure
 from harness.host_packages import install_command
+from harness.host_version import said_version
 from harness.kernel.sandbox import why_not, wrap
 from harness.progress import Task
 from harness.target import Target
@@ -105,7 +106,7 @@ class Toolchain:
 def find_toolchain(target: Target) -> Toolchain:
     """The tools of a target's kernel. Raises InfrastructureError that says what to install."""
     cross = target.kernel.cross_compile
-    needed = {**{f"{cross}{tool}": "" for tool in ("gcc", "ld")}, **_TOOLS}
+    needed = {**dict.fromkeys(target.kernel.compiler, ""), **_TOOLS}
     absent = [tool for tool in needed if shutil.which(tool) is None]
     if absent:
         named = [needed[tool] for tool in absent if needed[tool]]
@@ -113,20 +114,9 @@ def find_toolchain(target: Target) -> Toolchain:
         raise InfrastructureError(
             f"{', '.join(absent)} missing on this host: {install_command(*packages)}"
         )
-    version = "; ".join(_version(shutil.which(f"{cross}{tool}") or "") for tool in ("gcc", "ld"))
+    found = (Path(shutil.which(tool) or tool) for tool in target.kernel.compiler)
+    version = "; ".join(said_version(path).partition("\n")[0] for path in found)
     return Toolchain(target.kernel.arch, cross, version, bool(shutil.which("ccache")))
-
-
-def _version(path: str) -> str:
-    return _said_version(path, Path(path).stat().st_mtime_ns)
-
-
-@cache
-def _said_version(path: str, _changed: int) -> str:
-    """The first line of ``--version``, asked once a process, or when the file has changed."""
-    command = (path, "--version")
-    said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    return said.partition("\n")[0]
 
 
 @dataclass(frozen=True, slots=True)

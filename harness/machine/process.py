@@ -15,12 +15,15 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from harness.deadline import Deadline
 from harness.errors import InfrastructureError
-from harness.machine.qmp import Qmp
 from harness.machine.stops import wait_for_end
 from harness.scratch import scratch_directory
+
+if TYPE_CHECKING:
+    from harness.machine.qmp import Qmp
 
 _SOCKET_PATH_BYTES = 107  # sun_path of unix(7), less its closing NUL
 _LONGEST_SOCKET_NAME = len("/console.sock")
@@ -37,7 +40,8 @@ class QemuProcess:
 
     def __init__(self, argv: tuple[str, ...], qmp_socket: Path, stderr_log: Path) -> None:
         self.argv = argv
-        self.qmp = Qmp(qmp_socket)
+        self._qmp_socket = qmp_socket
+        self._qmp: Qmp | None = None
         self._stderr_log = stderr_log
         self._process: subprocess.Popen[bytes] | None = None
         self._failure: OSError | None = None
@@ -60,6 +64,13 @@ class QemuProcess:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+    @property
+    def qmp(self) -> Qmp:
+        """The connection to a QEMU that was started."""
+        if self._qmp is None:
+            raise ValueError("QEMU was not started")
+        return self._qmp
 
     @property
     def pid(self) -> int | None:
@@ -92,14 +103,15 @@ class QemuProcess:
     def stop(self) -> None:
         """End QEMU: asked by QMP, then SIGTERM, then SIGKILL; nothing where it has ended."""
         try:
-            if self.alive and self.qmp.connected:
+            if self.alive and self._qmp is not None and self._qmp.connected:
                 with contextlib.suppress(InfrastructureError):
-                    self.qmp.execute("quit", deadline=Deadline.after(_STOP_SECONDS))
+                    self._qmp.execute("quit", deadline=Deadline.after(_STOP_SECONDS))
                     self._keeper.join(_STOP_SECONDS)
         finally:
             self._signal(signal.SIGTERM)
             self._signal(signal.SIGKILL)
-            self.qmp.close()
+            if self._qmp is not None:
+                self._qmp.close()
 
     def _start(self) -> None:
         self._keeper.start()
@@ -107,8 +119,12 @@ class QemuProcess:
         if self._failure is not None:
             message = f"{self.argv[0]} cannot be started: {self._failure}"
             raise InfrastructureError(message) from self._failure
+        # Its asyncio takes as long to import as QEMU takes to listen.
+        from harness.machine.qmp import Qmp
+
+        self._qmp = Qmp(self._qmp_socket)
         try:
-            self.qmp.connect(Deadline.after(_START_SECONDS), lambda: self.alive)
+            self._qmp.connect(Deadline.after(_START_SECONDS), lambda: self.alive)
         except InfrastructureError as exc:
             status = self.exit_status(Deadline.after(_STOP_SECONDS))
             ended = "hangs" if status is None else f"ended with status {status}"

@@ -27,7 +27,7 @@ _Answer = TypeVar("_Answer")
 _ANSWER_SECONDS = 10.0
 _CLOSE_SECONDS = 2.0
 _EVENT_SECONDS = 0.01
-_RETRY_SECONDS = 0.01
+_RETRY_SECONDS = 0.002
 _FORWARD = re.compile(r"TCP\[HOST_FORWARD\]\s+\d+\s+(\S+)\s+(\d+)\s+\S+\s+22\b")
 
 # Its failures are raised as ours; logged as well, they would be told twice.

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from harness.errors import InfrastructureError
 from harness.host_packages import install_command
+from harness.host_version import said_version
 
 QEMU_DIRECTORY = "DAXHOUND_QEMU"
 
 _VERSION = re.compile(r"QEMU emulator version (\d+)\.(\d+)\.(\d+)")
-_ANSWER_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +47,7 @@ def find_emulator(binary: str, packages: tuple[str, ...] = ()) -> Emulator:
 
 def read_version(path: Path) -> Emulator:
     """Ask one binary what it is, once. Raises InfrastructureError where it does not say."""
-    return _ask(path, path.stat().st_mtime_ns)
-
-
-@cache
-def _ask(path: Path, _changed: int) -> Emulator:
-    try:
-        answer = subprocess.run(
-            [path, "--version"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_ANSWER_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as exc:
-        raise InfrastructureError(f"{path} --version: {exc}") from exc
-    return Emulator(path, *parse_version(answer.stdout, path))
+    return Emulator(path, *parse_version(said_version(path), path))
 
 
 def parse_version(text: str, path: Path) -> tuple[tuple[int, int, int], str]:

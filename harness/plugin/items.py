@@ -11,6 +11,7 @@ import pytest
 
 from harness.campaign.order import Order, prefix
 from harness.errors import UserError
+from harness.host_version import ask_ahead
 from harness.plugin.settings import Settings
 from harness.records import CellResult, Verdict, Word
 from harness.report.results import cell_to_json, folder_name
@@ -86,6 +87,10 @@ class CellItem(pytest.Item):
     def orders(self) -> tuple[Order, ...]:
         """What the item will have run."""
         return (Order(self.cell, followed=self.followed),)
+
+    def setup(self) -> None:
+        """Have versions asked for while whatever runs guests is still imported."""
+        ask_ahead(self.cell.target.programs)
 
     def runtest(self) -> None:
         (order,) = self.orders()

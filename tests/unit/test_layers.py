@@ -16,6 +16,7 @@ LEAVES = {
     "units",
     "progress",
     "gunzip",
+    "host_version",
     "scratch",
     "seals",
     "shipped",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from harness.errors import InfrastructureError
+from harness.host_version import ask_ahead, said_version
 from harness.machine.versions import QEMU_DIRECTORY, find_emulator, parse_version, read_version
 
 BINARY = "qemu-system-ppc64"
@@ -58,3 +60,19 @@ def test_binary_that_cannot_run_is_an_infrastructure_error(tmp_path: Path) -> No
     path.chmod(0o755)
     with pytest.raises(InfrastructureError, match="--version"):
         read_version(path)
+
+
+def test_a_program_is_asked_once_ahead_or_not_until_it_changes(
+    tmp_path: Path, only_path: pytest.MonkeyPatch
+) -> None:
+    asked = tmp_path / "asked"
+    program = tmp_path / "cc"
+    program.write_text(f"#!/bin/sh\necho x >>{asked}; echo $1\n")
+    program.chmod(0o755)
+    only_path.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    ask_ahead(["cc", "no-such-program"])
+    assert said_version(program) == said_version(program) == "--version\n"
+    assert asked.read_text() == "x\n"
+    os.utime(program, ns=(0, 0))
+    assert said_version(program) == "--version\n"
+    assert asked.read_text() == "x\nx\n"
