@@ -9,6 +9,7 @@ from harness.guest.steps.places import locate
 from harness.guest.steps.script import run_script, say_mark
 from harness.observe.dump_page import parse_dump
 from harness.observe.gup_test import parse_gup_test
+from harness.observe.messages import whole_messages
 from harness.observe.sections import parse_attributes, read_integer
 from harness.records import Observation, Scalar
 from harness.scenario.mapping_steps import PageMetadata
@@ -28,7 +29,7 @@ echo status=$status
 
 
 def dump_pages(step: PageMetadata, shell: Shell, context: StepContext) -> Observation:
-    """What dump_page() says of each page; raises InfrastructureError where it says nothing."""
+    """What dump_page() says of each page; raises InfrastructureError where some of it is lost."""
     options = ["-c", *(["-p"] if step.pin else []), "-S", f"-m {step.size // _MIB}"]
     options.append(f"-n {_PAGES_PER_CALL}")
     script = locate(step.memory, step.place) + _DUMP.format(
@@ -50,7 +51,7 @@ def dump_pages(step: PageMetadata, shell: Shell, context: StepContext) -> Observ
     if run.outcome != "ran":
         values: dict[str, Scalar] = {"outcome": run.outcome}
         return Observation(step.kind, values, commands)
-    return Observation(step.kind, _values(output.section("dmesg")), commands)
+    return Observation(step.kind, _values(whole_messages(output.section("dmesg"))), commands)
 
 
 def _values(messages: str) -> dict[str, Scalar]:

@@ -13,6 +13,7 @@ from harness.guest.steps.places import locate
 from harness.guest.steps.script import ScriptOutput, run_script, say_mark
 from harness.observe.daxprobe import ProbeReplies, Reply, code_name, integer, parse_replies
 from harness.observe.daxprobe import signal_name as name_of
+from harness.observe.messages import whole_messages
 from harness.observe.sections import parse_attributes, read_integer
 from harness.records import CommandRecord, Scalar
 from harness.scenario.mapping_steps import MappingStep
@@ -55,8 +56,11 @@ class ProbeRun:
 
     @property
     def messages(self) -> str:
-        """What the kernel said meanwhile, where that was asked for."""
-        return self.output.section("dmesg")
+        """What the kernel said meanwhile, where that was asked for.
+
+        Raises InfrastructureError where some of it is lost.
+        """
+        return whole_messages(self.output.section("dmesg"))
 
 
 def run_probe(
