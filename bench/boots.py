@@ -17,12 +17,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.figure import Figure, conclude
-from harness.campaign.provide import Needs, Provider
-from harness.guest.boot import BootRequest, State, boot
+from harness.campaign.provide import Provider
+from harness.guest.boot import State, boot
 from harness.progress import Progress
 from harness.records import Layout
 from harness.store import Store
 from harness.target import Target, load_targets, select_targets
+from tests.support.guests import boot_request
 
 _BOOT_SECONDS = 2.0
 _REST_SECONDS = 0.7
@@ -51,21 +52,11 @@ def figures(provider: Provider, target: Target, repeats: int) -> Iterator[Figure
 
 def one_boot(provider: Provider, target: Target) -> tuple[float, float]:
     """Seconds to a shell, and of these the kernel's."""
-    provisions = provider.provide(Needs(target))
     with tempfile.TemporaryDirectory(prefix="dx-bench-") as name:
-        log = Path(name, "console.log")
-        request = BootRequest(
-            target=target,
-            layout=Layout(_RAM_BYTES, 2),
-            kernel=provisions.kernel.image,
-            initrd=provisions.archives,
-            firmware=provisions.firmware,
-            console_log=log,
-            store_root=provider.store.root,
-        )
+        request = boot_request(provider, target, Layout(_RAM_BYTES, 2), Path(name))
         with boot(request) as guest:
             seconds, reached = guest.boot_seconds, guest.reached_seconds
-        said = _RUN_INIT.search(log.read_bytes())
+        said = _RUN_INIT.search(request.console_log.read_bytes())
         if said is None:
             raise RuntimeError(f"the kernel of {target.name} does not say when it ran init")
         seen = reached[State.INIT] - reached[State.KERNEL]

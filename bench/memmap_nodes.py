@@ -22,15 +22,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.campaign.provide import Needs, Provider
+from harness.campaign.provide import Provider
 from harness.deadline import Deadline
-from harness.guest.boot import BootRequest, Guest, boot
+from harness.guest.boot import Guest, boot
 from harness.guest.steps import StepContext, check_regions
 from harness.guest.steps.power import BOOT_ARGUMENTS
 from harness.progress import Progress
 from harness.records import Layout, PmemDevice
 from harness.store import Store
 from harness.target import Target, load_targets
+from tests.support.guests import boot_request
 
 MIB, GIB = 1 << 20, 1 << 30
 DEVICE = GIB
@@ -93,16 +94,12 @@ def with_namespaces(target: Target, provider: Provider, devices: int) -> Iterato
     layout = Layout(
         NODES * GIB // 2, NODES, tuple(map(device, range(devices))), (GIB // 2,) * NODES
     )
-    provisions = provider.provide(Needs(target))
     with tempfile.TemporaryDirectory(prefix="daxhound-bench-") as name:
-        request = BootRequest(
-            target=target,
-            layout=layout,
-            kernel=provisions.kernel.image,
-            initrd=provisions.archives,
-            firmware=provisions.firmware,
-            console_log=Path(name) / "console.log",
-            store_root=provider.store.root,
+        request = boot_request(
+            provider,
+            target,
+            layout,
+            Path(name),
             scale=SECONDS / 60,
             extra_arguments=BOOT_ARGUMENTS,
         )

@@ -187,16 +187,27 @@ static int open_port_now(const char *name)
 	return port;
 }
 
-static int open_port(const char *name)
+static int open_terminal_now(const char *path)
 {
-	int port, waited;
+	return open(path, O_RDWR | O_NOCTTY);
+}
 
-	for (waited = 0; (port = open_port_now(name)) < 0; waited += PAUSE_US) {
+/* -1 where the device did not come. */
+static int open_once_there(int (*open_now)(const char *), const char *name)
+{
+	int file, waited;
+
+	for (waited = 0; (file = open_now(name)) < 0; waited += PAUSE_US) {
 		if (waited >= WAIT_US)
 			return -1;
 		usleep(PAUSE_US);
 	}
-	return port;
+	return file;
+}
+
+static int open_port(const char *name)
+{
+	return open_once_there(open_port_now, name);
 }
 
 /* Until the host is there, a port reads as if it had ended. */
@@ -269,13 +280,10 @@ static void serve_person(const char *terminal)
 {
 	static char *const words[] = { "sh", "-i", NULL };
 	pid_t child;
-	int tty, waited;
+	int tty = open_once_there(open_terminal_now, terminal);
 
-	for (waited = 0; (tty = open(terminal, O_RDWR | O_NOCTTY)) < 0; waited += PAUSE_US) {
-		if (waited >= WAIT_US)
-			give_up(terminal);
-		usleep(PAUSE_US);
-	}
+	if (tty < 0)
+		give_up(terminal);
 	say("daxhound: ready\n");
 	child = fork();
 	if (child == 0) {
