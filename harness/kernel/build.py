@@ -28,7 +28,7 @@ from harness.kernel.sandbox import why_not
 from harness.kernel.source import provide_source
 from harness.kernel.source_view import provide_view
 from harness.kernel.spec import KernelSpec
-from harness.kernel.work_area import hold_work_area, pack_objects
+from harness.kernel.work_area import hold_work_area, pack_objects, unpack_objects
 from harness.progress import Progress
 from harness.records import KernelFacts
 from harness.series.patch import Patch
@@ -38,7 +38,8 @@ from harness.target import KernelBuild, Target
 # To be counted up when the code keeps other files, or finds other facts, of one kernel.
 _FORMAT = "1"
 
-# What the first patched kernel of a base is built on; stored apart, since no guest needs it.
+# What the first patched kernel of a base is built on, and the base with more of a configuration;
+# stored apart, since no guest needs it.
 _OBJECTS = "objects.tar.gz"
 
 _KEPT = ("vmlinux", "System.map", "modules.builtin", "modules.builtin.modinfo")
@@ -90,7 +91,15 @@ def provide_kernel(
     check_needs(requests, target)
     toolchain = find_toolchain(target)
     patched = _patch(spec, patches, store, progress)
-    build = _Build(patched, target.kernel, requests, toolchain, jobs or os.cpu_count() or 1)
+    own = [name for name in fragments if name in target.kernel.fragments]
+    build = _Build(
+        patched,
+        target.kernel,
+        requests,
+        toolchain,
+        jobs or os.cpu_count() or 1,
+        usual=load_fragments(own, fragments_dir),
+    )
     entry = build.provide(store, progress)
     source = provide_view(patched, store)
     built = load_facts((entry / "facts.json").read_text(encoding="utf-8"))
@@ -149,7 +158,10 @@ def _patch(
 
 @dataclass(frozen=True, slots=True)
 class _Build:
-    """All that goes into one kernel."""
+    """All that goes into one kernel.
+
+    ``wished`` need not take. ``usual`` is what the target's own kernel is configured with.
+    """
 
     source: PatchedSource
     kernel: KernelBuild
@@ -157,6 +169,7 @@ class _Build:
     toolchain: Toolchain
     jobs: int
     wished: tuple[Request, ...] = ()
+    usual: tuple[Request, ...] = ()
 
     @property
     def key(self) -> str:
@@ -226,10 +239,15 @@ class _Build:
 
         A base is built once, so its objects are not kept; those of a patched tree are, for
         the next patch. What strangers' patches compile to does not get into the user's ccache.
+        Of the objects of the target's own kernel, make does not make again what a configuration
+        beyond it leaves as it is.
         """
         if not self.source.files:
             objects = into / "objects"
             objects.mkdir()
+            usual = replace(self, requests=self.usual)
+            if (packed := usual._objects(store)) is not None:
+                unpack_objects(packed, objects)
             yield Make(self.source.base.path, objects, self.toolchain, log, users_ccache())
             self.source.base.check_unchanged()
             shutil.rmtree(objects)
@@ -237,19 +255,19 @@ class _Build:
         with hold_work_area(store, self.source.base, progress) as area:
             area.switch(self.source.files)
             key = digest(self._config, self.toolchain.version, self.kernel.arch)[:24]
-            with area.objects(key, self._base_objects(store)) as objects:
+            with area.objects(key, self._base._objects(store)) as objects:
                 yield Make(area.tree, objects, self.toolchain, log, area.ccache())
 
     def _keep_objects(self, make: Make, store: Store) -> None:
-        """Of a base; they will do for its patched copy where make sees both at one place."""
+        """Of a base; they will do for other kernels where make sees all at one place."""
         if not self.source.files and why_not() is None:
             store.provide(
                 "objects", self.key, lambda into: pack_objects(make.objects, into / _OBJECTS)
             )
 
-    def _base_objects(self, store: Store) -> Path | None:
-        """What :meth:`_keep_objects` kept of the base, where it did."""
-        entry = store.find("objects", self._base.key) if why_not() is None else None
+    def _objects(self, store: Store) -> Path | None:
+        """What :meth:`_keep_objects` kept, where it did."""
+        entry = store.find("objects", self.key) if why_not() is None else None
         return entry and entry / _OBJECTS
 
     def configure(self, make: Make) -> None:

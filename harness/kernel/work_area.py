@@ -109,7 +109,7 @@ class WorkArea:
         marker.unlink(missing_ok=True)
         flush_directory(marker.parent)
         if packed is not None and not any(folder.iterdir()) and self._is_past(packed):
-            check_done(run_tar("--extract", "--file", packed, "--directory", folder))
+            unpack_objects(packed, folder)
         try:
             yield folder
         except (KernelFailure, UserError):
@@ -173,6 +173,11 @@ def pack_objects(objects: Path, into: Path) -> None:
     # posix: make compares times to the nanosecond.
     pack = ("--create", "--format=posix", "--use-compress-program=gzip -1", "--file", into)
     check_done(run_tar(*pack, *linked, "--directory", objects, "."))
+
+
+def unpack_objects(packed: Path, into: Path) -> None:
+    """An object tree again, in an empty folder. Raises InfrastructureError."""
+    check_done(run_tar("--extract", "--file", packed, "--directory", into))
 
 
 def _copy_base(base: Source, root: Path, progress: Progress) -> None:

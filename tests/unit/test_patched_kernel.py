@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
 
@@ -84,11 +85,13 @@ class World:
         file.write_text(text)
         return load_series(str(file)).patches[0]
 
-    def provide(self, *patches: Patch, spec: KernelSpec | None = None) -> BuiltKernel:
+    def provide(
+        self, *patches: Patch, spec: KernelSpec | None = None, more: tuple[str, ...] = ()
+    ) -> BuiltKernel:
         return provide_kernel(
             spec or DirectorySpec(self.tree),
             self.target,
-            ("base",),
+            ("base", *more),
             Store(self.root / "store"),
             Silence(),
             jobs=1,
@@ -187,6 +190,21 @@ def test_the_first_patched_kernel_is_built_on_its_bases_objects(
     (log,) = world.root.glob("store/work/*/objects/*/compiled")
     assert log.read_text().split() == [*WHOLE, "mm/gup"]
     assert patched.image.read_text() == base.image.read_text().replace("gup", "pin")
+
+
+@needs_sandbox
+def test_more_of_a_configuration_is_built_on_the_objects_of_the_targets_own(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SWITCH, "on")
+    why_not.cache_clear()
+    (world.root / "kconfigs/more.config").write_text("CONFIG_MORE=y\n")
+    own, other = world.provide(), world.provide(more=("more",))
+    assert other.key != own.key
+    with tarfile.open(world.root / f"store/objects/{other.key}/objects.tar.gz") as packed:
+        packed.extractall(world.root / "unpacked", filter="data")
+    assert (world.root / "unpacked/compiled").read_text().split() == WHOLE
+    assert "CONFIG_MORE=y" in (world.root / "unpacked/.config").read_text()
 
 
 def test_a_link_that_a_build_left_is_not_written_through(world: World) -> None:

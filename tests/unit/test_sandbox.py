@@ -93,7 +93,8 @@ def test_objects_get_into_no_ccache_but_the_one_given(
     areas.mkdir()
     monkeypatch.setenv("CCACHE_DIR", str(users))
     (make.source / "Makefile").write_text(
-        f"all:\n\techo owned > $$CCACHE_DIR/entry\n\techo owned > {users}/entry\n"
+        f"all:\n\ttest $$CCACHE_DEPEND && echo owned > $$CCACHE_DIR/entry\n"
+        f"\techo owned > {users}/entry\n"
     )
     with pytest.raises(KernelFailure):
         replace(make, ccache=areas).run(["all"], jobs=1)
