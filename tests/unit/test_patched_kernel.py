@@ -129,6 +129,12 @@ def snapshot(root: Path) -> dict[str, tuple[bytes, int]]:
     return {str(p.relative_to(root)): (p.read_bytes(), p.stat().st_ctime_ns) for p in files}
 
 
+def read_member(packed: tarfile.TarFile, name: str) -> str:
+    file = packed.extractfile(name)
+    assert file is not None
+    return file.read().decode()
+
+
 def test_each_patch_builds_only_what_it_changes(world: World) -> None:
     before = snapshot(world.tree)
     one = world.patch("mm/gup.c", "int gup;", "int pin;")
@@ -202,9 +208,8 @@ def test_more_of_a_configuration_is_built_on_the_objects_of_the_targets_own(
     own, other = world.provide(), world.provide(more=("more",))
     assert other.key != own.key
     with tarfile.open(world.root / f"store/objects/{other.key}/objects.tar.gz") as packed:
-        packed.extractall(world.root / "unpacked", filter="data")
-    assert (world.root / "unpacked/compiled").read_text().split() == WHOLE
-    assert "CONFIG_MORE=y" in (world.root / "unpacked/.config").read_text()
+        assert read_member(packed, "./compiled").split() == WHOLE
+        assert "CONFIG_MORE=y" in read_member(packed, "./.config")
 
 
 def test_a_link_that_a_build_left_is_not_written_through(world: World) -> None:
