@@ -66,19 +66,21 @@ def plain_name(symbol: str) -> str:
 
 def find_counter(line: str) -> str | None:
     """The function that a line of registers says the kernel was in."""
-    match = _COUNTER.search(line)
-    return plain_name(match["name"]) if match else None
+    return _named_by(_COUNTER, line)
 
 
 def find_link(line: str) -> str | None:
     """The function that a line of registers says the kernel would return to."""
-    match = _LINK.search(line)
-    return plain_name(match["name"]) if match else None
+    return _named_by(_LINK, line)
 
 
 def find_idling(line: str) -> str | None:
     """The function that a CPU idles in, where its stack is left out for that."""
-    match = _IDLING.search(line)
+    return _named_by(_IDLING, line)
+
+
+def _named_by(pattern: re.Pattern[str], line: str) -> str | None:
+    match = pattern.search(line)
     return plain_name(match["name"]) if match else None
 
 
