@@ -92,13 +92,14 @@ def provide_kernel(
     toolchain = find_toolchain(target)
     patched = _patch(spec, patches, store, progress)
     own = [name for name in fragments if name in target.kernel.fragments]
+    more = len(own) < len(fragments)
     build = _Build(
         patched,
         target.kernel,
         requests,
         toolchain,
         jobs or os.cpu_count() or 1,
-        usual=load_fragments(own, fragments_dir),
+        usual=load_fragments(own, fragments_dir) if more else requests,
     )
     entry = build.provide(store, progress)
     source = provide_view(patched, store)
@@ -210,6 +211,7 @@ class _Build:
             if self.source.files and (reason := why_not()):
                 progress.line(f"patched kernels are built without a sandbox: {reason}")
             with progress.task(f"building {self.title}", "objects") as task:
+                self._begin_with_usual(make, store)
                 self.configure(make)
                 modular = has_modules(self.requests)
                 wanted = [self.kernel.image, "modules"] if modular else [self.kernel.image]
@@ -239,15 +241,10 @@ class _Build:
 
         A base is built once, so its objects are not kept; those of a patched tree are, for
         the next patch. What strangers' patches compile to does not get into the user's ccache.
-        Of the objects of the target's own kernel, make does not make again what a configuration
-        beyond it leaves as it is.
         """
         if not self.source.files:
             objects = into / "objects"
             objects.mkdir()
-            usual = replace(self, requests=self.usual)
-            if (packed := usual._objects(store)) is not None:
-                unpack_objects(packed, objects)
             yield Make(self.source.base.path, objects, self.toolchain, log, users_ccache())
             self.source.base.check_unchanged()
             shutil.rmtree(objects)
@@ -257,6 +254,15 @@ class _Build:
             key = digest(self._config, self.toolchain.version, self.kernel.arch)[:24]
             with area.objects(key, self._base._objects(store)) as objects:
                 yield Make(area.tree, objects, self.toolchain, log, area.ccache())
+
+    def _begin_with_usual(self, make: Make, store: Store) -> None:
+        """Of a base: give make the objects of the target's own kernel, where they are kept.
+
+        It does not make again what a configuration beyond that one leaves as it is.
+        """
+        usual = replace(self, requests=self.usual)
+        if not self.source.files and (packed := usual._objects(store)) is not None:
+            unpack_objects(packed, make.objects)
 
     def _keep_objects(self, make: Make, store: Store) -> None:
         """Of a base; they will do for other kernels where make sees all at one place."""

@@ -124,9 +124,21 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     return World(tmp_path, target.model_copy(update={"kernel": native}))
 
 
+@pytest.fixture
+def closed_builds(open_builds: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Builds in the sandbox after all, where every build sees its trees at the same place."""
+    del open_builds
+    monkeypatch.setenv(SWITCH, "on")
+    why_not.cache_clear()
+
+
 def snapshot(root: Path) -> dict[str, tuple[bytes, int]]:
     files = (path for path in root.rglob("*") if path.is_file())
     return {str(p.relative_to(root)): (p.read_bytes(), p.stat().st_ctime_ns) for p in files}
+
+
+def packed_objects(world: World, kernel: BuiltKernel) -> tarfile.TarFile:
+    return tarfile.open(world.root / f"store/objects/{kernel.key}/objects.tar.gz")
 
 
 def read_member(packed: tarfile.TarFile, name: str) -> str:
@@ -185,12 +197,10 @@ def test_a_base_is_built_beside_and_leaves_no_tree_of_objects(world: World) -> N
 
 
 @needs_sandbox
+@pytest.mark.usefixtures("closed_builds")
 def test_the_first_patched_kernel_is_built_on_its_bases_objects(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World,
 ) -> None:
-    """In the sandbox, where both see their trees at the same place."""
-    monkeypatch.setenv(SWITCH, "on")
-    why_not.cache_clear()
     base = world.provide()
     patched = world.provide(world.patch("mm/gup.c", "int gup;", "int pin;"))
     (log,) = world.root.glob("store/work/*/objects/*/compiled")
@@ -199,17 +209,18 @@ def test_the_first_patched_kernel_is_built_on_its_bases_objects(
 
 
 @needs_sandbox
+@pytest.mark.usefixtures("closed_builds")
 def test_more_of_a_configuration_is_built_on_the_objects_of_the_targets_own(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World,
 ) -> None:
-    monkeypatch.setenv(SWITCH, "on")
-    why_not.cache_clear()
     (world.root / "kconfigs/more.config").write_text("CONFIG_MORE=y\n")
     own, other = world.provide(), world.provide(more=("more",))
     assert other.key != own.key
-    with tarfile.open(world.root / f"store/objects/{other.key}/objects.tar.gz") as packed:
-        assert read_member(packed, "./compiled").split() == WHOLE
-        assert "CONFIG_MORE=y" in read_member(packed, "./.config")
+    with packed_objects(world, own) as first, packed_objects(world, other) as second:
+        assert read_member(second, "./compiled").split() == WHOLE
+        assert "CONFIG_MORE=y" in read_member(second, "./.config")
+        # Made anew, it would be of another time.
+        assert second.getmember("./init/main.o").mtime == first.getmember("./init/main.o").mtime
 
 
 def test_a_link_that_a_build_left_is_not_written_through(world: World) -> None:
