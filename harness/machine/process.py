@@ -46,6 +46,7 @@ class QemuProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._failure: OSError | None = None
         self._oom_kills = _oom_kills()
+        self._driver = threading.get_ident()
         self._started = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="qemu-keeper", daemon=True)
 
@@ -151,7 +152,7 @@ class QemuProcess:
             return
         finally:
             self._started.set()
-        wait_for_end(self._process)
+        wait_for_end(self._process, self._driver)
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is None or not self.alive:

@@ -13,13 +13,16 @@ from harness.deadline import Standstill
 _STOPS = os.WSTOPPED | os.WCONTINUED
 
 
-def wait_for_end(process: subprocess.Popen[bytes]) -> None:
-    """Return when the child has ended; its ``returncode`` is set."""
+def wait_for_end(process: subprocess.Popen[bytes], thread: int) -> None:
+    """Return when the child has ended; its ``returncode`` is set.
+
+    ``thread`` is whose deadlines stand still with it, by its ``ident``.
+    """
     standstill: Standstill | None = None
     while (stop_or_go := _next_stop(process.pid)) is not None:
         if standstill is not None:
             standstill.end()
-        standstill = Standstill.begin() if stop_or_go == os.CLD_STOPPED else None
+        standstill = Standstill.begin(thread) if stop_or_go == os.CLD_STOPPED else None
     process.wait()
 
 

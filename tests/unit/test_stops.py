@@ -34,7 +34,7 @@ def test_the_time_of_a_stop_is_left_out_and_the_end_is_seen(
     child: subprocess.Popen[bytes],
 ) -> None:
     limit, before, started = Deadline.after(100.0), seconds_stood_still(), time.monotonic()
-    waiting = threading.Thread(target=wait_for_end, args=[child])
+    waiting = threading.Thread(target=wait_for_end, args=[child, threading.get_ident()])
     waiting.start()
     # The first may be over before the thread looks, on a busy host.
     while seconds_stood_still() - before < 1.5 * _STOPPED_SECONDS:
@@ -53,7 +53,7 @@ def test_a_child_that_is_killed_while_it_is_stopped_has_ended(
     before = seconds_stood_still()
     child.send_signal(signal.SIGSTOP)
     child.kill()
-    wait_for_end(child)
+    wait_for_end(child, threading.get_ident())
     assert child.returncode == -signal.SIGKILL
     assert seconds_stood_still() - before < 0.5
 
@@ -62,5 +62,5 @@ def test_a_child_that_another_thread_has_reaped_has_ended(child: subprocess.Pope
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert child.poll() == -signal.SIGKILL
-    wait_for_end(child)
+    wait_for_end(child, threading.get_ident())
     assert child.returncode == -signal.SIGKILL
