@@ -26,11 +26,11 @@ _BAR_TIMES = 1.25
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.core", description=__doc__)
     parser.add_argument("--kernel", default="debian:6.1")
-    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--guests", type=int, default=len(os.sched_getaffinity(0)))
     options = parser.parse_args()
-    seconds, guests = measure(options.kernel, options.workers)
-    times = seconds / (guests / options.workers)
-    peer = f"{guests:.0f} s of the guests' processors on {options.workers}"
+    seconds, busy = measure(options.kernel, options.guests)
+    times = seconds / (busy / options.guests)
+    peer = f"{busy:.0f} s of the guests' processors on {options.guests}"
     return conclude(
         (
             Figure(_NAME, (seconds,), "s", bar=_BAR_SECONDS),
@@ -39,7 +39,7 @@ def main() -> int:
     )
 
 
-def measure(kernel: str, workers: int) -> tuple[float, float]:
+def measure(kernel: str, at_once: int) -> tuple[float, float]:
     """Seconds of a run, and of the processors in its guests, each as it was last seen."""
     guests: dict[tuple[int, float], float] = {}
 
@@ -51,7 +51,7 @@ def measure(kernel: str, workers: int) -> tuple[float, float]:
                     guests[process.pid, process.create_time()] = times.user + times.system
 
     arguments = [str(SCENARIOS_DIR), "-m", CORE, "--arch", "all", "--kernel", kernel]
-    return run_watched(arguments, workers, look), sum(guests.values())
+    return run_watched(arguments, at_once, look), sum(guests.values())
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def main() -> int:
     return conclude((Figure(name, (mib,), "MiB", bar=_BAR_MIB),))
 
 
-def measure(workers: int, arch: str, kernel: str) -> tuple[int, float]:
+def measure(at_once: int, arch: str, kernel: str) -> tuple[int, float]:
     """The most guests seen at once, and MiB of the harness then."""
     samples = [(0, 0.0)]
 
@@ -46,8 +46,8 @@ def measure(workers: int, arch: str, kernel: str) -> tuple[int, float]:
                     size += process.memory_full_info().pss
         samples.append((guests, size / (1 << 20)))
 
-    arguments = [str(SCENARIOS_DIR / "gup.yaml"), "--arch", arch, "--kernel", kernel]
-    run_watched(arguments, workers, look)
+    arguments = [str(SCENARIOS_DIR / "steps.yaml"), "--arch", arch, "--kernel", kernel]
+    run_watched(arguments, at_once, look)
     return max(samples)
 
 

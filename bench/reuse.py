@@ -45,7 +45,8 @@ def run(arch: str, kernel: str, *options: str) -> float:
     with tempfile.TemporaryDirectory(prefix="dx-bench-") as results:
         cells = [f"{SCENARIOS_DIR / 'steps.yaml'}::step-{name}[{arch}]" for name in _CELLS]
         command = [sys.executable, "-m", "pytest", "-q", *cells, "--results", results]
-        command += ["-p", "no:cacheprovider", "--arch", arch, "--kernel", kernel, *options]
+        command += ["-p", "no:cacheprovider", "--arch", arch, "--kernel", kernel]
+        command += ["--guests", "1", *options]
         started = time.monotonic()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         return time.monotonic() - started

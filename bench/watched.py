@@ -15,12 +15,15 @@ _SAMPLE_SECONDS = 0.05
 
 
 def run_watched(
-    arguments: Sequence[str], workers: int, look: Callable[[list[psutil.Process]], None]
+    arguments: Sequence[str], guests: int, look: Callable[[list[psutil.Process]], None]
 ) -> float:
-    """Seconds that pytest takes with so many workers; ``look`` is shown its processes again and
-    again, itself among them. Raises CalledProcessError where a cell does not pass."""
+    """Seconds that pytest takes with so many guests at once.
+
+    ``look`` is shown its processes again and again, itself among them. Raises
+    CalledProcessError where a cell does not pass.
+    """
     with tempfile.TemporaryDirectory(prefix="dx-bench-") as results:
-        command = [sys.executable, "-m", "pytest", "-q", *arguments, "-n", str(workers)]
+        command = [sys.executable, "-m", "pytest", "-q", *arguments, "--guests", str(guests)]
         command += ["-p", "no:cacheprovider", "--results", results]
         started = time.monotonic()
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as run:

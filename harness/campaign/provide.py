@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from harness.errors import KernelFailure
+from harness.errors import InfrastructureError, KernelFailure
 from harness.image import (
     EXTRA_PROGRAMS,
     provide_base_image,
@@ -91,6 +91,23 @@ class Provides(Protocol):
     def configure(self, cell: Cell, patches: Sequence[Patch]) -> Path:
         """As :meth:`Provider.configure`."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Provisions of one chunk of cells, made by somebody else."""
+
+    store: Store
+    kernel_name: str
+    provisions: Provisions
+
+    def provide(self, needs: Needs) -> Provisions:
+        del needs  # a chunk is for one set of them
+        return self.provisions
+
+    def configure(self, cell: Cell, patches: Sequence[Patch]) -> Path:
+        """Raises InfrastructureError: a configuration is resolved where kernels are built."""
+        raise InfrastructureError(f"{cell.id} is not for a worker, nor are {len(patches)} patches")
 
 
 # A target's name, fragments beyond its own, and the digests of patches.

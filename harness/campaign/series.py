@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
@@ -49,25 +49,14 @@ class SeriesRunner:
         """
         base, patched = (self.once(self.order(cell, p)) for p in (before, after))
         times = self._times(cell, before, after) if _both_ran(base, patched) else ()
-        due = tuple(i for i in self._intended(cell, after) if i.position > before)
+        intended = _intended_in(cell, after, self.intentions)
+        due = tuple(intention for intention in intended if intention.position > before)
         comparison = contrast(base, patched, times, due)
         return Contrasted(base, replace(patched, comparison=comparison))
 
     def order(self, cell: Cell, position: int, repeat: int = 1) -> Order:
         """A run with the first ``position`` patches."""
-        intended = tuple(self._intended(cell, position))
-        return Order(cell, prefix(self.series, position), repeat, intended)
-
-    def _intended(self, cell: Cell, position: int) -> Iterator[Intention]:
-        """What the first ``position`` patches are meant to change in a cell."""
-        for intention in self.intentions:
-            concerns = intention.targets is None or cell.target.is_one_of(intention.targets)
-            if (
-                concerns
-                and intention.position <= position
-                and fnmatchcase(cell.scenario, intention.scenario)
-            ):
-                yield intention
+        return replace(order_of(cell, self.series, position, self.intentions), repeat=repeat)
 
     def once(self, order: Order) -> CellResult:
         """One run's result, remembered."""
@@ -84,6 +73,26 @@ class SeriesRunner:
             for position in _alternating(before, after, repeat):
                 sides[position].append(self.once(self.order(cell, position, repeat)))
         return time_ratios(sides[before], sides[after])
+
+
+def order_of(
+    cell: Cell, series: Series, position: int, intentions: Iterable[Intention] = ()
+) -> Order:
+    """A run with the first ``position`` patches, and with what these are meant to change."""
+    intended = tuple(_intended_in(cell, position, intentions))
+    return Order(cell, prefix(series, position), intentions=intended)
+
+
+def _intended_in(cell: Cell, position: int, intentions: Iterable[Intention]) -> Iterator[Intention]:
+    """What the first ``position`` patches are meant to change in a cell."""
+    for intention in intentions:
+        concerns = intention.targets is None or cell.target.is_one_of(intention.targets)
+        if (
+            concerns
+            and intention.position <= position
+            and fnmatchcase(cell.scenario, intention.scenario)
+        ):
+            yield intention
 
 
 def _both_ran(base: CellResult, patched: CellResult) -> bool:

@@ -11,24 +11,24 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from distributed import Client, Future, Queue
 
 from harness.campaign.order import Order
+from harness.campaign.outcomes import Outcome, Outcomes
 from harness.campaign.result_json import load_result
 from harness.cluster.cells import Job
-from harness.cluster.chunks import Resources, lacking, needs, preferred
 from harness.cluster.folder import unpack_folder
 from harness.cluster.link import Message, inbox_name
 from harness.cluster.parcel import read_piece
+from harness.cluster.resources import Resources, lacking, needs, preferred
 from harness.cluster.worker import run_job
-from harness.errors import InfrastructureError, UserError
-from harness.records import CellResult
+from harness.errors import InfrastructureError
 from harness.report.results import folder_name
 from harness.store import Store
 
@@ -36,8 +36,6 @@ _POLL_SECONDS: Final = 0.05
 _LOOK_SECONDS: Final = 2.0
 # So often is a cell sent again whose task failed; Dask's own tries on other workers come on top.
 _AGAIN: Final = 1
-
-Outcome: TypeAlias = CellResult | InfrastructureError | UserError
 
 
 @dataclass(slots=True)
@@ -50,23 +48,8 @@ class _Sent:
     starving: float | None = None
 
 
-@dataclass(slots=True)
-class _State:
-    """What both threads look at, under one lock.
-
-    ``broken`` is what every cell without an outcome comes to. ``notices`` are what a person
-    should hear, and whether he has.
-    """
-
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
-    waiting: list[Job] = field(default_factory=list)
-    notices: dict[str, bool] = field(default_factory=dict)
-    broken: InfrastructureError | None = None
-    stopped: bool = False
-
-
 class Agent:
-    """Sends jobs to a cluster, and has the results once they are here.
+    """Sends jobs to a cluster; ``outcomes`` has what came of them.
 
     ``patience`` is how many seconds cells wait for a worker that can run them.
     """
@@ -85,46 +68,26 @@ class Agent:
         self._failed: Counter[str] = Counter()
         self._allowed: set[tuple[str, str, str]] = set()
         self._looked = 0.0
-        self._state = _State()
-        self._changed = threading.Condition()
+        self.outcomes = Outcomes()
+        self._lock = threading.Lock()
+        self._waiting: list[Job] = []
+        self._stopped = False
         self._thread = threading.Thread(target=self._work, name="daxhound-cluster", daemon=True)
         self._thread.start()
 
     def send(self, job: Job) -> None:
         """Have a job run."""
-        with self._changed:
-            self._state.waiting.append(job)
-
-    def settle(self, orders: Iterable[Order], outcome: Outcome) -> None:
-        """What cells came to; the first word counts."""
-        with self._changed:
-            for order in orders:
-                self._state.outcomes.setdefault(order.id, outcome)
-            self._changed.notify_all()
-
-    def outcome(self, order: Order, seconds: float) -> Outcome | None:
-        """What a cell came to, awaited for so long; None where it is not known yet."""
-        state = self._state
-        with self._changed:
-            self._changed.wait_for(lambda: order.id in state.outcomes or state.broken, seconds)
-            return state.outcomes.get(order.id, state.broken)
-
-    def notices(self) -> list[str]:
-        """What a person should hear, each once."""
-        with self._changed:
-            new = [text for text, told in self._state.notices.items() if not told]
-            self._state.notices.update(dict.fromkeys(new, True))
-            return new
+        with self._lock:
+            self._waiting.append(job)
 
     def close(self) -> None:
         """End what runs. Workers end the guests of a task that is cancelled."""
-        with self._changed:
-            self._state.stopped = True
+        self._stopped = True
         self._thread.join()
 
     def _work(self) -> None:
         try:
-            while not self._state.stopped:
+            while not self._stopped:
                 self._send_waiting()
                 # In this order: what a task said before it ended is in the inbox.
                 ended = [key for key, sent in self._sent.items() if sent.future.done()]
@@ -134,17 +97,15 @@ class Agent:
                     self._conclude(self._sent.pop(key))
                 self._look_for_workers()
         except Exception as exc:  # Dask's have no base of their own
-            with self._changed:
-                self._state.broken = InfrastructureError(f"the cluster's scheduler was lost: {exc}")
-                self._changed.notify_all()
+            self.outcomes.lose(InfrastructureError(f"the cluster's scheduler was lost: {exc}"))
         finally:
             if self._client.status == "running":
                 self._client.cancel([sent.future for sent in self._sent.values()])
                 self._inbox.close()
 
     def _send_waiting(self) -> None:
-        with self._changed:
-            waiting, self._state.waiting = self._state.waiting, []
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
         for job in waiting:
             self._send(job)
 
@@ -174,7 +135,7 @@ class Agent:
 
     def _take(self, message: Message) -> None:
         order_id = str(message["cell"])
-        if order_id in self._state.outcomes:
+        if self.outcomes.has(order_id):
             return
         outcome: Outcome
         try:
@@ -182,9 +143,7 @@ class Agent:
             outcome = load_result(message["result"])
         except (OSError, ValueError, tarfile.TarError) as exc:
             outcome = InfrastructureError(f"the cell's results cannot be kept: {exc}")
-        with self._changed:
-            self._state.outcomes[order_id] = outcome
-            self._changed.notify_all()
+        self.outcomes.settle(order_id, outcome)
 
     def _answer(self, message: Message) -> None:
         """A worker lacks a piece of the store. Nothing but what was promised is given."""
@@ -208,25 +167,21 @@ class Agent:
         first = left[0]
         self._failed[first.id] += 1
         if self._failed[first.id] > _AGAIN:
-            self.settle([first], InfrastructureError(reason))
+            self.outcomes.settle(first.id, InfrastructureError(reason))
             left = left[1:]
         else:
-            self._notice(f"{first.id} is sent to a worker again: {reason}")
+            self.outcomes.notice(f"{first.id} is sent to a worker again: {reason}")
         if left:
             self._send(replace(sent.job, orders=left))
 
     def _left(self, sent: _Sent) -> tuple[Order, ...]:
         """The cells of a job that have come to nothing yet."""
-        return tuple(o for o in sent.job.orders if o.id not in self._state.outcomes)
+        return tuple(o for o in sent.job.orders if not self.outcomes.has(o.id))
 
     @staticmethod
     def _why(future: Future[None]) -> str:
         exc = future.exception() if future.status == "error" else None
         return f"{exc}" if exc else f"its task came to nothing ({future.status})"
-
-    def _notice(self, text: str) -> None:
-        with self._changed:
-            self._state.notices.setdefault(text, False)
 
     def _look_for_workers(self) -> None:
         """Jobs that no worker will do for: without KVM, with a word, and at last without."""
@@ -243,10 +198,11 @@ class Agent:
                 self._send(replace(sent.job, orders=self._left(sent)))
             elif sent.starving is None:
                 sent.starving = self._looked
-                self._notice(f"waiting for a worker: {lack}")
+                self.outcomes.notice(f"waiting for a worker: {lack}")
             elif self._looked - sent.starving > self._patience:
                 self._recall(key)
-                self.settle(self._left(sent), InfrastructureError(lack))
+                for order in self._left(sent):
+                    self.outcomes.settle(order.id, InfrastructureError(lack))
 
     def _recall(self, key: str) -> None:
         self._client.cancel([self._sent.pop(key).future])

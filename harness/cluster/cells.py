@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,14 +24,12 @@ from harness.campaign.attempt import RunOptions
 from harness.campaign.cell import CellRunner
 from harness.campaign.order import Order
 from harness.campaign.pool import GuestPool
-from harness.campaign.provide import Needs, Provisions
+from harness.campaign.provide import Given, Provisions
 from harness.campaign.result_json import dump_result
 from harness.cluster.parcel import Parcel, rooted
 from harness.errors import InfrastructureError
 from harness.machine.termination import orderly_termination
 from harness.report.results import folder_name
-from harness.scenario.expand import Cell
-from harness.series.patch import Patch
 from harness.store import Store
 
 RESULT_FILE: Final = "result.json"
@@ -59,23 +57,6 @@ class Job:
 
 class NotWantedError(Exception):
     """Nobody waits for these cells any more; they have been ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """Provisions that were built elsewhere."""
-
-    store: Store
-    kernel_name: str
-    provisions: Provisions
-
-    def provide(self, needs: Needs) -> Provisions:
-        del needs  # a job is for one set of them
-        return self.provisions
-
-    def configure(self, cell: Cell, patches: Sequence[Patch]) -> Path:
-        """Raises InfrastructureError: a configuration is resolved where kernels are built."""
-        raise InfrastructureError(f"{cell.id} is not for a worker, nor are {len(patches)} patches")
 
 
 def run_apart(job: Job, directory: Path, wanted: Callable[[], bool]) -> Iterator[str]:
@@ -155,7 +136,7 @@ def main(directory: Path) -> int:
 
 def _run(job: Job, directory: Path) -> Iterator[str]:
     store = Store.default()
-    given = _Given(store, job.kernel, rooted(job.provisions, store.root))
+    given = Given(store, job.kernel, rooted(job.provisions, store.root))
     with closing(GuestPool(job.guests)) as pool:
         runner = CellRunner(given, job.options, directory, pool)
         for order in job.orders:

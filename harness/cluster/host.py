@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from harness.cluster.chunks import CORES, MEMORY, code_resource, kvm_resource, target_resource
+from harness.cluster.resources import CORES, MEMORY, code_resource, kvm_resource, target_resource
 from harness.command_line import firmware_code, firmware_vars_template
 from harness.errors import InfrastructureError
 from harness.machine.acceleration import AccelerationMemory, is_plausible

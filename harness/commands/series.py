@@ -27,7 +27,7 @@ def add_commands(commands: Commands) -> None:
     command.add_argument("series", help="a .patch file, an mbox, a directory, git:PATH@A..B, or -")
     command.add_argument("--per-patch", action="store_true", help="each patch on top of the last")
     _selection(command)
-    command.add_argument("-n", "--numprocesses", metavar="N", help="cells at a time")
+    command.add_argument("--guests", metavar="N", help="guests at once, as of pytest --guests")
 
     summary = "find the patch of a series that broke a cell"
     example = "bisect --series v7.mbox --scenario devdax-map-mem --arch ppc64-hash"

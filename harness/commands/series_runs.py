@@ -59,8 +59,8 @@ def run_series(options: argparse.Namespace) -> int:
     if options.scenario:
         names = [scenario.name for scenario in choose_scenarios(options.scenario)]
         arguments += ["-k", " or ".join(f"{name}[" for name in names)]
-    if options.numprocesses:
-        arguments += ["-n", options.numprocesses]
+    if options.guests:
+        arguments += [f"--guests={options.guests}"]
     return int(pytest.main(arguments))
 
 

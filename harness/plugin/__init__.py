@@ -11,10 +11,6 @@ import gc
 # eighth of a start.
 gc.set_threshold(50_000, 20, 100)
 
-from harness.plugin.cluster_hooks import (  # noqa: E402
-    pytest_runtest_makereport,
-    pytest_runtestloop,
-)
 from harness.plugin.hooks import (  # noqa: E402
     pytest_addoption,
     pytest_cmdline_main,
@@ -26,6 +22,10 @@ from harness.plugin.hooks import (  # noqa: E402
     pytest_sessionstart,
 )
 from harness.plugin.items import collect_scenarios  # noqa: E402
+from harness.plugin.planned_hooks import (  # noqa: E402
+    pytest_runtest_makereport,
+    pytest_runtestloop,
+)
 
 __all__ = [
     "collect_scenarios",

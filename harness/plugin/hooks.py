@@ -157,6 +157,10 @@ class Recorder:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        for item in session.items:
+            if isinstance(item, CellItem):
+                for cell in item.unreported():
+                    self._record(cell)
         if self.run_file is not None and self.run_file.cells:
             interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
             self._write(self.run_file.save if interrupted else self.run_file.finish)

@@ -104,9 +104,19 @@ class CellItem(pytest.Item):
     def record(self, result: CellResult) -> None:
         """Have the controller write the result down."""
         self.seconds += result.seconds
+        self.user_properties.append((CELL_PROPERTY, json.dumps(self.entry(result))))
+
+    def entry(self, result: CellResult) -> dict[str, Any]:
+        """The result as run.json has it."""
         where = {"file": self.file, "line": self.cell.line}
-        entry = {**cell_to_json(result), **where, "reproduce": self.reproduce}
-        self.user_properties.append((CELL_PROPERTY, json.dumps(entry)))
+        return {**cell_to_json(result), **where, "reproduce": self.reproduce}
+
+    def unreported(self) -> Iterator[dict[str, Any]]:
+        """Of a run that ends early: what has finished and pytest did not come to."""
+        planned = self.settings.planned
+        if planned is not None and not self.user_properties:
+            finished = (planned.finished(order) for order in self.orders())
+            yield from (self.entry(result) for result in finished if result is not None)
 
     @property
     def file(self) -> str:
@@ -154,8 +164,16 @@ class SeriesItem(CellItem):
         self.after = after
 
     def orders(self) -> tuple[Order, ...]:
-        runner = self.settings.series_runner
-        return tuple(runner.order(self.cell, p) for p in (self.before, self.after))
+        from harness.campaign.series import order_of
+
+        series = self.settings.series
+        assert series is not None  # its items are collected with one alone
+        both, intentions = (self.before, self.after), self.settings.intentions
+        return tuple(order_of(self.cell, series, position, intentions) for position in both)
+
+    def unreported(self) -> Iterator[dict[str, Any]]:
+        """Nothing: one kernel alone is no comparison, and its result stands for the next run."""
+        yield from ()
 
     def runtest(self) -> None:
         both = self.settings.series_runner.run(self.cell, self.before, self.after)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,12 @@ from harness.plugin.cluster_options import (
     add_cluster_options,
     check_cluster_options,
     open_cluster,
+)
+from harness.plugin.guests_option import (
+    add_guests_option,
+    available_memory,
+    check_guests_option,
+    guests_at_once,
 )
 from harness.plugin.progress import UncapturedProgress
 from harness.records import Intention
@@ -39,10 +46,10 @@ from harness.target import (
 # Whatever runs guests is imported once one is to be run: collecting must not wait for it.
 if TYPE_CHECKING:
     from harness.campaign.attempt import RunOptions
-    from harness.campaign.cell import CellRunner
-    from harness.campaign.order import Runner
+    from harness.campaign.order import Order, Runner
+    from harness.campaign.planned import PlannedRunner
     from harness.campaign.pool import GuestPool
-    from harness.campaign.provide import Provider
+    from harness.campaign.provide import Provider, Provides
     from harness.campaign.series import SeriesRunner
     from harness.cluster.runner import ClusterRunner
 
@@ -144,6 +151,7 @@ def add_options(parser: pytest.Parser) -> None:
         help="tar archive of a root file system that the guests' programs are taken from, in "
         "place of Debian's packages",
     )
+    add_guests_option(group.addoption)
     add_cluster_options(group.addoption)
 
 
@@ -152,7 +160,8 @@ class Settings:
     """One pytest run's choices; ``series`` is None without ``--series``.
 
     ``targets`` are those asked for, ``known`` all that have a data file; ``fragments`` are
-    what every kernel is configured with beyond its target's own.
+    what every kernel is configured with beyond its target's own. ``planned`` runs cells that
+    were told to :meth:`plan`, where that is not done here one after the other.
     """
 
     config: pytest.Config
@@ -163,12 +172,14 @@ class Settings:
     intentions: tuple[Intention, ...] = ()
     ignore: IgnoreList = NOTHING_IGNORED
     shard: Shard | None = None
+    planned: PlannedRunner | None = None
 
     @classmethod
     def read(cls, config: pytest.Config) -> Settings:
         """Raises UserError for options that cannot be meant."""
         parse_kernel_spec(config.getoption("--kernel"))
         check_cluster_options(config)
+        check_guests_option(config)
         known = load_targets()
         selected = select_targets(config.getoption("--arch") or ["all"], known)
         prefix: str | None = config.getoption("--cross-compile")
@@ -205,17 +216,53 @@ class Settings:
         results = self.config.invocation_params.dir / "results"
         return open_run_directory(self.config.getoption("--results"), results)
 
+    def plan(self, orders: Sequence[Order]) -> PlannedRunner | None:
+        """Have orders run by others, in the order in which they will be asked for.
+
+        None where cells run here one after the other. Raises what ``cluster`` raises.
+        """
+        self.planned = self.cluster if self.config.getoption("--cluster") else self._abreast(orders)
+        if self.planned is not None:
+            self.planned.plan(orders)
+        return self.planned
+
+    def _abreast(self, orders: Sequence[Order]) -> PlannedRunner | None:
+        from harness.campaign.abreast import AbreastRunner
+        from harness.campaign.chunks import cut
+
+        at_once = guests_at_once(self.config)
+        chunks = cut([order for order in orders if order.cell.needs_guest], at_once)
+        if min(at_once, len(tuple(chunks))) < 2:
+            return None
+        return AbreastRunner(
+            self.provider,
+            self.run_options,
+            self.run_directory,
+            self._runner_of,
+            guests=at_once,
+            memory=available_memory(),
+            kept=self.guests_kept,
+        )
+
     @property
     def runner(self) -> Runner:
-        """Runs cells, here or on a cluster."""
-        return self.cluster if self.config.getoption("--cluster") else self.local_runner
+        """Runs cells: here, or wherever it was planned."""
+        return self.planned or self.local_runner
 
     @cached_property
-    def local_runner(self) -> CellRunner:
+    def local_runner(self) -> Runner:
         """Runs cells, those that one guest can run in one guest."""
-        from harness.campaign.cell import CellRunner
+        return self._runner_of(self.provider, self.pool)
 
-        return CellRunner(self.provider, self.run_options, self.run_directory, self.pool)
+    def _runner_of(self, provides: Provides, pool: GuestPool) -> Runner:
+        """Where there is a series, results of earlier runs stand; they are this host's QEMU's."""
+        from harness.campaign.cell import CellRunner
+        from harness.campaign.kept import KeptRunner
+
+        runner = CellRunner(provides, self.run_options, self.run_directory, pool)
+        if self.series is None:
+            return runner
+        return KeptRunner(runner, fresh=self.config.getoption("--fresh"))
 
     @cached_property
     def provider(self) -> Provider:
@@ -239,11 +286,11 @@ class Settings:
     def cluster(self) -> ClusterRunner:
         """Runs cells on a cluster. Needs ``--cluster``; raises what ``open_cluster`` raises."""
         return open_cluster(
-            self.config, self.provider, self.run_options, self.run_directory, self.guests
+            self.config, self.provider, self.run_options, self.run_directory, self.guests_kept
         )
 
     @property
-    def guests(self) -> int:
+    def guests_kept(self) -> int:
         """How many guests are kept between two cells. A series takes turns on two."""
         fresh: bool = self.config.getoption("--fresh")
         return 0 if fresh else 1 if self.series is None else 2
@@ -253,26 +300,22 @@ class Settings:
         """Guests between two cells; closed by :meth:`close`."""
         from harness.campaign.pool import GuestPool
 
-        return GuestPool(self.guests)
+        return GuestPool(self.guests_kept)
 
     @cached_property
     def series_runner(self) -> SeriesRunner:
         """Runs cells with and without patches. Needs ``series``."""
         if self.series is None:
             raise ValueError("no series was given")
-        from harness.campaign.kept import KeptRunner
         from harness.campaign.series import SeriesRunner
 
         timings: int = self.config.getoption("--timings")
-        runner = self.runner
-        if not self.config.getoption("--cluster"):  # what is kept is this host's QEMU's
-            runner = KeptRunner(self.local_runner, fresh=self.config.getoption("--fresh"))
-        return SeriesRunner(runner, self.series, timings, self.intentions)
+        return SeriesRunner(self.runner, self.series, timings, self.intentions)
 
     def close(self) -> None:
         """End what still waits for a cell, and what runs elsewhere."""
-        if "cluster" in self.__dict__:
-            self.cluster.close()
+        if self.planned is not None:
+            self.planned.close()
         if "pool" in self.__dict__:
             self.pool.close()
 

@@ -85,7 +85,9 @@ def test_an_ok_cell_leaves_the_files_of_its_story(provider: Provider, tmp_path: 
     assert "Linux version" in (folder / "dmesg.txt").read_text()
 
 
-@pytest.fixture(params=[(), ("-n", "2")], ids=["alone", "xdist"])
+@pytest.fixture(
+    params=[("--guests", "1"), ("--guests", "2"), ("-n", "2")], ids=["alone", "abreast", "xdist"]
+)
 def running(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """pytest on many cells, with a guest of its own already running."""
     command = [sys.executable, "-m", "pytest", "scenarios/gup.yaml", "--arch", "s390x"]

@@ -24,10 +24,10 @@ from harness.campaign.result_json import dump_result
 from harness.cluster import agent
 from harness.cluster.agent import Agent
 from harness.cluster.cells import Job
-from harness.cluster.chunks import Resources, kvm_resource, needs
 from harness.cluster.folder import pack_folder
 from harness.cluster.link import WorkerLink
 from harness.cluster.parcel import Parcel, ParcelFile
+from harness.cluster.resources import Resources, kvm_resource, needs
 from harness.cluster.runner import connect
 from harness.errors import InfrastructureError
 from harness.records import CellResult, Verdict
@@ -125,7 +125,7 @@ def do_all(job: Job, run: str, task: str) -> None:
 
 
 def verdict(one: Agent, order: Order) -> str:
-    outcome = one.outcome(order, SECONDS)
+    outcome = one.outcomes.wait(order.id, SECONDS)
     if isinstance(outcome, CellResult):
         return outcome.verdict.value
     return f"{type(outcome).__name__}: {outcome}"
@@ -138,7 +138,7 @@ def test_results_and_their_files_come_back(start: Callable[..., Agent], tmp_path
     for order in ORDERS:
         console = tmp_path / "results" / folder_name(order.id) / "console.log"
         assert console.read_text() == order.id
-    assert one.notices() == []
+    assert one.outcomes.notices() == []
 
 
 def test_a_task_that_fails_is_sent_again_and_what_it_lacks_alone(
@@ -156,7 +156,7 @@ def test_a_task_that_fails_is_sent_again_and_what_it_lacks_alone(
     one.send(job())
     assert [verdict(one, order) for order in ORDERS] == ["ok"] * 3
     assert notes.read() == [[o.id for o in ORDERS], [o.id for o in ORDERS[1:]]]
-    (notice,) = one.notices()
+    (notice,) = one.outcomes.notices()
     assert "sent to a worker again: no room" in notice
     assert ORDERS[1].id in notice
 
@@ -215,7 +215,7 @@ def test_cells_that_no_worker_can_run_are_waited_for_and_then_given_up(
     one = start(do_all, code="another", patience=0.2)
     one.send(job())
     assert "no worker of 1 has this very daxhound" in verdict(one, ORDERS[2])
-    assert any("waiting for a worker" in notice for notice in one.notices())
+    assert any("waiting for a worker" in notice for notice in one.outcomes.notices())
 
 
 def test_cells_that_wait_for_kvm_alone_run_without_once_it_is_gone(
@@ -231,7 +231,7 @@ def test_cells_that_wait_for_kvm_alone_run_without_once_it_is_gone(
     one = start(do_all)
     one.send(job())
     assert [verdict(one, order) for order in ORDERS] == ["ok"] * 3
-    assert one.notices() == []
+    assert one.outcomes.notices() == []
 
 
 def test_a_lost_scheduler_is_the_hosts_trouble_for_what_is_still_out(tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ def test_a_lost_scheduler_is_the_hosts_trouble_for_what_is_still_out(tmp_path: P
         client = connect(cluster.address)
         one = Agent(client, Store(tmp_path / "store"), tmp_path / "results", CODE, SECONDS)
         one.send(job(*ORDERS[:2]))
-        assert one.outcome(ORDERS[0], 0.5) is None
+        assert one.outcomes.wait(ORDERS[0].id, 0.5) is None
         cluster.scheduler.kill()
         assert "the cluster's scheduler was lost" in verdict(one, ORDERS[0])
         one.send(job(ORDERS[2]))

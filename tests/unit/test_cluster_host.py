@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness.cluster import host
-from harness.cluster.chunks import CORES, MEMORY, code_resource, targets_of
 from harness.cluster.host import offers
+from harness.cluster.resources import CORES, MEMORY, code_resource, targets_of
 from harness.errors import InfrastructureError
 from harness.machine.acceleration import AccelerationMemory
 from harness.machine.versions import Emulator

@@ -1,4 +1,4 @@
-"""What pytest calls where cells run on a cluster; without ``--cluster`` they do nothing."""
+"""What pytest calls where cells run several at once, here or on a cluster."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ HOST_EXIT = 3
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> None:
-    """The cluster is told of every cell before the first is waited for."""
+    """Whoever runs cells is told of every one before the first is waited for."""
     config = session.config
-    if config.getoption("--cluster") is None or config.option.collectonly:
+    cells = [item for item in session.items if isinstance(item, CellItem)]
+    if not cells or config.option.collectonly:
         return
     try:
-        cluster = config.stash[SETTINGS].cluster
-        cells = (item for item in session.items if isinstance(item, CellItem))
-        cluster.plan(order for item in cells for order in item.orders())
+        planned = config.stash[SETTINGS].plan([order for item in cells for order in item.orders()])
         reporter: Any = config.pluginmanager.getplugin("terminalreporter")
-        if config.option.verbose >= 0 and reporter is not None:
-            reporter.write_line(f"cluster: {cluster.describe()}")
+        if planned is not None and config.option.verbose >= 0 and reporter is not None:
+            reporter.write_line(planned.describe())
     except UserError as exc:
         pytest.exit(str(exc), USER_ERROR_EXIT)
     except InfrastructureError as exc:
@@ -38,8 +37,8 @@ def pytest_runtestloop(session: pytest.Session) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A cell took as long as it did on its worker, not as long as it was waited for."""
+    """A cell took as long as it ran, not as long as it was waited for."""
     report = yield
-    if call.when == "call" and isinstance(item, CellItem) and item.config.getoption("--cluster"):
+    if call.when == "call" and isinstance(item, CellItem) and item.settings.planned:
         report.duration = item.seconds
     return report

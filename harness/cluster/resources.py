@@ -1,11 +1,11 @@
-"""What is sent to a worker at a time, and which worker may have it."""
+"""What a chunk of cells takes of a worker, and which worker may have it."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
+from harness.campaign.chunks import guest_bytes
 from harness.campaign.order import Order
 
 # By the names of Dask's resources: how much a worker has, or how much a chunk takes of it.
@@ -15,14 +15,6 @@ CORES: Final = "cores"
 MEMORY: Final = "memory"
 
 _TARGET: Final = "target-"
-
-# QEMU's own, the pages that it keeps of its files, and the process that watches it.
-_BESIDES_RAM: Final = 384 << 20
-
-# A boot takes as long as a few cells, which is why they share one; a lost worker, or the last
-# one to finish, costs a chunk at the most.
-_FEWEST, _MOST = 4, 16
-_TURNS: Final = 4
 
 
 def target_resource(name: str) -> str:
@@ -45,37 +37,12 @@ def code_resource(digest: str) -> str:
     return f"daxhound-{digest[:16]}"
 
 
-def cut(orders: Sequence[Order], cores: int) -> Iterator[tuple[Order, ...]]:
-    """Chunks of orders that one guest can run, whose first ones stand in their order.
-
-    With more than enough of them each of ``cores`` has several turns. In a series the kernels
-    of a cell stand together; their orders are of different guests.
-    """
-    longest = min(_MOST, max(_FEWEST, math.ceil(len(orders) / (_TURNS * max(cores, 1)))))
-    groups: dict[Hashable, list[Order]] = {}
-    for order in orders:
-        groups.setdefault(_guest(order), []).append(order)
-    for group in groups.values():
-        yield from _in_parts(tuple(group), longest)
-
-
-def _guest(order: Order) -> Hashable:
-    return order.cell.guest, tuple(patch.digest for patch in order.patches)
-
-
-def _in_parts(group: tuple[Order, ...], longest: int) -> Iterator[tuple[Order, ...]]:
-    """As few parts as may be, none longer than another by more than one."""
-    parts = math.ceil(len(group) / longest)
-    for part in range(parts):
-        yield group[len(group) * part // parts : len(group) * (part + 1) // parts]
-
-
 def needs(orders: Sequence[Order], code: str) -> dict[str, float]:
     """What a chunk takes of a worker, KVM apart."""
     cell = orders[0].cell
     return {
         CORES: 1,
-        MEMORY: cell.layout.ram_bytes + _BESIDES_RAM,
+        MEMORY: guest_bytes(cell),
         target_resource(cell.target.name): 1,
         code_resource(code): 1,
     }

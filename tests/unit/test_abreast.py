@@ -1,0 +1,272 @@
+"""Several guests at once, with something else in the place of what runs one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.campaign.abreast import AbreastRunner
+from harness.campaign.attempt import RunOptions
+from harness.campaign.cell import unbuilt
+from harness.campaign.chunks import guest_bytes
+from harness.campaign.order import Order
+from harness.campaign.provide import Needs, Provides, Provisions
+from harness.deadline import Deadline, NoLongerWanted
+from harness.errors import InfrastructureError, KernelFailure, UserError
+from harness.progress import Silence
+from harness.records import CellResult, Verdict
+from harness.scenario.expand import Cell
+from harness.scenario.find import choose_cells
+from harness.store import Store
+from tests.support.provisions import provisions_in
+
+CELL = choose_cells(["s390x"], ["gup-anon"])[0]
+SECONDS = 20.0
+
+
+def orders_of(guest: int, cells: int, cell: Cell = CELL) -> list[Order]:
+    alike = replace(cell, config=(f"config-{guest}",))
+    return [Order(replace(alike, name=f"cell[{guest}-{number}]")) for number in range(cells)]
+
+
+class Provider:
+    """Has everything but what ``refused`` says; a real one builds kernels."""
+
+    kernel_name = "debian:6.1"
+    progress = Silence()
+
+    def __init__(self, root: Path) -> None:
+        self.store = Store(root)
+        self.refused: dict[str, Exception] = {}
+
+    def provide(self, needs: Needs) -> Provisions:
+        for name in needs.config:
+            if name in self.refused:
+                raise self.refused[name]
+        return provisions_in(self.store.root)
+
+
+def passed(order: Order, _provides: Provides | None = None) -> CellResult:
+    return unbuilt(order, "6.1.192", Verdict.OK, "")
+
+
+Act = Callable[[Order, Provides], CellResult]
+
+
+@pytest.fixture
+def provider(tmp_path: Path) -> Provider:
+    return Provider(tmp_path)
+
+
+@contextmanager
+def abreast(
+    provider: Any, act: Act, *, guests: int = 2, memory: int = 1 << 40
+) -> Iterator[AbreastRunner]:
+    """A runner whose threads do ``act``."""
+
+    @dataclass(frozen=True)
+    class One:
+        provides: Provides
+
+        def run(self, order: Order) -> CellResult:
+            return act(order, self.provides)
+
+    runner = AbreastRunner(
+        provider,
+        RunOptions(),
+        provider.store.root,
+        lambda provides, _pool: One(provides),
+        guests=guests,
+        memory=memory,
+        kept=1,
+    )
+    try:
+        yield runner
+    finally:
+        runner.close()
+
+
+def test_each_order_runs_once_and_those_of_a_guest_one_after_the_other(provider: Provider) -> None:
+    ran: list[tuple[str, str]] = []
+    orders = [*orders_of(1, 9), *orders_of(2, 5)]
+
+    def act(order: Order, _: Provides) -> CellResult:
+        ran.append((order.cell.name, threading.current_thread().name))
+        return passed(order)
+
+    with abreast(provider, act) as runner:
+        runner.plan(orders)
+        assert [runner.run(order).id for order in orders] == [order.id for order in orders]
+    assert sorted(name for name, _ in ran) == sorted(order.cell.name for order in orders)
+    for first in (0, 3, 6):
+        names = [f"cell[1-{first + number}]" for number in range(3)]
+        places = [place for place, (name, _) in enumerate(ran) if name in names]
+        assert [ran[place][0] for place in places] == names
+        assert len({ran[place][1] for place in places}) == 1
+
+
+def test_as_many_run_at_once_as_guests_are_allowed(provider: Provider) -> None:
+    together = threading.Barrier(3)
+
+    def act(order: Order, _: Provides) -> CellResult:
+        together.wait(SECONDS)
+        return passed(order)
+
+    orders = [order for guest in range(3) for order in orders_of(guest, 1)]
+    with abreast(provider, act, guests=3) as runner:
+        runner.plan(orders)
+        assert {runner.run(order).verdict for order in orders} == {Verdict.OK}
+
+
+def test_no_more_run_at_once_than_memory_allows(provider: Provider) -> None:
+    lock, at_once, most = threading.Lock(), [0], [0]
+    small, large = orders_of(1, 1), orders_of(2, 1)
+    larger = replace(CELL.layout, ram_bytes=4 * CELL.layout.ram_bytes)
+    large = [replace(order, cell=replace(order.cell, layout=larger)) for order in large]
+    orders = [*small, *large, *orders_of(3, 1), *orders_of(4, 1)]
+    taken = {order.id: guest_bytes(order.cell) for order in orders}
+    memory = 2 * guest_bytes(CELL)
+
+    def act(order: Order, _: Provides) -> CellResult:
+        with lock:
+            at_once[0] += taken[order.id]
+            most[0] = max(most[0], at_once[0])
+        threading.Event().wait(0.05)
+        with lock:
+            at_once[0] -= taken[order.id]
+        return passed(order)
+
+    with abreast(provider, act, guests=4, memory=memory) as runner:
+        runner.plan(orders)
+        for order in orders:
+            runner.run(order)
+    assert most[0] == guest_bytes(large[0].cell) > memory, "the large one runs, and alone"
+
+
+def test_a_guest_is_kept_as_long_as_another_cell_waits_for_it(provider: Provider) -> None:
+    followed: dict[str, bool] = {}
+    begun = threading.Event()
+
+    def act(order: Order, _: Provides) -> CellResult:
+        begun.wait(SECONDS)
+        followed[order.cell.name] = order.followed
+        return passed(order)
+
+    orders = [*orders_of(1, 6), *orders_of(2, 1)]
+    with abreast(provider, act, guests=1) as runner:
+        runner.plan(orders)
+        assert runner.outcomes.wait(orders[0].id, 0) is None
+        begun.set()
+        for order in orders:
+            runner.run(order)
+    assert followed["cell[1-0]"]
+    assert not followed["cell[1-5]"]
+    assert not followed["cell[2-0]"]
+
+
+@pytest.mark.parametrize(
+    ("exc", "verdict"),
+    [
+        (InfrastructureError("no room"), Verdict.INFRASTRUCTURE),
+        (KernelFailure("it does not build"), Verdict.KERNEL_FAILURE),
+    ],
+)
+def test_what_cannot_be_built_is_said_of_its_cells_alone(
+    provider: Provider, exc: Exception, verdict: Verdict
+) -> None:
+    provider.refused = {"config-1": exc}
+    orders = [*orders_of(1, 2), *orders_of(2, 1)]
+    with abreast(provider, passed) as runner:
+        runner.plan(orders)
+        results = [runner.run(order) for order in orders]
+    assert [result.verdict for result in results] == [verdict, verdict, Verdict.OK]
+    assert [result.phase for result in results[:2]] == ["build", "build"]
+    assert str(exc) in results[0].reason
+
+
+@pytest.mark.parametrize("where", ["provider", "thread"])
+def test_bad_input_and_bugs_are_raised_where_the_cell_is_waited_for(
+    provider: Provider, where: str
+) -> None:
+    bad = UserError("no such kernel")
+    orders = orders_of(1, 2)
+
+    def act(order: Order, _: Provides) -> CellResult:
+        if where == "thread":
+            raise bad
+        return passed(order)
+
+    if where == "provider":
+        provider.refused = {"config-1": bad}
+    with abreast(provider, act) as runner:
+        runner.plan(orders)
+        for order in orders:
+            with pytest.raises(UserError, match="no such kernel"):
+                runner.run(order)
+
+
+def test_whatever_runs_is_given_up_at_the_end(provider: Provider) -> None:
+    begun, unwound = threading.Barrier(3), []
+
+    def act(order: Order, _: Provides) -> CellResult:
+        begun.wait(SECONDS)
+        limit = Deadline.after(SECONDS)
+        try:
+            while not limit.expired:
+                threading.Event().wait(0.01)
+        except NoLongerWanted:
+            assert Deadline.after(1.0).remaining > 0, "what cleans up is not disturbed again"
+            unwound.append(order.id)
+            raise
+        return passed(order)
+
+    orders = [*orders_of(1, 2), *orders_of(2, 2)]
+    with abreast(provider, act) as runner:
+        runner.plan(orders)
+        asking = threading.Thread(target=runner.run, args=(orders[0],))
+        asking.start()
+        begun.wait(SECONDS)
+    asking.join(SECONDS)
+    assert not any(thread.is_alive() for thread in (asking, *runner._threads))
+    assert sorted(unwound) == [orders[0].id, orders[2].id]
+    assert runner.finished(orders[1]) is None
+
+
+def test_a_result_that_nobody_asked_for_yet_is_there(provider: Provider) -> None:
+    orders = orders_of(1, 3)
+    with abreast(provider, passed) as runner:
+        runner.plan(orders)
+        runner.run(orders[0])
+        limit = Deadline.after(SECONDS)
+        while runner.finished(orders[2]) is None:
+            assert not limit.expired
+        result = runner.finished(orders[2])
+    assert result is not None
+    assert result.id == orders[2].id
+
+
+def test_what_is_said_in_a_thread_is_told_by_who_waits(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, str]] = []
+
+    def tell(text: str) -> None:
+        told.append((text, threading.current_thread().name))
+
+    monkeypatch.setattr(provider.progress, "line", tell)
+    (order,) = orders_of(1, 1)
+
+    def act(order: Order, provides: Provides) -> CellResult:
+        provides.store.tell("kernel/key is damaged; it is made again")
+        return passed(order)
+
+    with abreast(provider, act) as runner:
+        runner.plan([order])
+        runner.run(order)
+    assert told == [("kernel/key is damaged; it is made again", threading.main_thread().name)]
