@@ -76,6 +76,9 @@ def test_core_scenarios_are_chosen_by_their_mark(folder: pytest.Pytester) -> Non
         (["--kernel", "debain:6.1"], ["debain:6.1", "debian:6.1"]),
         (["--config", "no-tph"], ["no such configuration fragment: 'no-tph'", "no-thp"]),
         (["--cluster", "tcp://127.0.0.1:1", "-n", "2"], ["-n runs cells here"]),
+        (["--guests", "0"], ["--guests 0: no cell could run", "--guests 1"]),
+        (["--guests", "2", "-n", "2"], ["-n has several, of one guest each"]),
+        (["--guests", "2", "--cluster", "tcp://127.0.0.1:1"], ["--cluster runs none here"]),
     ],
 )
 def test_bad_options_are_usage_errors(
@@ -138,6 +141,46 @@ def test_a_cell_that_takes_its_worker_along_is_in_run_json(folder: pytest.Pytest
     assert (cell["id"], cell["verdict"]) == ("gup.yaml::gup-anon[s390x-pin-fast]", "infrastructure")
     assert (cell["scenario"], cell["target"]) == ("gup-anon", "s390x")
     assert "crashed" in cell["reason"]
+
+
+_INTERRUPTED = """
+import pytest
+from harness.campaign.cell import unbuilt
+from harness.plugin.items import SETTINGS
+from harness.records import Verdict
+
+class Planned:
+    def run(self, order):
+        if "get-fast" in order.id:
+            return self.finished(order)
+        raise KeyboardInterrupt
+
+    def finished(self, order):
+        if "pin-fast" not in order.id:
+            return unbuilt(order, "6.1.192", Verdict.OK, "")
+
+    def close(self):
+        pass
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    item.config.stash[SETTINGS].planned = Planned()
+"""
+
+
+def test_what_had_finished_when_a_run_was_interrupted_is_in_run_json(
+    folder: pytest.Pytester,
+) -> None:
+    """Also what pytest had not come to: guests that run at once end out of order."""
+    commands = SCENARIO.replace("[get-fast, pin-fast]", "[get-fast, pin-fast, longterm]")
+    folder.path.joinpath("gup.yaml").write_text(commands)
+    folder.makepyfile(interrupted=_INTERRUPTED)
+    folder.runpytest_subprocess("--arch", "s390x", "-p", "interrupted", "--results", "out")
+    document = json.loads(folder.path.joinpath("out", "run.json").read_text())
+    found = {cell["id"]: cell["verdict"] for cell in document["cells"]}
+    names = ("get-fast", "longterm")
+    assert found == {f"gup.yaml::gup-anon[s390x-{name}]": "ok" for name in names}
+    assert document["finished"] is None
 
 
 _TELLING = """

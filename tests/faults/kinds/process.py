@@ -7,10 +7,15 @@ import random
 import signal
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 
 from tests.faults.judge import KERNELS, never
 from tests.faults.run import Run
 from tests.faults.trial import Surroundings, Trial
+
+# Cells of two guests, which run at once.
+ABREAST = ("--guests", "2")
+ABREAST_SCENARIO, ABREAST_CELLS = "two", 6
 
 # Deadlines of 12 s; a boot takes 2 s of an idle host.
 SHORT_PATIENCE = ("--patience", "0.2")
@@ -18,7 +23,8 @@ _SHORT_DEADLINE_SECONDS = 12.0
 
 
 def kill(rng: random.Random, here: Surroundings) -> Trial:
-    """kill -9 of QEMU, once or twice."""
+    """kill -9 of QEMU, once or twice; of two where two run at once."""
+    guests = rng.choice((1, 2))
     moments = [rng.uniform(0.0, here.guest_seconds) for _ in range(rng.choice((1, 1, 2)))]
 
     def act(run: Run) -> None:
@@ -27,11 +33,12 @@ def kill(rng: random.Random, here: Surroundings) -> Trial:
             run.sleep(moment)
             send(run.workspace.guests(), signal.SIGKILL)
 
-    return Trial(
+    trial = Trial(
         what=f"QEMU is killed {told(moments)} after it came",
         act=act,
-        expected=never(*KERNELS, and_at_most=len(moments) - 1),
+        expected=never(*KERNELS, and_at_most=guests * (len(moments) - 1)),
     )
+    return trial if guests == 1 else abreast(trial)
 
 
 def stop(rng: random.Random, here: Surroundings) -> Trial:
@@ -53,6 +60,7 @@ def stop(rng: random.Random, here: Surroundings) -> Trial:
 
 def pause(rng: random.Random, here: Surroundings) -> Trial:
     """QEMU alone does not run for a while, for longer than a kernel's patience at times."""
+    guests = rng.choice((1, 2))
     moment = rng.uniform(0.0, here.guest_seconds)
     length = rng.choice((rng.uniform(0.5, 6.0), rng.uniform(20.0, 40.0)))
 
@@ -64,11 +72,12 @@ def pause(rng: random.Random, here: Surroundings) -> Trial:
         run.sleep(length)
         send(guests, signal.SIGCONT)
 
-    return Trial(
+    trial = Trial(
         what=f"QEMU is stopped {told([moment])} after it came, for {length:.1f} s",
         act=act,
         expected=never(*KERNELS, and_at_most=0),
     )
+    return trial if guests == 1 else abreast(trial)
 
 
 def freeze(rng: random.Random, here: Surroundings) -> Trial:
@@ -89,6 +98,17 @@ def freeze(rng: random.Random, here: Surroundings) -> Trial:
         act=act,
         arguments=SHORT_PATIENCE,
         expected=never(*KERNELS, and_at_most=0),
+    )
+
+
+def abreast(trial: Trial) -> Trial:
+    """The same where two guests run at once."""
+    return replace(
+        trial,
+        what=f"{trial.what} {' '.join(ABREAST)}",
+        arguments=(*trial.arguments, *ABREAST),
+        scenario=ABREAST_SCENARIO,
+        cells=None if trial.cells is None else ABREAST_CELLS,
     )
 
 

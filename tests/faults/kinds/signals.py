@@ -8,9 +8,10 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import replace
 
 from tests.faults.judge import KERNELS, never
-from tests.faults.kinds.process import send, told
+from tests.faults.kinds.process import ABREAST, abreast, send, told
 from tests.faults.run import ROOT, Run
 from tests.faults.trial import Surroundings, Trial
 
@@ -21,8 +22,8 @@ _SWEEP = "from harness.machine.process import guest_directory\nwith guest_direct
 
 
 def signal_run(rng: random.Random, here: Surroundings) -> Trial:
-    """pytest is told to end, with or without a worker, once or by someone impatient."""
-    number, workers = rng.choice(_SIGNALS), rng.choice(((), _XDIST))
+    """pytest is told to end, alone, with a worker or two guests, once or by someone impatient."""
+    number, workers = rng.choice(_SIGNALS), rng.choice(((), _XDIST, ABREAST))
     all_of_them = number is not signal.SIGKILL and rng.random() < 0.4
     slack = _START_SLACK_SECONDS if workers else 0.0
     moments = [rng.uniform(0.0, here.start_seconds + here.guest_seconds + slack)]
@@ -38,14 +39,16 @@ def signal_run(rng: random.Random, here: Surroundings) -> Trial:
         sweep(run)
 
     who = "every process" if all_of_them else "pytest"
-    return Trial(
-        what=f"{number.name} to {who} {told(moments)} after the start {' '.join(workers)}",
+    trial = Trial(
+        what=f"{number.name} to {who} {told(moments)} after the start",
         act=act,
-        arguments=workers,
         cells=None,
         interrupted=len(moments) > 1,
         expected=never(*KERNELS, "infrastructure"),
     )
+    if workers == ABREAST:
+        return abreast(trial)
+    return replace(trial, what=f"{trial.what} {' '.join(workers)}", arguments=workers)
 
 
 def signal_worker(rng: random.Random, here: Surroundings) -> Trial:
