@@ -174,7 +174,7 @@ static void connect_pair(struct ibv_qp *qp, struct ibv_qp *peer)
 	};
 	struct ibv_qp_attr receive = {
 		.qp_state = IBV_QPS_RTR,
-		.path_mtu = IBV_MTU_1024,
+		.path_mtu = IBV_MTU_4096,
 		.dest_qp_num = peer->qp_num,
 		.max_dest_rd_atomic = 1,
 		.min_rnr_timer = 12,
@@ -215,7 +215,7 @@ static void open_all(const char *netdev)
 	buffer = ibv_reg_mr(domain, memory, CHUNK, IBV_ACCESS_LOCAL_WRITE);
 	if (!buffer)
 		die("a registered buffer");
-	say("{\"op\": \"open\", \"mtu\": %d}", 128 << IBV_MTU_1024);
+	say("{\"op\": \"open\", \"mtu\": %d}", 128 << IBV_MTU_4096);
 }
 
 static void close_all(void)
