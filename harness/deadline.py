@@ -59,6 +59,10 @@ class _Clock:
         with self._lock:
             self._unwanted.add(thread)
 
+    def spare(self) -> None:
+        with self._lock:
+            self._unwanted.discard(threading.current_thread())
+
     def heed(self) -> None:
         """Raise NoLongerWanted, once, where that is this thread's lot."""
         if not self._unwanted:
@@ -90,6 +94,11 @@ def seconds_stood_still() -> float:
 def give_up(thread: threading.Thread) -> None:
     """Have a thread raise NoLongerWanted, once, where it next looks at a deadline."""
     _CLOCK.give_up(thread)
+
+
+def spare() -> None:
+    """This thread is at its end anyway: it raises no more, and cleans up in its own time."""
+    _CLOCK.spare()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from harness.campaign.outcomes import Outcome, Outcomes
 from harness.campaign.planned import PlannedRunner
 from harness.campaign.pool import GuestPool
 from harness.campaign.provide import Given, Provider, Provides, Provisions
-from harness.deadline import NoLongerWanted, give_up
+from harness.deadline import NoLongerWanted, give_up, spare
 from harness.errors import InfrastructureError
 from harness.store import Store
 from harness.units import count
@@ -131,23 +131,32 @@ class AbreastRunner(PlannedRunner):
                     self._run(chunk, self._runner_of(chunk.provides, pool))
         except NoLongerWanted:
             pass
+        except Exception as exc:  # none of a cell's, which is its own
+            self.outcomes.lose(exc)
 
     def _next(self, pool: GuestPool) -> Chunk | None:
         """The chunk that has waited longest of those that there is room for; None at the end."""
         with self._changed:
             self._busy.discard(threading.current_thread())
             if not self._changed.wait_for(self._has_news, _IDLE_SECONDS):
-                pool.close()
-                self._room.take(0)
-                self._changed.notify_all()
+                self._end_idle(pool)
                 self._changed.wait_for(self._has_news)
             if self._stopped:
+                spare()
                 return None
             chunk = next(chunk for chunk in self._waiting if self._room.has(chunk.memory))
             self._waiting.remove(chunk)
             self._room.take(chunk.memory)
             self._busy.add(threading.current_thread())
             return chunk
+
+    def _end_idle(self, pool: GuestPool) -> None:
+        try:
+            pool.close()
+        except InfrastructureError as exc:
+            self.outcomes.notice(f"a guest that no cell came for did not end well: {exc}")
+        self._room.take(0)
+        self._changed.notify_all()
 
     def _has_news(self) -> bool:
         return self._stopped or any(self._room.has(chunk.memory) for chunk in self._waiting)

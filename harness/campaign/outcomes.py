@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from typing import TypeAlias
 
-from harness.errors import InfrastructureError
 from harness.records import CellResult
 
 # An exception that is not the host's trouble is raised where the cell is waited for.
@@ -19,7 +18,7 @@ class Outcomes:
         self._changed = threading.Condition()
         self._known: dict[str, Outcome] = {}
         self._notices: dict[str, bool] = {}  # and whether each was heard
-        self._lost: InfrastructureError | None = None
+        self._lost: Exception | None = None
 
     def settle(self, order_id: str, outcome: Outcome) -> None:
         """What a cell came to; the first word counts."""
@@ -27,7 +26,7 @@ class Outcomes:
             self._known.setdefault(order_id, outcome)
             self._changed.notify_all()
 
-    def lose(self, why: InfrastructureError) -> None:
+    def lose(self, why: Exception) -> None:
         """What every cell comes to that has come to nothing yet."""
         with self._changed:
             self._lost = why
@@ -40,7 +39,9 @@ class Outcomes:
     def wait(self, order_id: str, seconds: float) -> Outcome | None:
         """What a cell came to, awaited for so long; None where it is not known yet."""
         with self._changed:
-            self._changed.wait_for(lambda: order_id in self._known or self._lost, seconds)
+            self._changed.wait_for(
+                lambda: order_id in self._known or self._lost is not None, seconds
+            )
             return self._known.get(order_id, self._lost)
 
     def notice(self, text: str) -> None:

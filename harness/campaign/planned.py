@@ -96,10 +96,9 @@ class PlannedRunner(ABC):
 
     def _provide(self, orders: tuple[Order, ...]) -> None:
         """Build or find what a chunk boots from, and send it off."""
-        first = orders[0]
+        needs = Needs.of(orders[0].cell, orders[0].patches)
         try:
-            provisions = self.provider.provide(Needs.of(first.cell, first.patches))
-            self._send(orders, provisions)
+            self._send(orders, self._provisions(needs))
         except UserError as exc:
             for order in orders:
                 self.outcomes.settle(order.id, exc)
@@ -107,6 +106,14 @@ class PlannedRunner(ABC):
             self._not_built(orders, Verdict.INFRASTRUCTURE, exc)
         except KernelFailure as exc:
             self._not_built(orders, Verdict.KERNEL_FAILURE, exc)
+
+    def _provisions(self, needs: Needs) -> Provisions:
+        """The host's trouble is tried once more, as in ``CellRunner``."""
+        try:
+            return self.provider.provide(needs)
+        except InfrastructureError as exc:
+            self._tell(f"{needs.target.name}: tried again: {exc}")
+            return self.provider.provide(needs)
 
     def _not_built(self, orders: Iterable[Order], verdict: Verdict, why: Exception) -> None:
         for order in orders:

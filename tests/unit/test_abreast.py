@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from harness.campaign import abreast as abreast_module
 from harness.campaign.abreast import AbreastRunner
 from harness.campaign.attempt import RunOptions
 from harness.campaign.cell import unbuilt
 from harness.campaign.chunks import guest_bytes
 from harness.campaign.order import Order
+from harness.campaign.pool import GuestPool
 from harness.campaign.provide import Needs, Provides, Provisions
 from harness.deadline import Deadline, NoLongerWanted
 from harness.errors import InfrastructureError, KernelFailure, UserError
@@ -36,19 +38,19 @@ def orders_of(guest: int, cells: int, cell: Cell = CELL) -> list[Order]:
 
 
 class Provider:
-    """Has everything but what ``refused`` says; a real one builds kernels."""
+    """Has everything, but for what is ``refused`` first; a real one builds kernels."""
 
     kernel_name = "debian:6.1"
     progress = Silence()
 
     def __init__(self, root: Path) -> None:
         self.store = Store(root)
-        self.refused: dict[str, Exception] = {}
+        self.refused: dict[str, list[Exception]] = {}
 
     def provide(self, needs: Needs) -> Provisions:
         for name in needs.config:
-            if name in self.refused:
-                raise self.refused[name]
+            if self.refused.get(name):
+                raise self.refused[name].pop()
         return provisions_in(self.store.root)
 
 
@@ -171,23 +173,31 @@ def test_a_guest_is_kept_as_long_as_another_cell_waits_for_it(provider: Provider
 
 
 @pytest.mark.parametrize(
-    ("exc", "verdict"),
+    ("refused", "verdict"),
     [
-        (InfrastructureError("no room"), Verdict.INFRASTRUCTURE),
-        (KernelFailure("it does not build"), Verdict.KERNEL_FAILURE),
+        ([InfrastructureError("no room")] * 2, Verdict.INFRASTRUCTURE),
+        ([KernelFailure("it does not build")], Verdict.KERNEL_FAILURE),
     ],
 )
 def test_what_cannot_be_built_is_said_of_its_cells_alone(
-    provider: Provider, exc: Exception, verdict: Verdict
+    provider: Provider, refused: list[Exception], verdict: Verdict
 ) -> None:
-    provider.refused = {"config-1": exc}
+    provider.refused = {"config-1": [*refused]}
     orders = [*orders_of(1, 2), *orders_of(2, 1)]
     with abreast(provider, passed) as runner:
         runner.plan(orders)
         results = [runner.run(order) for order in orders]
     assert [result.verdict for result in results] == [verdict, verdict, Verdict.OK]
     assert [result.phase for result in results[:2]] == ["build", "build"]
-    assert str(exc) in results[0].reason
+    assert str(refused[0]) in results[0].reason
+
+
+def test_the_hosts_trouble_with_a_build_is_tried_once_more(provider: Provider) -> None:
+    provider.refused = {"config-1": [InfrastructureError("no room")]}
+    (order,) = orders_of(1, 1)
+    with abreast(provider, passed) as runner:
+        runner.plan([order])
+        assert runner.run(order).verdict is Verdict.OK
 
 
 @pytest.mark.parametrize("where", ["provider", "thread"])
@@ -203,7 +213,7 @@ def test_bad_input_and_bugs_are_raised_where_the_cell_is_waited_for(
         return passed(order)
 
     if where == "provider":
-        provider.refused = {"config-1": bad}
+        provider.refused = {"config-1": [bad]}
     with abreast(provider, act) as runner:
         runner.plan(orders)
         for order in orders:
@@ -236,6 +246,71 @@ def test_whatever_runs_is_given_up_at_the_end(provider: Provider) -> None:
     assert not any(thread.is_alive() for thread in (asking, *runner._threads))
     assert sorted(unwound) == [orders[0].id, orders[2].id]
     assert runner.finished(orders[1]) is None
+
+
+def test_a_thread_at_its_end_has_time_to_end_its_guests(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, stopped, said = threading.Event(), threading.Event(), []
+    monkeypatch.setattr(GuestPool, "close", lambda _pool: said.append(Deadline.after(9).expired))
+
+    def act(order: Order, _: Provides) -> CellResult:
+        begun.set()
+        stopped.wait(SECONDS)
+        return passed(order)
+
+    (order,) = orders_of(1, 1)
+    with abreast(provider, act, guests=1) as runner:
+        runner.plan([order])
+        asking = threading.Thread(target=runner.run, args=(order,))
+        asking.start()
+        begun.wait(SECONDS)
+        threading.Timer(0.2, stopped.set).start()  # close() has given the thread up by then
+    asking.join(SECONDS)
+    assert said == [False]
+
+
+def end_badly(
+    monkeypatch: pytest.MonkeyPatch, provider: Provider, trouble: Exception
+) -> CellResult | Exception:
+    """One cell, guests that waited for another in vain and end badly, and what that comes to."""
+    tried = threading.Event()
+
+    def close(_pool: GuestPool) -> None:
+        tried.set()
+        raise trouble
+
+    monkeypatch.setattr(GuestPool, "close", close)
+    monkeypatch.setattr(abreast_module, "_IDLE_SECONDS", 0.01)
+    first, second = orders_of(1, 1), orders_of(2, 1)
+    with abreast(provider, passed, guests=1) as runner:
+        runner.plan(first)
+        assert runner.run(first[0]).verdict is Verdict.OK
+        assert tried.wait(SECONDS)
+        runner.plan(second)
+        try:
+            return runner.run(second[0])
+        except ZeroDivisionError as exc:
+            return exc
+
+
+def test_a_guest_that_ends_badly_is_told_and_its_thread_goes_on(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(provider.progress, "line", told.append)
+    trouble = InfrastructureError("the console cannot be written down")
+    outcome = end_badly(monkeypatch, provider, trouble)
+    assert isinstance(outcome, CellResult)
+    assert outcome.verdict is Verdict.OK
+    assert "the console cannot be written down" in told[0]
+
+
+def test_a_bug_in_a_thread_is_raised_and_nobody_waits_for_ever(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = end_badly(monkeypatch, provider, ZeroDivisionError("a bug"))
+    assert str(outcome) == "a bug"
 
 
 def test_a_result_that_nobody_asked_for_yet_is_there(provider: Provider) -> None:
