@@ -1,5 +1,5 @@
 # make run    sets up everything, then runs the scenarios on ppc64-hash
-# make test   sets up everything, then runs the project's tests, real guests included
+# make test   sets up everything, then runs the tests of the harness and the scenarios on all targets
 # make soak   runs the scenarios again and again until CELLS came to an end or one met trouble
 # make bench  measures what docs/performance.md shows, ratios of one run
 # make trials harms TRIALS runs at random and looks at what came of it
@@ -17,7 +17,8 @@ run: setup
 	.venv/bin/pytest scenarios/ --arch $(ARCH)
 
 test: setup
-	.venv/bin/pytest tests/ scenarios/ --arch all -n 2
+	.venv/bin/pytest tests/ -n 2
+	.venv/bin/pytest scenarios/ --arch all
 
 soak: setup
 	.venv/bin/python -m tests.soak --arch all --cells $(CELLS)
