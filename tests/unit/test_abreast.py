@@ -160,16 +160,20 @@ def test_a_guest_is_kept_as_long_as_another_cell_waits_for_it(provider: Provider
         followed[order.cell.name] = order.followed
         return passed(order)
 
-    orders = [*orders_of(1, 6), *orders_of(2, 1)]
+    orders = [*orders_of(1, 6), *orders_of(2, 1)]  # two chunks, and one
     with abreast(provider, act, guests=1) as runner:
         runner.plan(orders)
-        assert runner.outcomes.wait(orders[0].id, 0) is None
+        asking = threading.Thread(target=lambda: [runner.run(order) for order in orders])
+        asking.start()
+        limit = Deadline.after(SECONDS)
+        while not any(orders[3] in chunk.orders for chunk in list(runner._waiting)):
+            assert not limit.expired
         begun.set()
-        for order in orders:
-            runner.run(order)
-    assert followed["cell[1-0]"]
-    assert not followed["cell[1-5]"]
-    assert not followed["cell[2-0]"]
+        asking.join(SECONDS)
+    assert followed == {
+        **{f"cell[1-{number}]": number < 5 for number in range(6)},
+        "cell[2-0]": False,
+    }
 
 
 @pytest.mark.parametrize(
