@@ -17,7 +17,8 @@ from harness.machine.termination import orderly_termination
 from harness.plugin.crashed import CRASHED, crashed_cell
 from harness.plugin.items import CELL_PROPERTY, SETTINGS, USER_ERROR_PROPERTY, CellItem, SeriesItem
 from harness.plugin.live import LIVE_LINES, LiveLines, wants_live_lines
-from harness.plugin.settings import Settings, add_options
+from harness.plugin.options import add_options
+from harness.plugin.settings import Settings
 from harness.plugin.workers import Workers
 from harness.report.run_file import RunFile
 from harness.report.series_text import render_series_summary

@@ -16,17 +16,8 @@ from harness.ignore import NOTHING_IGNORED, IgnoreList, load_ignore_list
 from harness.kernel.fragments import select_fragments
 from harness.kernel.spec import parse_kernel_spec
 from harness.pairs import FEWEST_PAIRS
-from harness.plugin.cluster_options import (
-    add_cluster_options,
-    check_cluster_options,
-    open_cluster,
-)
-from harness.plugin.guests_option import (
-    add_guests_option,
-    available_memory,
-    check_guests_option,
-    guests_at_once,
-)
+from harness.plugin.cluster_options import check_cluster_options, open_cluster
+from harness.plugin.guests_option import available_memory, check_guests_option, guests_at_once
 from harness.plugin.progress import UncapturedProgress
 from harness.records import Intention
 from harness.report.results import open_run_directory
@@ -55,104 +46,6 @@ if TYPE_CHECKING:
 
 # How the controller of pytest-xdist tells its workers where results go.
 RUN_DIRECTORY_INPUT = "daxhound_run_directory"
-
-
-def add_options(parser: pytest.Parser) -> None:
-    """Every option of a run."""
-    group = parser.getgroup("daxhound", "kernel scenarios on QEMU guests")
-    group.addoption(
-        "--arch",
-        action="append",
-        metavar="TARGET",
-        help="target, several with commas, all (default) or variants; see daxhound targets",
-    )
-    group.addoption(
-        "--kernel",
-        default="debian:6.1",
-        metavar="SPEC",
-        help="debian:6.1 (default), debian:6.12, debian:7.2, dir:PATH, tar:PATH, git:PATH@REF",
-    )
-    group.addoption(
-        "--config",
-        action="append",
-        metavar="NAME",
-        help="fragments of kconfigs/ beyond the target's own, with commas between (default: none)",
-    )
-    group.addoption(
-        "--series",
-        metavar="PATCHES",
-        help="run each cell without and with these patches: a .patch file, an mbox, a "
-        "directory, git:PATH@A..B",
-    )
-    group.addoption(
-        "--per-patch",
-        action="store_true",
-        help="with --series: each patch on top of the last, against the kernel before it",
-    )
-    group.addoption(
-        "--timings",
-        type=int,
-        default=0,
-        metavar="PAIRS",
-        help="with --series: compare times as well, in so many pairs of guests (at least "
-        f"{FEWEST_PAIRS}; default: none)",
-    )
-    group.addoption(
-        "--expect",
-        type=Path,
-        metavar="FILE",
-        help="with --series: what it is meant to change (default: the .expect.yaml beside it)",
-    )
-    group.addoption(
-        "--fresh",
-        action="store_true",
-        help="a new guest for every cell, and no result of an earlier run of a series",
-    )
-    group.addoption(
-        "--results",
-        metavar="DIR",
-        type=Path,
-        help="folder for run.json and the cells' folders (default: results/<time>)",
-    )
-    group.addoption(
-        "--transport",
-        choices=["serial", "ssh"],
-        default="serial",
-        help="how steps reach the guest: by virtio-serial ports (default), or over its network",
-    )
-    group.addoption(
-        "--patience",
-        type=float,
-        default=1.0,
-        metavar="FACTOR",
-        help="multiply every deadline, for a slow or busy host (default: 1)",
-    )
-    group.addoption(
-        "--shard",
-        metavar="I/N",
-        help="part I of N of the cells; see daxhound plan (default: all of them)",
-    )
-    group.addoption(
-        "--ignore-reports",
-        metavar="FILE",
-        type=Path,
-        help="YAML list of known kernel reports, each with a reason (default: none)",
-    )
-    group.addoption(
-        "--cross-compile",
-        metavar="PREFIX",
-        help="compiler of the one architecture that is run, in place of Debian's: the words "
-        "before gcc, such as /opt/cross/bin/aarch64-linux-",
-    )
-    group.addoption(
-        "--guest-root",
-        metavar="FILE",
-        type=Path,
-        help="tar archive of a root file system that the guests' programs are taken from, in "
-        "place of Debian's packages",
-    )
-    add_guests_option(group.addoption)
-    add_cluster_options(group.addoption)
 
 
 @dataclass
