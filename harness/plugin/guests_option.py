@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 import pytest
 
 from harness.errors import UserError
+from harness.machine.share import usable_cores
 
 # One interpreter looks after as many without being what they wait for.
 _MOST: Final = 8
@@ -58,13 +57,4 @@ def guests_at_once(config: pytest.Config) -> int:
         return given
     if hasattr(config, "workerinput") or config.getoption("--timings"):
         return 1
-    return min(_MOST, len(os.sched_getaffinity(0)))
-
-
-def available_memory() -> int:
-    """Bytes that the host can give away without swapping, as its kernel estimates."""
-    for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-        name, _, amount = line.partition(":")
-        if name == "MemAvailable":
-            return int(amount.split()[0]) << 10
-    return 0
+    return min(_MOST, usable_cores())

@@ -17,7 +17,7 @@ from harness.kernel.fragments import select_fragments
 from harness.kernel.spec import parse_kernel_spec
 from harness.pairs import FEWEST_PAIRS
 from harness.plugin.cluster_options import check_cluster_options, open_cluster
-from harness.plugin.guests_option import available_memory, check_guests_option, guests_at_once
+from harness.plugin.guests_option import check_guests_option, guests_at_once
 from harness.plugin.progress import UncapturedProgress
 from harness.records import Intention
 from harness.report.results import open_run_directory
@@ -122,6 +122,7 @@ class Settings:
     def _abreast(self, orders: Sequence[Order]) -> PlannedRunner | None:
         from harness.campaign.abreast import AbreastRunner
         from harness.campaign.chunks import cut
+        from harness.machine.share import available_memory
 
         at_once = guests_at_once(self.config)
         chunks = cut([order for order in orders if order.cell.needs_guest], at_once)

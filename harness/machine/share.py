@@ -1,0 +1,63 @@
+"""Cores and memory that the host leaves this process: its kernel's word, and a container's limits.
+
+Limits are read of control groups of version 2, of this process' group and all above it.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+_ROOT = Path("/")
+_NO_LIMIT = "max"
+
+
+def usable_cores(root: Path = _ROOT) -> int:
+    """Cores that this process may run on at a time, at least 1; part of one counts as one."""
+    cores = len(os.sched_getaffinity(0))
+    for group in _groups(root):
+        quota, _, period = _read(group / "cpu.max").partition(" ")
+        if quota.isdigit() and period.isdigit():
+            cores = min(cores, math.ceil(int(quota) / int(period)))
+    return max(1, cores)
+
+
+def available_memory(root: Path = _ROOT) -> int:
+    """Bytes that can be had without swapping, as the host's kernel estimates."""
+    free = _field(_read(root / "proc/meminfo"), "MemAvailable:") << 10
+    for group in _groups(root):
+        limit = _read(group / "memory.max")
+        if limit.isdigit():
+            taken = int(_read(group / "memory.current") or 0)
+            pages_of_files = _field(_read(group / "memory.stat"), "file")
+            free = min(free, int(limit) - taken + pages_of_files)
+    return max(0, free)
+
+
+def _groups(root: Path) -> Iterator[Path]:
+    """Folders of this process' control group, and of each that it is in."""
+    top = root / "sys/fs/cgroup"
+    for line in _read(root / "proc/self/cgroup").splitlines():
+        hierarchy, _, path = line.partition("::")
+        if hierarchy == "0":
+            group = top / path.strip("/")
+            yield from (group, *(above for above in group.parents if above.is_relative_to(top)))
+
+
+def _read(path: Path) -> str:
+    """The text, or "" where there is none to be read."""
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def _field(text: str, name: str) -> int:
+    """The number behind a name; 0 where it is not there."""
+    for line in text.splitlines():
+        words = line.split()
+        if words[:1] == [name] and len(words) > 1:
+            return int(words[1])
+    return 0
