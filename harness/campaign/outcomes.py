@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import TypeAlias
 
 from harness.records import CellResult
@@ -11,10 +12,18 @@ from harness.records import CellResult
 Outcome: TypeAlias = CellResult | Exception
 
 
+def _nothing(_result: CellResult) -> None:
+    """Nobody listens."""
+
+
 class Outcomes:
-    """Outcomes by the ids of orders, and words for a person; safe between threads."""
+    """Outcomes by the ids of orders, and words for a person; safe between threads.
+
+    ``heard`` is called with each result before anybody is told of it, by whoever brings it.
+    """
 
     def __init__(self) -> None:
+        self.heard: Callable[[CellResult], None] = _nothing
         self._changed = threading.Condition()
         self._known: dict[str, Outcome] = {}
         self._notices: dict[str, bool] = {}  # and whether each was heard
@@ -22,6 +31,8 @@ class Outcomes:
 
     def settle(self, order_id: str, outcome: Outcome) -> None:
         """What a cell came to; the first word counts."""
+        if isinstance(outcome, CellResult) and not self.has(order_id):
+            self.heard(outcome)
         with self._changed:
             self._known.setdefault(order_id, outcome)
             self._changed.notify_all()

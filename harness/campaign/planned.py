@@ -89,11 +89,6 @@ class PlannedRunner(ABC):
             if sends:
                 self._provide(self._planned.popleft())
 
-    def finished(self, order: Order) -> CellResult | None:
-        """The cell's result where there is one, whether it was asked for or not."""
-        outcome = self.outcomes.wait(order.id, 0)
-        return outcome if isinstance(outcome, CellResult) else None
-
     def _provide(self, orders: tuple[Order, ...]) -> None:
         """Build or find what a chunk boots from, and send it off."""
         needs = Needs.of(orders[0].cell, orders[0].patches)

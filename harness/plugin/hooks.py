@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -27,6 +28,7 @@ from harness.scenario.find import CORE
 from harness.scenario.shard import Shard, guest_order
 
 USER_ERROR_EXIT = 4
+RECORDER = "daxhound-recorder"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -117,6 +119,7 @@ class Recorder:
         self.run_file: RunFile | None = None
         self.user_error = False
         self.unwritten: str | None = None
+        self._recording = threading.Lock()
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Before the first cell: room for run.json is held while there is some."""
@@ -126,23 +129,25 @@ class Recorder:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == CRASHED and _is_cell(report.nodeid):
             known, kernel = self.settings.known, self.settings.kernel
-            self._record(crashed_cell(report.nodeid, report.longreprtext, kernel, known))
+            self.record(crashed_cell(report.nodeid, report.longreprtext, kernel, known))
         if report.when != "call":
             return
         for name, value in report.user_properties:
             self.user_error |= name == USER_ERROR_PROPERTY
             if name == CELL_PROPERTY:
-                self._record(json.loads(str(value)))
+                self.record(json.loads(str(value)))
 
     def directory(self) -> Path | None:
         """The run's folder, once a cell has begun."""
         return None if self.run_file is None else self.run_file.path.parent
 
-    def _record(self, cell: dict[str, Any]) -> None:
-        if self.run_file is None:
-            self.run_file = RunFile(self.settings.run_directory, self.settings.describe())
-        run_file = self.run_file
-        self._write(lambda: run_file.record(cell))
+    def record(self, cell: dict[str, Any]) -> None:
+        """Have a finished cell in run.json; by any thread, and again as pytest comes to it."""
+        with self._recording:
+            if self.run_file is None:
+                self.run_file = RunFile(self.settings.run_directory, self.settings.describe())
+            run_file = self.run_file
+            self._write(lambda: run_file.record(cell))
 
     def _write(self, write: Callable[[], None]) -> None:
         """A full disk costs no verdict: what could not be written is tried with the next."""
@@ -158,10 +163,7 @@ class Recorder:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        for item in session.items:
-            if isinstance(item, CellItem):
-                for cell in item.unreported():
-                    self._record(cell)
+        self.settings.end_planned()
         if self.run_file is not None and self.run_file.cells:
             interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
             self._write(self.run_file.save if interrupted else self.run_file.finish)
@@ -204,7 +206,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if not hasattr(session.config, "workerinput"):
         config = session.config
         recorder = Recorder(config.stash[SETTINGS])
-        config.pluginmanager.register(recorder, "daxhound-recorder")
+        config.pluginmanager.register(recorder, RECORDER)
         if wants_live_lines(config):
             reporter = config.pluginmanager.getplugin("terminalreporter")
             config.pluginmanager.register(LiveLines(recorder.directory, reporter), LIVE_LINES)

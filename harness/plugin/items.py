@@ -111,13 +111,6 @@ class CellItem(pytest.Item):
         where = {"file": self.file, "line": self.cell.line}
         return {**cell_to_json(result), **where, "reproduce": self.reproduce}
 
-    def unreported(self) -> Iterator[dict[str, Any]]:
-        """Of a run that ends early: what has finished and pytest did not come to."""
-        planned = self.settings.planned
-        if planned is not None and not self.user_properties:
-            finished = (planned.finished(order) for order in self.orders())
-            yield from (self.entry(result) for result in finished if result is not None)
-
     @property
     def file(self) -> str:
         """The scenario's file as it is named where pytest was called."""
@@ -170,10 +163,6 @@ class SeriesItem(CellItem):
         assert series is not None  # its items are collected with one alone
         both, intentions = (self.before, self.after), self.settings.intentions
         return tuple(order_of(self.cell, series, position, intentions) for position in both)
-
-    def unreported(self) -> Iterator[dict[str, Any]]:
-        """Nothing: one kernel alone is no comparison, and its result stands for the next run."""
-        yield from ()
 
     def runtest(self) -> None:
         both = self.settings.series_runner.run(self.cell, self.before, self.after)

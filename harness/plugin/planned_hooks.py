@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
 import pytest
 
 from harness.errors import InfrastructureError, UserError
-from harness.plugin.hooks import USER_ERROR_EXIT
-from harness.plugin.items import SETTINGS, CellItem
+from harness.plugin.hooks import RECORDER, USER_ERROR_EXIT
+from harness.plugin.items import SETTINGS, CellItem, SeriesItem
+from harness.records import CellResult
 
 # As of the daxhound command.
 HOST_EXIT = 3
@@ -24,6 +25,8 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         return
     try:
         planned = config.stash[SETTINGS].plan([order for item in cells for order in item.orders()])
+        if planned is not None:
+            planned.outcomes.heard = _recording(config.pluginmanager.getplugin(RECORDER), cells)
         reporter: Any = config.pluginmanager.getplugin("terminalreporter")
         if planned is not None and config.option.verbose >= 0 and reporter is not None:
             reporter.write_line(planned.describe())
@@ -31,6 +34,21 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         pytest.exit(str(exc), USER_ERROR_EXIT)
     except InfrastructureError as exc:
         pytest.exit(str(exc), HOST_EXIT)
+
+
+def _recording(recorder: Any, cells: Iterable[CellItem]) -> Callable[[CellResult], None]:
+    """Write cells down as they finish: pytest comes to them in their order, which may be later.
+
+    Not those of a series, whose results stand for the next run and are compared in pairs.
+    """
+    items = {item.cell.id: item for item in cells if not isinstance(item, SeriesItem)}
+
+    def heard(result: CellResult) -> None:
+        item = items.get(result.id)
+        if item is not None:
+            recorder.record(item.entry(result))
+
+    return heard
 
 
 @pytest.hookimpl(wrapper=True)

@@ -208,10 +208,15 @@ class Settings:
 
     def close(self) -> None:
         """End what still waits for a cell, and what runs elsewhere."""
-        if self.planned is not None:
-            self.planned.close()
+        self.end_planned()
         if "pool" in self.__dict__:
             self.pool.close()
+
+    def end_planned(self) -> None:
+        """End what was planned and has not finished."""
+        planned, self.planned = self.planned, None
+        if planned is not None:
+            planned.close()
 
     def pairs(self, series: Series) -> tuple[tuple[int, int], ...]:
         """The kernels that each cell is held against each other on, by patches applied."""

@@ -249,7 +249,7 @@ def test_whatever_runs_is_given_up_at_the_end(provider: Provider) -> None:
     asking.join(SECONDS)
     assert not any(thread.is_alive() for thread in (asking, *runner._threads))
     assert sorted(unwound) == [orders[0].id, orders[2].id]
-    assert runner.finished(orders[1]) is None
+    assert not runner.outcomes.has(orders[1].id)
 
 
 def test_a_thread_at_its_end_has_time_to_end_its_guests(
@@ -317,17 +317,14 @@ def test_a_bug_in_a_thread_is_raised_and_nobody_waits_for_ever(
     assert str(outcome) == "a bug"
 
 
-def test_a_result_that_nobody_asked_for_yet_is_there(provider: Provider) -> None:
+def test_a_result_is_heard_of_as_soon_as_it_is_there(provider: Provider) -> None:
+    heard: list[str] = []
     orders = orders_of(1, 3)
     with abreast(provider, passed) as runner:
+        runner.outcomes.heard = lambda result: heard.append(result.id)
         runner.plan(orders)
-        runner.run(orders[0])
-        limit = Deadline.after(SECONDS)
-        while runner.finished(orders[2]) is None:
-            assert not limit.expired
-        result = runner.finished(orders[2])
-    assert result is not None
-    assert result.id == orders[2].id
+        runner.run(orders[2])
+    assert heard == [order.id for order in orders]
 
 
 def test_what_is_said_in_a_thread_is_told_by_who_waits(

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from harness.report.run import read_run
+
 CONFTEST = "from harness.plugin import collect_scenarios as pytest_collect_file\n"
 
 SCENARIO = """\
@@ -143,44 +145,53 @@ def test_a_cell_that_takes_its_worker_along_is_in_run_json(folder: pytest.Pytest
     assert "crashed" in cell["reason"]
 
 
-_INTERRUPTED = """
-import pytest
+_KILLED = """
+import os, signal, threading
 from harness.campaign.cell import unbuilt
-from harness.plugin.items import SETTINGS
+from harness.campaign.outcomes import Outcomes
+from harness.plugin.settings import Settings
 from harness.records import Verdict
 
 class Planned:
+    def __init__(self, orders):
+        self.orders, self.outcomes = orders, Outcomes()
+
+    def describe(self):
+        return "nobody"
+
     def run(self, order):
         if "get-fast" in order.id:
-            return self.finished(order)
-        raise KeyboardInterrupt
+            thread = threading.Thread(target=self.finish)
+            thread.start()
+            thread.join()
+            return self.outcomes.wait(order.id, 0)
+        os.kill(os.getpid(), signal.SIGKILL)
 
-    def finished(self, order):
-        if "pin-fast" not in order.id:
-            return unbuilt(order, "6.1.192", Verdict.OK, "")
+    def finish(self):
+        for order in self.orders:
+            if "pin-fast" not in order.id:
+                self.outcomes.settle(order.id, unbuilt(order, "6.1.192", Verdict.OK, ""))
 
-    def close(self):
-        pass
+def plan(settings, orders):
+    settings.planned = Planned(orders)
+    return settings.planned
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item):
-    item.config.stash[SETTINGS].planned = Planned()
+Settings.plan = plan
 """
 
 
-def test_what_had_finished_when_a_run_was_interrupted_is_in_run_json(
+def test_what_had_finished_when_a_run_was_killed_is_in_its_results(
     folder: pytest.Pytester,
 ) -> None:
     """Also what pytest had not come to: guests that run at once end out of order."""
     commands = SCENARIO.replace("[get-fast, pin-fast]", "[get-fast, pin-fast, longterm]")
     folder.path.joinpath("gup.yaml").write_text(commands)
-    folder.makepyfile(interrupted=_INTERRUPTED)
-    folder.runpytest_subprocess("--arch", "s390x", "-p", "interrupted", "--results", "out")
-    document = json.loads(folder.path.joinpath("out", "run.json").read_text())
-    found = {cell["id"]: cell["verdict"] for cell in document["cells"]}
+    folder.makepyfile(killed=_KILLED)
+    folder.runpytest_subprocess("--arch", "s390x", "-p", "killed", "--results", "out")
+    run = read_run(folder.path / "out")
+    found = {cell.entry.id: cell.entry.verdict for cell in run.cells}
     names = ("get-fast", "longterm")
     assert found == {f"gup.yaml::gup-anon[s390x-{name}]": "ok" for name in names}
-    assert document["finished"] is None
 
 
 _TELLING = """
