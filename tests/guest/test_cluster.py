@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,8 @@ def test_a_lost_workers_cells_run_elsewhere(
         [{name: cell[name] for name in SAME} for cell in cells_in(tmp_path / folder)]
         for folder in ("far", "near")
     )
-    assert far == near
+    by_id = itemgetter("id")  # guests at once end out of order
+    assert sorted(far, key=by_id) == sorted(near, key=by_id)
     files = {path.name for path in (tmp_path / "near").glob("*/*")}
     assert {path.name for path in results.glob("*/*")} == files
 
