@@ -57,7 +57,10 @@ class RunFile:
         self._room.hold()
 
     def record(self, *cells: Mapping[str, Any]) -> None:
-        """Cells that finished: on disk before this returns."""
+        """Cells that finished, on disk before this returns; what is there already is not again."""
+        cells = tuple(cell for cell in cells if self._cells.get(str(cell["id"])) != cell)
+        if not cells and not self._lacking:
+            return
         for cell in cells:
             fold(self._cells, cell)
         self._pending += len(cells)

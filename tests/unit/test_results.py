@@ -256,6 +256,16 @@ def test_writing_is_linear_in_the_cells(tmp_path: Path, monkeypatch: pytest.Monk
     assert each[1] < 1.5 * each[0]
 
 
+def test_a_cell_that_is_told_twice_is_written_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guests that run at once tell theirs as they end, and pytest once more as it comes to them."""
+    run = RunFile(tmp_path, {})
+    run.record(entry(1))
+    monkeypatch.setattr(run, "_write", lambda _write: pytest.fail("written again"))
+    run.record(entry(1))
+
+
 def test_a_finished_run_is_one_file(tmp_path: Path) -> None:
     run = RunFile(tmp_path, {"kernel": "debian:6.1", "series": None})
     run.record(*(entry(number) for number in range(40)))
