@@ -8,7 +8,6 @@ The guests' seconds, spread over the host's processors, are what a run cannot be
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from contextlib import suppress
 
@@ -16,6 +15,7 @@ import psutil
 
 from bench.figure import Figure, conclude
 from bench.watched import is_guest, run_watched
+from harness.machine.share import usable_cores
 from harness.scenario.find import CORE, SCENARIOS_DIR
 
 _NAME = "core scenarios on all targets"
@@ -26,7 +26,7 @@ _BAR_TIMES = 1.25
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.core", description=__doc__)
     parser.add_argument("--kernel", default="debian:6.1")
-    parser.add_argument("--guests", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--guests", type=int, default=usable_cores())
     options = parser.parse_args()
     seconds, busy = measure(options.kernel, options.guests)
     times = seconds / (busy / options.guests)

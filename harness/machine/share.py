@@ -10,8 +10,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from harness.observe.vmstat import parse_meminfo, parse_vmstat
+
 _ROOT = Path("/")
-_NO_LIMIT = "max"
 
 
 def usable_cores(root: Path = _ROOT) -> int:
@@ -26,12 +27,12 @@ def usable_cores(root: Path = _ROOT) -> int:
 
 def available_memory(root: Path = _ROOT) -> int:
     """Bytes that can be had without swapping, as the host's kernel estimates."""
-    free = _field(_read(root / "proc/meminfo"), "MemAvailable:") << 10
+    free = parse_meminfo(_read(root / "proc/meminfo")).get("MemAvailable", 0)
     for group in _groups(root):
         limit = _read(group / "memory.max")
         if limit.isdigit():
             taken = int(_read(group / "memory.current") or 0)
-            pages_of_files = _field(_read(group / "memory.stat"), "file")
+            pages_of_files = parse_vmstat(_read(group / "memory.stat")).get("file", 0)
             free = min(free, int(limit) - taken + pages_of_files)
     return max(0, free)
 
@@ -52,12 +53,3 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="ascii").strip()
     except OSError:
         return ""
-
-
-def _field(text: str, name: str) -> int:
-    """The number behind a name; 0 where it is not there."""
-    for line in text.splitlines():
-        words = line.split()
-        if words[:1] == [name] and len(words) > 1:
-            return int(words[1])
-    return 0
