@@ -85,7 +85,6 @@ class AbreastRunner(PlannedRunner):
         self._changed = threading.Condition()
         self._room = _Room(memory)
         self._waiting: list[Chunk] = []
-        self._busy: set[threading.Thread] = set()
         self._stopped = False
         self._threads = [
             threading.Thread(target=self._work, name=f"guest-{number}", daemon=True)
@@ -101,7 +100,7 @@ class AbreastRunner(PlannedRunner):
         """End every guest, whatever it is at."""
         with self._changed:
             self._stopped = True
-            for thread in self._busy:
+            for thread in self._threads:
                 give_up(thread)
             self._changed.notify_all()
         for thread in self._threads:
@@ -137,7 +136,6 @@ class AbreastRunner(PlannedRunner):
     def _next(self, pool: GuestPool) -> Chunk | None:
         """The chunk that has waited longest of those that there is room for; None at the end."""
         with self._changed:
-            self._busy.discard(threading.current_thread())
             if not self._changed.wait_for(self._has_news, _IDLE_SECONDS):
                 self._end_idle(pool)
                 self._changed.wait_for(self._has_news)
@@ -147,7 +145,6 @@ class AbreastRunner(PlannedRunner):
             chunk = next(chunk for chunk in self._waiting if self._room.has(chunk.memory))
             self._waiting.remove(chunk)
             self._room.take(chunk.memory)
-            self._busy.add(threading.current_thread())
             return chunk
 
     def _end_idle(self, pool: GuestPool) -> None:

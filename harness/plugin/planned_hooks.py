@@ -24,11 +24,12 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     if not cells or config.option.collectonly:
         return
     try:
-        planned = config.stash[SETTINGS].plan([order for item in cells for order in item.orders()])
-        if planned is not None:
-            planned.outcomes.heard = _recording(config.pluginmanager.getplugin(RECORDER), cells)
+        planned = config.stash[SETTINGS].plan(order for item in cells for order in item.orders())
+        if planned is None:
+            return
+        planned.outcomes.heard = _recording(config.pluginmanager.getplugin(RECORDER), cells)
         reporter: Any = config.pluginmanager.getplugin("terminalreporter")
-        if planned is not None and config.option.verbose >= 0 and reporter is not None:
+        if config.option.verbose >= 0 and reporter is not None:
             reporter.write_line(planned.describe())
     except UserError as exc:
         pytest.exit(str(exc), USER_ERROR_EXIT)

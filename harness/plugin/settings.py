@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -109,24 +109,30 @@ class Settings:
         results = self.config.invocation_params.dir / "results"
         return open_run_directory(self.config.getoption("--results"), results)
 
-    def plan(self, orders: Sequence[Order]) -> PlannedRunner | None:
+    def plan(self, orders: Iterable[Order]) -> PlannedRunner | None:
         """Have orders run by others, in the order in which they will be asked for.
 
-        None where cells run here one after the other. Raises what ``cluster`` raises.
+        None where cells run here one after the other; then nobody asks for ``orders``. Raises
+        what ``cluster`` raises.
         """
-        self.planned = self.cluster if self.config.getoption("--cluster") else self._abreast(orders)
+        at_once = guests_at_once(self.config)
+        if self.config.getoption("--cluster"):
+            self.planned = self.cluster
+        elif at_once > 1:
+            orders = tuple(orders)
+            self.planned = self._abreast(orders, at_once)
         if self.planned is not None:
             self.planned.plan(orders)
         return self.planned
 
-    def _abreast(self, orders: Sequence[Order]) -> PlannedRunner | None:
+    def _abreast(self, orders: Sequence[Order], at_once: int) -> PlannedRunner | None:
+        """None for a single chunk, which one guest runs."""
         from harness.campaign.abreast import AbreastRunner
         from harness.campaign.chunks import cut
         from harness.machine.share import available_memory
 
-        at_once = guests_at_once(self.config)
         chunks = cut([order for order in orders if order.cell.needs_guest], at_once)
-        if min(at_once, len(tuple(chunks))) < 2:
+        if len(tuple(chunks)) < 2:
             return None
         return AbreastRunner(
             self.provider,

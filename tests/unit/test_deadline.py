@@ -77,7 +77,7 @@ def test_a_guest_that_is_stopped_costs_its_own_thread_no_time_and_gives_others_n
 
 _STOPPED = """
 import os, signal, subprocess, time
-from harness.deadline import Deadline, NoLongerWanted, Standstill
+from harness.deadline import Deadline
 limit = Deadline.after(5.0)
 wake = f"sleep 7; kill -CONT {os.getpid()}"
 subprocess.Popen(["sh", "-c", wake])
