@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from harness.deadline import Deadline
 from harness.errors import InfrastructureError
 from harness.machine.stops import wait_for_end
+from harness.observe.vmstat import parse_vmstat
 from harness.scratch import scratch_directory
 
 if TYPE_CHECKING:
@@ -180,10 +181,10 @@ def explain_signal(number: int, *, oom_kills: int, free_bytes: int) -> str:
 def _oom_kills() -> int:
     """How many processes the host's kernel has killed for their memory so far."""
     try:
-        words = Path("/proc/vmstat").read_text(encoding="ascii").split()
+        counters = parse_vmstat(Path("/proc/vmstat").read_text(encoding="ascii"))
     except OSError:
         return 0
-    return int(words[words.index("oom_kill") + 1]) if "oom_kill" in words else 0
+    return counters.get("oom_kill", 0)
 
 
 @contextlib.contextmanager
