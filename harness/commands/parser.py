@@ -72,7 +72,7 @@ def add_kernel(command: argparse.ArgumentParser, default: str = DEFAULT_KERNEL) 
         metavar="SPEC",
         help=f"debian:VERSION, dir:PATH, tar:PATH, git:PATH@REF (default: {default})",
     )
-    _complete(option, lambda: ("debian:6.1", "debian:6.12", "debian:7.2", "dir:", "tar:", "git:"))
+    _complete(option, kernel_specs)
 
 
 def add_config(command: argparse.ArgumentParser) -> None:
@@ -127,6 +127,13 @@ def scenario_choices() -> Iterable[str]:
     from harness.scenario.find import CORE
 
     return (*scenario_names(), CORE)
+
+
+def kernel_specs() -> Iterable[str]:
+    from harness.kernel.source import load_suites
+
+    known = (f"debian:{version}" for version in load_suites().sources)
+    return (*known, "dir:", "tar:", "git:")
 
 
 def _complete(option: argparse.Action, words: Callable[[], Iterable[str]]) -> None:

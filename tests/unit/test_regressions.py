@@ -46,6 +46,8 @@ def test_every_regression_has_its_line_in_the_document() -> None:
         ("hash-vmemmap", (6, 12), "6.12/hash-vmemmap.patch"),
         ("hash-vmemmap", (7, 2), "6.12/hash-vmemmap.patch"),
         ("pgtable-leak", (7, 2), "7.2/pgtable-leak.patch"),
+        ("pgtable-leak", (7, 3), "7.2/pgtable-leak.patch"),
+        ("kmem-resource", (7, 3), "7.3/kmem-resource.patch"),
         ("vmemmap-shift", (7, 2), "vmemmap-shift.patch"),
     ],
 )
