@@ -288,6 +288,15 @@ def hmem_for_kmem(source: Path) -> bool | None:
     return None if text is None else "IORESOURCE_DAX_KMEM" in text
 
 
+def kmem_state(source: Path) -> bool | None:
+    """Whether kmem's devices have a state, by which all their memory comes and goes (7.3).
+
+    Reads drivers/dax/kmem.c.
+    """
+    text = _read(source / "drivers/dax/kmem.c")
+    return None if text is None else "DEVICE_ATTR_RW(state)" in text
+
+
 def powerpc_block_of_nodes(source: Path) -> bool | None:
     """Whether powerpc makes hotplug blocks as large as its memory nodes allow (6.6).
 
@@ -329,6 +338,7 @@ PROBES: Mapping[str, Callable[[Path], bool | None]] = MappingProxyType(
             rdma_persistent_access,
             rxe_page_list_fits,
             hmem_for_kmem,
+            kmem_state,
         )
     }
 )

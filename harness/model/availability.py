@@ -67,6 +67,13 @@ def why_no_kmem(machine: Machine) -> str | None:
     return why_not_built(machine, ("DEV_DAX", "DEV_DAX_KMEM"))
 
 
+def why_no_kmem_state(machine: Machine) -> str | None:
+    """Why a device that is RAM cannot be asked to give all of it up at once."""
+    if machine.has_kmem_state:
+        return None
+    return f"Linux {machine.kernel.release} has no state of devices that are RAM"
+
+
 def why_no_hmem(machine: Machine) -> str | None:
     """Why soft-reserved memory can be no dax device."""
     if machine.mmu in WITHOUT_EFI:

@@ -1,9 +1,14 @@
-"""What ``reconfigure-device`` must show: a devdax device as RAM, and back."""
+"""What ``reconfigure-device`` must show, a devdax device as RAM and back, and its state as RAM."""
 
 from __future__ import annotations
 
 from harness.errors import UserError
-from harness.model.availability import why_no_dax_device, why_no_kmem, why_no_mode
+from harness.model.availability import (
+    why_no_dax_device,
+    why_no_kmem,
+    why_no_kmem_state,
+    why_no_mode,
+)
 from harness.model.dax_region import DaxDevice
 from harness.model.geometry import Span
 from harness.model.identity import memory_block
@@ -12,8 +17,15 @@ from harness.model.numa import node_of
 from harness.model.rules import RULES
 from harness.model.state import Devdax, GuestState, RegionState
 from harness.records import Expected, Prediction, Rule
-from harness.scenario.steps import ReconfigureDevice
+from harness.scenario.steps import KmemState, ReconfigureDevice
 from harness.units import align_down, align_up
+
+# mm/Kconfig, MHP_DEFAULT_ONLINE_TYPE: how blocks are added where nobody says it.
+_DEFAULT_ONLINE_TYPE = {
+    "MHP_DEFAULT_ONLINE_TYPE_ONLINE_AUTO": "online",
+    "MHP_DEFAULT_ONLINE_TYPE_ONLINE_KERNEL": "online_kernel",
+    "MHP_DEFAULT_ONLINE_TYPE_ONLINE_MOVABLE": "online_movable",
+}
 
 
 def predict_reconfigure(state: GuestState, step: ReconfigureDevice) -> Prediction:
@@ -43,7 +55,8 @@ def _static(machine: Machine, step: ReconfigureDevice, region: RegionState) -> t
         ram, region.system_ram = region.system_ram, None
         if ram is None:
             raise _not_so(step)
-        return _returned(machine, ram, Expected("target_node", node, rule))
+        online = region.ram_state != "unplugged"
+        return _returned(machine, ram, Expected("target_node", node, rule), online=online)
     device = region.devdax
     if device is None:
         raise UserError(
@@ -51,8 +64,55 @@ def _static(machine: Machine, step: ReconfigureDevice, region: RegionState) -> t
             field="mode",
             hint="reconfigure-device with mode: devdax before it",
         )
-    region.system_ram = device
+    region.system_ram, region.ram_state = device, _state_as_added(machine)
     return _added(machine, device, Expected("target_node", node, rule))
+
+
+def _state_as_added(machine: Machine) -> str:
+    found = (word for name, word in _DEFAULT_ONLINE_TYPE.items() if machine.kernel.has(name))
+    return next(found, "offline")
+
+
+def predict_kmem_state(state: GuestState, step: KmemState) -> Prediction:
+    """A ``kmem-state`` step. Raises UserError where the region's device is not RAM."""
+    machine = state.machine
+    lacking = why_no_mode(machine, "devdax") or why_no_kmem(machine) or why_no_kmem_state(machine)
+    if lacking is not None:
+        return Prediction(step.kind, (), lacking)
+    region = state.region(step.region)
+    device = region.system_ram
+    if device is None or not online_spans(machine, device):
+        raise UserError(
+            f"kmem-state: the device of region {step.region} is not RAM at this point",
+            field="region",
+            hint="reconfigure-device with mode: system-ram before it",
+        )
+    before = region.ram_state
+    errno, rule = _refusal_of_state(before, step.state)
+    after = region.ram_state = step.state if errno is None else before
+    memory, why = _online_bytes(machine, device)
+    had, has = (0 if word == "unplugged" else memory for word in (before, after))
+    blocks = has // memory_block(machine)[0]
+    outcome: tuple[Expected, ...] = (Expected("outcome", "set", rule),)
+    if errno is not None:
+        outcome = _refused_with(errno, rule, f"the state is {before}")
+    expected = (
+        *outcome,
+        Expected("state", after, rule),
+        Expected("added_bytes", has - had, rule, because=why),
+        Expected("blocks", blocks, rule, because=why),
+        Expected("online_blocks", blocks, rule, because=why),
+    )
+    return Prediction(step.kind, expected)
+
+
+def _refusal_of_state(before: str | None, asked: str) -> tuple[str | None, Rule]:
+    """The error for asking so, None without, and the rule that says so."""
+    if asked == "offline":
+        return "EINVAL", RULES["kmem.state-offline"]
+    if "unplugged" in (before, asked) or before == asked:
+        return None, RULES["kmem.state-whole"]
+    return "EBUSY", RULES["kmem.state-busy"]
 
 
 def _dynamic(state: GuestState, step: ReconfigureDevice, device: DaxDevice) -> tuple[Expected, ...]:
@@ -102,10 +162,14 @@ def _online_bytes(machine: Machine, device: Devdax) -> tuple[int, str]:
 
 
 def _refused(rule: Rule, why: str) -> tuple[Expected, ...]:
+    message = Expected("message", "failed to enable", rule, "contains", why)
+    return (*_refused_with("EINVAL", rule, why), message)
+
+
+def _refused_with(errno: str, rule: Rule, why: str) -> tuple[Expected, ...]:
     return (
         Expected("outcome", "refused", rule, because=why),
-        Expected("errno", "EINVAL", rule, because=why),
-        Expected("message", "failed to enable", rule, "contains", why),
+        Expected("errno", errno, rule, because=why),
     )
 
 

@@ -204,6 +204,11 @@ class Machine:
         return self.probe("hmem_for_kmem", since=(6, 3))
 
     @cached_property
+    def has_kmem_state(self) -> bool:
+        """Whether a device that is RAM has a ``state`` in sysfs (7.3)."""
+        return self.probe("kmem_state", since=(7, 3))
+
+    @cached_property
     def reads_nodes(self) -> bool:
         """Whether the kernel asks the firmware for memory nodes: by ACPI, or the device tree."""
         return self.mmu in POWERPC or self.kernel.has("ACPI_NUMA")

@@ -24,7 +24,7 @@ from harness.model.filesystem import predict_filesystem
 from harness.model.gates import predict_kconfig
 from harness.model.gup import predict_gup
 from harness.model.identity import predict_guest, predict_memory_model
-from harness.model.kmem import predict_reconfigure
+from harness.model.kmem import predict_kmem_state, predict_reconfigure
 from harness.model.life import predict_take_away
 from harness.model.machine import Machine
 from harness.model.mappings import predict_mapping
@@ -48,6 +48,7 @@ from harness.scenario.steps import (
     GupTest,
     HwPoison,
     Kconfig,
+    KmemState,
     MemoryModel,
     Mmap,
     NdctlTest,
@@ -79,6 +80,7 @@ PREDICTORS: Mapping[type[Step], Predictor] = MappingProxyType(
         WriteRead: predict_write_read,
         ReadBack: predict_read_back,
         ReconfigureDevice: predict_reconfigure,
+        KmemState: predict_kmem_state,
         RdmaRegister: predict_rdma,
         NdctlTest: predict_ndctl_test,
         **dict.fromkeys((Fault, Mmap, PageMetadata, HwPoison), predict_mapping),

@@ -148,6 +148,23 @@ MEMORY_TABLE: tuple[Rule, ...] = (
         "Linux drivers/dax/kmem.c dev_dax_kmem_remove; ndctl daxctl/device.c reconfig_mode_devdax",
     ),
     Rule(
+        "kmem.state-whole",
+        "unplugged takes a device's memory offline and away, online_movable adds all of it again"
+        " and brings it online; the device stays kmem's.",
+        "Linux 7.3 drivers/dax/kmem.c state_store, dax_kmem_do_hotremove, dax_kmem_do_hotplug",
+    ),
+    Rule(
+        "kmem.state-busy",
+        "Only what is unplugged goes into another state: EBUSY. The state is how the driver added"
+        " the blocks, whatever daxctl did to each of them afterwards.",
+        "Linux 7.3 drivers/dax/kmem.c state_store, dev_dax_kmem_probe",
+    ),
+    Rule(
+        "kmem.state-offline",
+        "Nobody can ask for memory that is added and offline: EINVAL, in whatever state.",
+        "Linux 7.3 drivers/dax/kmem.c dax_kmem_parse_state",
+    ),
+    Rule(
         "memmap.none",
         "raw and sector namespaces have no struct pages, nor has a devdax of size 0: nothing is"
         " initialised or taken.",

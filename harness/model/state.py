@@ -109,7 +109,8 @@ class Mounted:
 class RegionState:
     """What the steps so far left in one region; namespaces lie from its start on.
 
-    ``system_ram`` is the devdax namespace that the kmem driver was given. ``unmounted`` is
+    ``system_ram`` is the devdax namespace that the kmem driver was given, ``ram_state`` what the
+    driver shows as its state, where it shows one. ``unmounted`` is
     what a file system holds that no longer is mounted. ``written`` is how many bytes of a
     kind of memory hold the pattern of ``write-read``. ``unlabelled`` is a region whose labels
     are lost, and one namespace is all of it. ``seed_aligns`` are alignments that seed devices
@@ -120,6 +121,7 @@ class RegionState:
     namespaces: list[Namespace] = field(default_factory=list)
     files: Mounted | None = None
     system_ram: Namespace | None = None
+    ram_state: str | None = None
     unmounted: Mounted | None = None
     written: dict[DataMemory, int] = field(default_factory=dict)
     unlabelled: bool = False

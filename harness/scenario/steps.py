@@ -4,8 +4,8 @@ A step is data. The guest side does it (``harness/guest/steps``), the model pred
 (``harness/model``), and neither knows the other: the names of the values that a step
 shows, listed under "Shows" in its docstring, are all that they share. Regions are counted
 by ascending physical address, from 0. Steps on one subject have a file of their own beside
-this one: mappings, devices of soft-reserved memory, RDMA, ndctl's own tests, the order
-of life.
+this one: mappings, devices of soft-reserved memory, devices as RAM, RDMA, ndctl's own tests,
+the order of life.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from harness.scenario.dax_steps import (
     ResizeDevice,
 )
 from harness.scenario.kconfig_step import Kconfig
+from harness.scenario.kmem_steps import KMEM_STEPS, KmemState, ReconfigureDevice
 from harness.scenario.life_steps import LIFE_STEPS, PowerCycle, TakeAway
 from harness.scenario.mapping_steps import MAPPING_STEPS, Fault, HwPoison, Mmap, PageMetadata
 from harness.scenario.ndctl_steps import NDCTL_STEPS, NdctlTest
@@ -45,6 +46,7 @@ __all__ = [
     "GupTest",
     "HwPoison",
     "Kconfig",
+    "KmemState",
     "Map",
     "Memory",
     "Mmap",
@@ -159,23 +161,6 @@ class DestroyNamespaces(Step):
     region: Index = 0
 
 
-class ReconfigureDevice(DeviceStep):
-    """``daxctl reconfigure-device`` on a devdax device: RAM, or a device again.
-
-    It is the pmem ``region``'s, or the ``device`` that is named. As ``system-ram`` its memory
-    is hotplugged by the kmem driver, and nothing else can be done with it until it is
-    ``devdax`` again.
-
-    Shows ``outcome`` (``reconfigured``, ``refused`` with ``errno`` and ``message``, or
-    ``no-device``), ``mode``, ``target_node`` (the memory node), ``added_bytes`` (by which
-    MemTotal grew, negative where it shrank) and, as ``system-ram``, ``blocks`` (memory blocks
-    of the device), ``online_blocks`` and ``movable``.
-    """
-
-    kind: ClassVar[str] = "reconfigure-device"
-    mode: Literal["system-ram", "devdax"]
-
-
 class GupTest(DeviceStep):
     """The kernel's ``gup_test`` on one kind of memory.
 
@@ -268,7 +253,7 @@ _KINDS: tuple[type[Step], ...] = (
     CreateNamespace,
     Churn,
     DestroyNamespaces,
-    ReconfigureDevice,
+    *KMEM_STEPS,
     GupTest,
     Filesystem,
     WriteRead,

@@ -38,6 +38,7 @@ RECORDED: list[dict[str, Any]] = [
     for name in (
         "ppc64-hash-6.1.json",
         "ppc64-hash-6.1-memory.json",
+        "x86_64-7.3-kmem.json",
         "ppc64-hash-6.1-kmem.json",
         "ppc64-hash-6.1-life.json",
     )
@@ -118,6 +119,8 @@ def test_recordings_show_every_outcome() -> None:
         ("read-back", "identical"),
         ("take-away", "taken"),
         ("take-away", "refused"),
+        ("kmem-state", "set"),
+        ("kmem-state", "refused"),
     }
 
 

@@ -371,3 +371,10 @@ def test_who_gets_soft_reserved_memory(tmp_path: Path, later: bool) -> None:
     probe = f"alloc_dax_region(dev, pdev->id, &range, node, PMD_SIZE, {flags});"
     tree = source(tmp_path, {"drivers/dax/hmem/hmem.c": probe})
     assert probe_source(tree)["hmem_for_kmem"] is later
+
+
+@pytest.mark.parametrize("later", [True, False])
+def test_whether_memory_of_a_device_comes_and_goes_at_once(tmp_path: Path, later: bool) -> None:
+    text = "static DEVICE_ATTR_RW(state);" if later else "static int dax_kmem_range(void);"
+    tree = source(tmp_path, {"drivers/dax/kmem.c": text})
+    assert probe_source(tree)["kmem_state"] is later

@@ -20,7 +20,13 @@ from harness.model.predict import Model
 from harness.model.state import Namespace
 from harness.observe.daxctl import parse_device
 from harness.records import Layout, PmemDevice, Scalar
-from harness.scenario.steps import CreateNamespace, DestroyNamespaces, ReconfigureDevice, Step
+from harness.scenario.steps import (
+    CreateNamespace,
+    DestroyNamespaces,
+    KmemState,
+    ReconfigureDevice,
+    Step,
+)
 from harness.target import load_targets
 
 MIB, GIB = 1 << 20, 1 << 30
@@ -29,8 +35,8 @@ AS_RAM, AS_DEVICE = ReconfigureDevice(mode="system-ram"), ReconfigureDevice(mode
 
 
 @cache
-def machine(target: str) -> Machine:
-    facts = assumed_facts(parse_kernel_spec("debian:6.1"), TARGETS[target].kernel.fragments)
+def machine(target: str, kernel: str = "debian:6.1") -> Machine:
+    facts = assumed_facts(parse_kernel_spec(kernel), TARGETS[target].kernel.fragments)
     device = PmemDevice(2 * GIB, 5 * GIB, 128 << 10, "0a6ab1cc-4d51-4a13-8d3b-0f8b2f2f1d51")
     return Machine(TARGETS[target], facts, Layout(2 * GIB, 2, (device,)))
 
@@ -80,6 +86,65 @@ def test_a_device_that_is_ram_is_nothing_else_meanwhile() -> None:
         model.predict(DestroyNamespaces())
     model.predict(AS_DEVICE)
     assert values(model, DestroyNamespaces())["outcome"] == "destroyed"
+
+
+def state(word: str) -> KmemState:
+    return KmemState.model_validate({"state": word})
+
+
+def test_all_memory_goes_and_comes_by_the_state() -> None:
+    model = Model(machine("ppc64-radix", "debian:7.3"))
+    model.predict(devdax(GIB))
+    with pytest.raises(UserError, match="is not RAM at this point"):
+        model.predict(state("unplugged"))
+    added = values(model, AS_RAM)["added_bytes"]
+    assert isinstance(added, int)
+    gone = values(model, state("unplugged"))
+    assert (gone["state"], gone["added_bytes"], gone["blocks"]) == ("unplugged", -added, 0)
+    back = values(model, state("online_movable"))
+    assert (back["state"], back["added_bytes"]) == ("online_movable", added)
+    assert back["online_blocks"] == back["blocks"] != 0
+    assert values(model, AS_DEVICE)["added_bytes"] == -added
+
+
+def test_what_has_no_memory_left_gives_none_back() -> None:
+    model = Model(machine("ppc64-radix", "debian:7.3"))
+    for step in (devdax(GIB), AS_RAM, state("unplugged")):
+        model.predict(step)
+    assert values(model, AS_DEVICE)["added_bytes"] == 0
+    assert values(model, AS_RAM)["added_bytes"] != 0
+    assert values(model, state("unplugged"))["added_bytes"] != 0
+
+
+@given(words=st.lists(st.sampled_from(["unplugged", "online_movable", "offline"]), max_size=8))
+def test_a_state_that_is_refused_changes_nothing(words: list[str]) -> None:
+    model = Model(machine("x86_64", "debian:7.3"))
+    model.predict(devdax(GIB))
+    memory = values(model, AS_RAM)["added_bytes"]
+    assert isinstance(memory, int)
+    there, last = memory, "offline"
+    for word in words:
+        seen = values(model, state(word))
+        assert (seen["outcome"] == "set") is (
+            word != "offline" and ("unplugged" in (word, last) or word == last)
+        )
+        last = word if seen["outcome"] == "set" else last
+        there += int(str(seen["added_bytes"]))
+        assert (seen["state"], there) == (last, 0 if last == "unplugged" else memory)
+
+
+def test_a_kernel_that_adds_memory_online_says_so() -> None:
+    guest = machine("x86_64", "debian:7.3")
+    config = {**guest.kernel.config, "MHP_DEFAULT_ONLINE_TYPE_ONLINE_MOVABLE": "y"}
+    model = Model(Machine(guest.target, replace(guest.kernel, config=config), guest.layout))
+    for step in (devdax(GIB), AS_RAM):
+        model.predict(step)
+    assert values(model, state("offline"))["state"] == "online_movable"
+
+
+def test_before_7_3_there_is_no_state() -> None:
+    unsupported = Model(machine("ppc64-radix")).predict(state("unplugged")).unsupported
+    assert "no state of devices that are RAM" in str(unsupported)
 
 
 def test_without_the_driver_it_is_unsupported() -> None:

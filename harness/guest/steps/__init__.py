@@ -23,7 +23,7 @@ from harness.guest.steps.features import show_features
 from harness.guest.steps.filesystem import make_filesystem
 from harness.guest.steps.gup import run_gup_test
 from harness.guest.steps.identity import identify_guest
-from harness.guest.steps.kmem import reconfigure_device
+from harness.guest.steps.kmem import reconfigure_device, set_kmem_state
 from harness.guest.steps.life import take_away
 from harness.guest.steps.mapping import fault, live
 from harness.guest.steps.memory import show_memory_model
@@ -48,6 +48,7 @@ from harness.scenario.steps import (
     Filesystem,
     GupTest,
     HwPoison,
+    KmemState,
     MemoryModel,
     Mmap,
     NdctlTest,
@@ -85,6 +86,7 @@ RUNNERS: dict[type[Step], Callable[[Any, Shell, StepContext], Observation]] = {
     WriteRead: write_and_read,
     ReadBack: read_back,
     ReconfigureDevice: reconfigure_device,
+    KmemState: set_kmem_state,
     Fault: fault,
     Mmap: live,
     PageMetadata: dump_pages,

@@ -1,4 +1,4 @@
-"""``daxctl reconfigure-device``: a devdax device becomes RAM, and a device again."""
+"""``daxctl reconfigure-device``: a devdax device becomes RAM, and a device again; its state."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from harness.errors import InfrastructureError
 from harness.guest.protocols import Shell
 from harness.guest.steps.context import StepContext
 from harness.guest.steps.places import name_device
-from harness.guest.steps.script import run_script
-from harness.observe.daxctl import parse_device
+from harness.guest.steps.script import ScriptOutput, run_script
+from harness.observe.daxctl import DaxDevice, parse_device
+from harness.observe.errno_names import find_errno
 from harness.observe.ndctl import parse_refusal
+from harness.observe.sections import parse_attributes
 from harness.observe.vmstat import counter_change, parse_meminfo
 from harness.records import Observation, Scalar
-from harness.scenario.steps import ReconfigureDevice
+from harness.scenario.steps import KmemState, ReconfigureDevice
 
 # With --force daxctl takes the memory offline first.
 _RECONFIGURE = """\
@@ -22,6 +24,21 @@ daxctl reconfigure-device --force --mode={mode} $device
 status=$?
 mark after
 grep MemTotal /proc/meminfo
+exit $status
+"""
+
+_STATE = """\
+file=/sys/bus/dax/devices/$device/state
+mark before
+grep MemTotal /proc/meminfo
+echo {state} >$file
+status=$?
+mark after
+grep MemTotal /proc/meminfo
+mark state
+show $file state
+mark daxctl
+daxctl list --dev=$device
 exit $status
 """
 
@@ -40,17 +57,37 @@ def reconfigure_device(step: ReconfigureDevice, shell: Shell, context: StepConte
         refused: dict[str, Scalar] = {"outcome": "refused", "errno": refusal.errno}
         return Observation(step.kind, refused | {"message": refusal.message}, (record,))
     device = parse_device(output.section("daxctl"))
-    before, after = (parse_meminfo(output.section(name)) for name in ("before", "after"))
     values: dict[str, Scalar] = {
         "outcome": "reconfigured",
         "mode": device.mode,
         "target_node": device.target_node,
-        "added_bytes": counter_change(before, after, "MemTotal"),
+        "added_bytes": _added(output),
     }
     if device.mode == "system-ram":
-        values |= {
-            "blocks": device.blocks,
-            "online_blocks": device.online_blocks,
-            "movable": device.movable,
-        }
+        values |= _blocks(device) | {"movable": device.movable}
     return Observation(step.kind, values, (record,))
+
+
+def set_kmem_state(step: KmemState, shell: Shell, context: StepContext) -> Observation:
+    """What the kernel made of the word, and of the device's memory."""
+    script = name_device(step.region) + _STATE.format(state=step.state)
+    output = run_script(shell, script, context.deadline())
+    values: dict[str, Scalar] = {"outcome": "set"}
+    if output.record.status != 0:
+        values = {"outcome": "refused", "errno": find_errno(output.record.stderr)}
+    values |= {
+        "state": parse_attributes(output.section("state")).get("state"),
+        "added_bytes": _added(output),
+    }
+    values |= _blocks(parse_device(output.section("daxctl")))
+    return Observation(step.kind, values, (output.record,))
+
+
+def _added(output: ScriptOutput) -> int | None:
+    """By how many bytes MemTotal grew."""
+    before, after = (parse_meminfo(output.section(name)) for name in ("before", "after"))
+    return counter_change(before, after, "MemTotal")
+
+
+def _blocks(device: DaxDevice) -> dict[str, Scalar]:
+    return {"blocks": device.blocks, "online_blocks": device.online_blocks}

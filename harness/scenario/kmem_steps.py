@@ -1,0 +1,47 @@
+"""Steps about a devdax device whose memory is RAM: the kmem driver's.
+
+Like those in ``steps.py``, which lists them among all others.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from harness.scenario.step import DeviceStep, Index, Step
+
+
+class ReconfigureDevice(DeviceStep):
+    """``daxctl reconfigure-device`` on a devdax device: RAM, or a device again.
+
+    It is the pmem ``region``'s, or the ``device`` that is named. As ``system-ram`` its memory
+    is hotplugged by the kmem driver, and nothing else can be done with it until it is
+    ``devdax`` again.
+
+    Shows ``outcome`` (``reconfigured``, ``refused`` with ``errno`` and ``message``, or
+    ``no-device``), ``mode``, ``target_node`` (the memory node), ``added_bytes`` (by which
+    MemTotal grew, negative where it shrank) and, as ``system-ram``, ``blocks`` (memory blocks
+    of the device), ``online_blocks`` and ``movable``.
+    """
+
+    kind: ClassVar[str] = "reconfigure-device"
+    mode: Literal["system-ram", "devdax"]
+
+
+class KmemState(Step):
+    """Write to the ``state`` of a device that is RAM: all of its memory, at once.
+
+    It is the pmem ``region``'s device, after ``reconfigure-device`` with ``mode: system-ram``.
+    The kernel's own words: ``unplugged`` takes the memory away, ``online_movable`` adds it again;
+    ``offline`` is what the kernel shows of blocks that were added so, and does not take.
+
+    Shows ``outcome`` (``set``, or ``refused`` with ``errno``), ``state`` (what is read of it
+    then), ``added_bytes`` (by which MemTotal grew, negative where it shrank), ``blocks`` (memory
+    blocks of the device) and ``online_blocks``.
+    """
+
+    kind: ClassVar[str] = "kmem-state"
+    region: Index = 0
+    state: Literal["unplugged", "online_movable", "offline"]
+
+
+KMEM_STEPS: tuple[type[Step], ...] = (ReconfigureDevice, KmemState)
