@@ -170,7 +170,9 @@ class Assembly:
         request, files = self.request, self.files
         with contextlib.ExitStack() as stack:
             log = files.directory / _STDERR_LOG
-            process = stack.enter_context(QemuProcess(self.argv, files.qmp_socket, log))
+            process = stack.enter_context(
+                QemuProcess(self.argv, files.qmp_socket, log, request.scale)
+            )
             socket = files.console_socket
             console = stack.enter_context(
                 before.next_boot(socket)

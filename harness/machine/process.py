@@ -37,13 +37,17 @@ class QemuProcess:
     """One QEMU, started frozen, with its QMP connection; a context manager.
 
     ``argv`` must hold ``-S`` and serve QMP at ``qmp_socket``. stderr goes to ``stderr_log``.
+    ``scale`` multiplies the time that QEMU has to do so.
     """
 
-    def __init__(self, argv: tuple[str, ...], qmp_socket: Path, stderr_log: Path) -> None:
+    def __init__(
+        self, argv: tuple[str, ...], qmp_socket: Path, stderr_log: Path, scale: float = 1.0
+    ) -> None:
         self.argv = argv
         self._qmp_socket = qmp_socket
         self._qmp: Qmp | None = None
         self._stderr_log = stderr_log
+        self._start_seconds = _START_SECONDS * scale
         self._process: subprocess.Popen[bytes] | None = None
         self._failure: OSError | None = None
         self._oom_kills = _oom_kills()
@@ -126,7 +130,7 @@ class QemuProcess:
 
         self._qmp = Qmp(self._qmp_socket)
         try:
-            self._qmp.connect(Deadline.after(_START_SECONDS), lambda: self.alive)
+            self._qmp.connect(Deadline.after(self._start_seconds), lambda: self.alive)
         except InfrastructureError as exc:
             status = self.exit_status(Deadline.after(_STOP_SECONDS))
             ended = "hangs" if status is None else f"ended with status {status}"

@@ -128,6 +128,13 @@ def test_missing_binary_is_an_infrastructure_error(directory: Path) -> None:
         pass
 
 
+def test_one_that_does_not_listen_in_the_time_it_has_is_ended(directory: Path) -> None:
+    process = QemuProcess(("sleep", "600"), directory / "qmp", directory / "stderr", scale=0.01)
+    with pytest.raises(InfrastructureError, match="hangs before the guest could start"), process:
+        pass
+    assert not process.alive
+
+
 def test_refused_command_and_events(directory: Path) -> None:
     with start(directory) as process:
         with pytest.raises(InfrastructureError, match="no-such-command"):
