@@ -45,7 +45,7 @@ DEFECTS: tuple[Defect, ...] = (
             defect=True,
         ),
         probe="dax_pud_fault_size_fits",
-        kernels="6.12.117 and 7.2.13 (6.1.192 has no PUD entries on powerpc)",
+        kernels="6.12.117, 7.2.13 and 7.3.4 (6.1.192 has no PUD entries on powerpc)",
     ),
     Defect(
         Rule(
@@ -59,7 +59,7 @@ DEFECTS: tuple[Defect, ...] = (
             defect=True,
         ),
         probe="radix_compounds_from_start",
-        kernels="6.12.117 and 7.2.13 (6.1.192 shares none on radix)",
+        kernels="6.12.117, 7.2.13 and 7.3.4 (6.1.192 shares none on radix)",
     ),
     Defect(
         Rule(
@@ -73,7 +73,7 @@ DEFECTS: tuple[Defect, ...] = (
             defect=True,
         ),
         probe="sections_begin_compounds",
-        kernels="6.1.192 and 7.2.13 on x86_64",
+        kernels="6.1.192, 7.2.13 and 7.3.4 on x86_64",
     ),
     Defect(
         Rule(
@@ -87,7 +87,7 @@ DEFECTS: tuple[Defect, ...] = (
             defect=True,
         ),
         probe="folio_heads_anywhere",
-        kernels="7.2.13 on x86_64",
+        kernels="7.2.13 and 7.3.4 on x86_64",
     ),
     Defect(
         Rule(
@@ -138,7 +138,7 @@ DEFECTS: tuple[Defect, ...] = (
             defect=True,
         ),
         probe="unbind_waits_for_pages",
-        kernels="6.1.192 and 7.2.13",
+        kernels="6.1.192, 7.2.13 and 7.3.4",
     ),
     Defect(
         Rule(
