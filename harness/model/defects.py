@@ -111,7 +111,7 @@ DEFECTS: tuple[Defect, ...] = (
             defect=True,
         ),
         probe="arm64_parts_from_ram",
-        kernels="6.1.192 and 7.2.13 on arm64",
+        kernels="6.1.192, 7.2.13 and 7.3.4 on arm64",
     ),
     Defect(
         Rule(
@@ -151,7 +151,7 @@ DEFECTS: tuple[Defect, ...] = (
             defect=True,
         ),
         probe="rxe_page_list_fits",
-        kernels="7.2.13 on x86_64 and arm64 (6.1.192 has a table of tables)",
+        kernels="7.2.13 and 7.3.4 on x86_64 and arm64 (6.1.192 has a table of tables)",
     ),
 )
 
