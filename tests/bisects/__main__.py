@@ -26,7 +26,7 @@ from harness.progress import Progress
 from harness.report.results import new_run_directory
 from harness.store import Store
 from tests.support.harmless import harmless_patches, hide, write_series
-from tests.support.regressions import CAUGHT_BY, regression_patch
+from tests.support.regressions import CAUGHT_BY, regression_patch, regressions
 
 _NAMED = re.compile(r"^(?P<cell>\S+): broken by patch (?P<patch>\d+): ", re.MULTILINE)
 _BUILT = re.compile(r"building .* with patches: done in (?P<seconds>\d+) s$", re.MULTILINE)
@@ -85,7 +85,7 @@ def main() -> int:
 
 def _hunts(source: Source, options: argparse.Namespace, folder: Path) -> Iterator[Hunt]:
     harmless = harmless_patches(source.path, options.count)
-    for name in options.names or CAUGHT_BY:
+    for name in options.names or regressions(source.version[:2]):
         position = random.Random(f"{options.seed} {name}").randint(1, options.count + 1)
         patch = regression_patch(name, source.version[:2]).read_text(encoding="utf-8")
         series = folder / name / "series"

@@ -17,6 +17,7 @@ CAUGHT_BY = {
     "hole-stale": ("mapped-data-fsdax", "ppc64-radix"),
     "hwpoison-lsb": ("hwpoison-devdax", "ppc64-hash"),
     "info-block-reserve": ("devdax-map-dev", "ppc64-radix"),
+    "kmem-online-type": ("kmem-state", "ppc64-radix"),
     "kmem-resource": ("kmem", "ppc64-radix"),
     "label-destroyed": ("power-cut-destroyed", "ppc64-radix"),
     "longterm-huge": ("mapped-data-huge", "ppc64-radix"),
@@ -36,22 +37,28 @@ CAUGHT_BY = {
 """A shipped scenario and a target that show each regression, of those in docs/regressions.md."""
 
 
-def regressions() -> tuple[str, ...]:
-    """Every regression's name."""
-    return tuple(sorted(path.stem for path in SERIES.glob("*.patch")))
+def regressions(branch: tuple[int, int] | None = None) -> tuple[str, ...]:
+    """The names of those that a kernel of ``branch`` can have; without, of all."""
+    return tuple(sorted({p.stem for folder in _folders(branch) for p in folder.glob("*.patch")}))
 
 
 def regression_patch(name: str, branch: tuple[int, int] = (6, 1)) -> Path:
     """The patch for a kernel of ``branch``: of the newest folder that is not newer than it.
 
-    Raises FileNotFoundError for a regression that nobody wrote.
+    Raises FileNotFoundError for a regression that nobody wrote for such a kernel.
     """
-    versions = (path for path in SERIES.iterdir() if path.is_dir() and _branch(path) <= branch)
-    for folder in (*sorted(versions, key=_branch, reverse=True), SERIES):
+    for folder in _folders(branch):
         path = folder / f"{name}.patch"
         if path.is_file():
             return path
-    raise FileNotFoundError(f"no regression {name!r} in {SERIES}")
+    raise FileNotFoundError(f"no regression {name!r} in {SERIES} for {branch[0]}.{branch[1]}")
+
+
+def _folders(branch: tuple[int, int] | None) -> tuple[Path, ...]:
+    """Where its patches are, the nearest to it first."""
+    versions = [path for path in SERIES.iterdir() if path.is_dir()]
+    chosen = [path for path in versions if branch is None or _branch(path) <= branch]
+    return (*sorted(chosen, key=_branch, reverse=True), SERIES)
 
 
 def _branch(folder: Path) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.harmless import LEAVES
-from tests.support.regressions import SERIES, regression_patch, regressions
+from tests.support.regressions import CAUGHT_BY, SERIES, regression_patch, regressions
 
 PATCHES = sorted(SERIES.rglob("*.patch"))
 DOCUMENT = SERIES.parent / "docs/regressions.md"
@@ -36,7 +36,7 @@ def test_patch_can_be_hidden_among_harmless_ones(patch: Path) -> None:
 def test_every_regression_has_its_line_in_the_document() -> None:
     named = re.findall(r"^\| `([\w-]+)` \|", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE)
     assert tuple(sorted(set(named))) == regressions()
-    assert {patch.stem for patch in PATCHES} == set(regressions())
+    assert {patch.stem for patch in PATCHES} == set(regressions()) == set(CAUGHT_BY)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,13 @@ def test_every_regression_has_its_line_in_the_document() -> None:
 )
 def test_patch_of_a_kernel(name: str, branch: tuple[int, int], found: str) -> None:
     assert regression_patch(name, branch) == SERIES / found
+
+
+def test_a_regression_of_new_code_is_of_new_kernels_alone() -> None:
+    assert "kmem-online-type" not in regressions((7, 2))
+    assert set(regressions((7, 3))) - set(regressions((7, 2))) == {"kmem-online-type"}
+    with pytest.raises(FileNotFoundError, match=r"for 7\.2"):
+        regression_patch("kmem-online-type", (7, 2))
 
 
 def test_unknown_regression() -> None:
