@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from harness.model.geometry import Span
+from harness.model.ram import Ram
 from harness.scenario.steps import Map, Mode
 
 Driver: TypeAlias = Literal["device_dax", "kmem"]
@@ -19,7 +20,7 @@ Driver: TypeAlias = Literal["device_dax", "kmem"]
 class DaxDevice:
     """One device; its data are ``ranges``, in the order of their offsets. None may be there.
 
-    ``online`` tells that its memory is RAM in use: kmem alone only adds it.
+    ``ram`` is what kmem has of it.
     """
 
     region: int
@@ -27,7 +28,7 @@ class DaxDevice:
     align: int
     driver: Driver | None = None
     ranges: list[Span] = field(default_factory=list)
-    online: bool = False
+    ram: Ram | None = None
 
     @property
     def size_bytes(self) -> int:

@@ -1,31 +1,20 @@
-"""What ``reconfigure-device`` must show, a devdax device as RAM and back, and its state as RAM."""
+"""What ``reconfigure-device`` must show: a devdax device as RAM, and back."""
 
 from __future__ import annotations
 
 from harness.errors import UserError
-from harness.model.availability import (
-    why_no_dax_device,
-    why_no_kmem,
-    why_no_kmem_state,
-    why_no_mode,
-)
-from harness.model.dax_region import DaxDevice
+from harness.model.availability import why_no_dax_device, why_no_kmem, why_no_mode
+from harness.model.dax_region import DaxDevice, DaxRegion
 from harness.model.geometry import Span
 from harness.model.identity import memory_block
 from harness.model.machine import Machine
 from harness.model.numa import node_of
+from harness.model.ram import Ram
 from harness.model.rules import RULES
 from harness.model.state import Devdax, GuestState, RegionState
 from harness.records import Expected, Prediction, Rule
-from harness.scenario.steps import KmemState, ReconfigureDevice
+from harness.scenario.steps import ReconfigureDevice
 from harness.units import align_down, align_up
-
-# mm/Kconfig, MHP_DEFAULT_ONLINE_TYPE: how blocks are added where nobody says it.
-_DEFAULT_ONLINE_TYPE = {
-    "MHP_DEFAULT_ONLINE_TYPE_ONLINE_AUTO": "online",
-    "MHP_DEFAULT_ONLINE_TYPE_ONLINE_KERNEL": "online_kernel",
-    "MHP_DEFAULT_ONLINE_TYPE_ONLINE_MOVABLE": "online_movable",
-}
 
 
 def predict_reconfigure(state: GuestState, step: ReconfigureDevice) -> Prediction:
@@ -52,11 +41,11 @@ def _static(machine: Machine, step: ReconfigureDevice, region: RegionState) -> t
     if region.system_ram is None and (last is None or last.size_bytes == 0):
         return (Expected("outcome", "no-device", RULES["gup.no-device"]),)
     if step.mode == "devdax":
-        ram, region.system_ram = region.system_ram, None
-        if ram is None:
+        device, region.system_ram = region.system_ram, None
+        if device is None:
             raise _not_so(step)
-        online = region.ram_state != "unplugged"
-        return _returned(machine, ram, Expected("target_node", node, rule), online=online)
+        ram, region.ram = region.ram, None
+        return _returned(machine, device, Expected("target_node", node, rule), ram)
     device = region.devdax
     if device is None:
         raise UserError(
@@ -64,74 +53,29 @@ def _static(machine: Machine, step: ReconfigureDevice, region: RegionState) -> t
             field="mode",
             hint="reconfigure-device with mode: devdax before it",
         )
-    region.system_ram, region.ram_state = device, _state_as_added(machine)
+    region.system_ram, region.ram = device, Ram.brought_online(machine)
     return _added(machine, device, Expected("target_node", node, rule))
-
-
-def _state_as_added(machine: Machine) -> str:
-    found = (word for name, word in _DEFAULT_ONLINE_TYPE.items() if machine.kernel.has(name))
-    return next(found, "offline")
-
-
-def predict_kmem_state(state: GuestState, step: KmemState) -> Prediction:
-    """A ``kmem-state`` step. Raises UserError where the region's device is not RAM."""
-    machine = state.machine
-    lacking = why_no_mode(machine, "devdax") or why_no_kmem(machine) or why_no_kmem_state(machine)
-    if lacking is not None:
-        return Prediction(step.kind, (), lacking)
-    region = state.region(step.region)
-    device = region.system_ram
-    if device is None or not online_spans(machine, device):
-        raise UserError(
-            f"kmem-state: the device of region {step.region} is not RAM at this point",
-            field="region",
-            hint="reconfigure-device with mode: system-ram before it",
-        )
-    before = region.ram_state
-    errno, rule = _refusal_of_state(before, step.state)
-    after = region.ram_state = step.state if errno is None else before
-    memory, why = _online_bytes(machine, device)
-    had, has = (0 if word == "unplugged" else memory for word in (before, after))
-    blocks = has // memory_block(machine)[0]
-    outcome: tuple[Expected, ...] = (Expected("outcome", "set", rule),)
-    if errno is not None:
-        outcome = _refused_with(errno, rule, f"the state is {before}")
-    expected = (
-        *outcome,
-        Expected("state", after, rule),
-        Expected("added_bytes", has - had, rule, because=why),
-        Expected("blocks", blocks, rule, because=why),
-        Expected("online_blocks", blocks, rule, because=why),
-    )
-    return Prediction(step.kind, expected)
-
-
-def _refusal_of_state(before: str | None, asked: str) -> tuple[str | None, Rule]:
-    """The error for asking so, None without, and the rule that says so."""
-    if asked == "offline":
-        return "EINVAL", RULES["kmem.state-offline"]
-    if "unplugged" in (before, asked) or before == asked:
-        return None, RULES["kmem.state-whole"]
-    return "EBUSY", RULES["kmem.state-busy"]
 
 
 def _dynamic(state: GuestState, step: ReconfigureDevice, device: DaxDevice) -> tuple[Expected, ...]:
     """A device of soft-reserved memory; daxctl leaves it without a driver where kmem refuses."""
     machine, region = state.machine, state.dax_region(device.region)
+    check_alone(region, device)
     node = Expected("target_node", region.node, RULES["dyn.node"])
     if step.mode == "devdax":
         if device.driver == "device_dax":
             raise _not_so(step)
-        online, device.online = device.online, False
+        ram, device.ram = device.ram, None
         region.bind(device, "device_dax")
-        return _returned(machine, device, node, online=online)
-    if device.online or not device.ranges:
+        return _returned(machine, device, node, ram)
+    ram = device.ram
+    if not device.ranges or (ram and not (ram.plugged and ram.online == "nothing")):
         raise _not_so(step)
     if region.node is None:
         device.driver = None
         return _refused(RULES["kmem.no-node"], "the region is on no node")
-    device.online = bool(online_spans(machine, device))
-    device.driver = "kmem" if device.online else None
+    device.ram = Ram.brought_online(machine) if online_spans(machine, device) else None
+    device.driver = "kmem" if device.ram else None
     return _added(machine, device, node)
 
 
@@ -154,19 +98,54 @@ def online_spans(machine: Machine, device: Devdax) -> tuple[Span, ...]:
     return tuple(span for span in cut if span.start < span.end)
 
 
-def _online_bytes(machine: Machine, device: Devdax) -> tuple[int, str]:
-    """The size of all that, and how it was cut."""
+def added_bytes(machine: Machine, device: Devdax) -> tuple[int, str]:
+    """The size of all that becomes RAM, and how it was cut."""
     ranges = ", ".join(f"{span.start:#x} to {span.end:#x}" for span in device.data)
     why = f"{ranges} in whole blocks of {memory_block(machine)[0]:#x}"
     return sum(span.size for span in online_spans(machine, device)), why
 
 
+def seen_bytes(machine: Machine, device: Devdax) -> tuple[int, str]:
+    """What of that daxctl counts, and brings online: see the rule kmem.one-piece."""
+    piece, block = _piece(device), memory_block(machine)[0]
+    spans = (span for span in online_spans(machine, device) if span.meets(piece))
+    seen = sum(align_down(span.common(piece).size, block) for span in spans)
+    _, why = added_bytes(machine, device)
+    return seen, f"{why}, of those from {piece.start:#x} to {piece.end:#x}"
+
+
+def check_alone(region: DaxRegion, device: DaxDevice) -> None:
+    """Raise UserError where daxctl would take the RAM of another device for this one's."""
+    for other in region.devices.values():
+        between = any(span.meets(_piece(device)) for span in other.ranges)
+        if other is not device and between and other.ram and other.ram.plugged:
+            raise UserError(
+                f"daxctl takes memory of dax{region.index}.{other.id}, which is RAM between the"
+                f" ranges of dax{region.index}.{device.id}, for the latter's",
+                field="device",
+                hint="reconfigure-device of the one between, with mode: devdax, before it",
+            )
+
+
+def _piece(device: Devdax) -> Span:
+    """Where daxctl looks for its blocks."""
+    start = device.data[0].start if device.data else 0
+    return Span(start, start + device.size_bytes)
+
+
+def in_use(machine: Machine, device: Devdax, ram: Ram | None) -> tuple[int, str]:
+    """How much of it counts as memory at this point, and why."""
+    if ram is None or ram.online == "nothing":
+        return 0, "nothing of it was online"
+    return (added_bytes if ram.online == "everything" else seen_bytes)(machine, device)
+
+
 def _refused(rule: Rule, why: str) -> tuple[Expected, ...]:
     message = Expected("message", "failed to enable", rule, "contains", why)
-    return (*_refused_with("EINVAL", rule, why), message)
+    return (*refused_with("EINVAL", rule, why), message)
 
 
-def _refused_with(errno: str, rule: Rule, why: str) -> tuple[Expected, ...]:
+def refused_with(errno: str, rule: Rule, why: str) -> tuple[Expected, ...]:
     return (
         Expected("outcome", "refused", rule, because=why),
         Expected("errno", errno, rule, because=why),
@@ -174,11 +153,13 @@ def _refused_with(errno: str, rule: Rule, why: str) -> tuple[Expected, ...]:
 
 
 def _added(machine: Machine, device: Devdax, node: Expected) -> tuple[Expected, ...]:
-    memory, why = _online_bytes(machine, device)
+    memory, why = added_bytes(machine, device)
     if not memory:
         return _refused(RULES["kmem.too-small"], why)
-    blocks, rule = memory // memory_block(machine)[0], RULES["kmem.blocks"]
-    online = RULES["kmem.online"]
+    rule, online = RULES["kmem.blocks"], RULES["kmem.online"]
+    if len(device.data) > 1:
+        (memory, why), rule = seen_bytes(machine, device), RULES["kmem.one-piece"]
+    blocks = memory // memory_block(machine)[0]
     return (
         Expected("outcome", "reconfigured", online),
         Expected("mode", "system-ram", online),
@@ -191,9 +172,16 @@ def _added(machine: Machine, device: Devdax, node: Expected) -> tuple[Expected, 
 
 
 def _returned(
-    machine: Machine, device: Devdax, node: Expected, *, online: bool = True
+    machine: Machine, device: Devdax, node: Expected, ram: Ram | None
 ) -> tuple[Expected, ...]:
-    memory, why = _online_bytes(machine, device) if online else (0, "nothing of it was online")
+    memory, why = in_use(machine, device, ram)
+    if memory > seen_bytes(machine, device)[0]:
+        raise UserError(
+            "reconfigure-device: daxctl takes no range but the first offline, and what is online"
+            " stays until the guest boots again",
+            field="mode",
+            hint="kmem-state with state: unplugged before it",
+        )
     rule = RULES["kmem.returned"]
     return (
         Expected("outcome", "reconfigured", rule),

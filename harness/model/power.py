@@ -43,7 +43,7 @@ def predict_power_cycle(state: GuestState, step: PowerCycle) -> Prediction:
         )
     for region in state.regions:
         region.unmounted, region.files = region.files or region.unmounted, None
-        region.system_ram = None
+        region.system_ram = region.ram = None
         region.seed_aligns.clear()
     if len(broken) == 2:
         _lose_labels(state.machine, damaged)

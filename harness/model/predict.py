@@ -24,7 +24,8 @@ from harness.model.filesystem import predict_filesystem
 from harness.model.gates import predict_kconfig
 from harness.model.gup import predict_gup
 from harness.model.identity import predict_guest, predict_memory_model
-from harness.model.kmem import predict_kmem_state, predict_reconfigure
+from harness.model.kmem import predict_reconfigure
+from harness.model.kmem_state import predict_kmem_state
 from harness.model.life import predict_take_away
 from harness.model.machine import Machine
 from harness.model.mappings import predict_mapping

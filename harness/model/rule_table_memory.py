@@ -127,6 +127,12 @@ MEMORY_TABLE: tuple[Rule, ...] = (
         "Linux drivers/dax/kmem.c dax_kmem_range",
     ),
     Rule(
+        "kmem.one-piece",
+        "daxctl takes a device for one piece of memory, from its first byte on: it counts what"
+        " blocks lie there, and brings those online. A range beyond is added, and stays offline.",
+        "ndctl daxctl/lib/libdaxctl.c memblock_in_dev",
+    ),
+    Rule(
         "kmem.too-small",
         "A device without a whole memory block is no RAM: EINVAL, and it is left disabled.",
         "Linux drivers/dax/kmem.c dev_dax_kmem_probe; ndctl daxctl/lib/libdaxctl.c"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.model.dax_region import DaxDevice, DaxRegion, Driver
 from harness.model.geometry import Span
 from harness.model.machine import Machine
+from harness.model.ram import Ram
 from harness.records import SoftReserved
 from harness.target import SoftReservedMemory
 
@@ -22,6 +23,7 @@ def _region(machine: Machine, index: int, part: SoftReserved) -> DaxRegion:
     if not machine.layout.region_idle:
         device.ranges.append(span)
         device.driver = _first_driver(machine, region)
+        device.ram = Ram.added(machine) if device.driver == "kmem" else None
     return region
 
 

@@ -9,6 +9,7 @@ from harness.errors import UserError
 from harness.model.dax_region import DaxDevice, DaxRegion
 from harness.model.geometry import InfoBlock, Span
 from harness.model.machine import Machine
+from harness.model.ram import Ram
 from harness.model.soft_reserved import dax_regions
 from harness.records import PmemDevice
 from harness.scenario.step import DaxName, DeviceStep
@@ -109,8 +110,8 @@ class Mounted:
 class RegionState:
     """What the steps so far left in one region; namespaces lie from its start on.
 
-    ``system_ram`` is the devdax namespace that the kmem driver was given, ``ram_state`` what the
-    driver shows as its state, where it shows one. ``unmounted`` is
+    ``system_ram`` is the devdax namespace that the kmem driver was given, ``ram`` what the driver
+    has of it. ``unmounted`` is
     what a file system holds that no longer is mounted. ``written`` is how many bytes of a
     kind of memory hold the pattern of ``write-read``. ``unlabelled`` is a region whose labels
     are lost, and one namespace is all of it. ``seed_aligns`` are alignments that seed devices
@@ -121,7 +122,7 @@ class RegionState:
     namespaces: list[Namespace] = field(default_factory=list)
     files: Mounted | None = None
     system_ram: Namespace | None = None
-    ram_state: str | None = None
+    ram: Ram | None = None
     unmounted: Mounted | None = None
     written: dict[DataMemory, int] = field(default_factory=dict)
     unlabelled: bool = False

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from harness.scenario.step import DeviceStep, Index, Step
+from harness.scenario.step import DeviceStep, Step
 
 
 class ReconfigureDevice(DeviceStep):
@@ -27,12 +27,13 @@ class ReconfigureDevice(DeviceStep):
     mode: Literal["system-ram", "devdax"]
 
 
-class KmemState(Step):
+class KmemState(DeviceStep):
     """Write to the ``state`` of a device that is RAM: all of its memory, at once.
 
-    It is the pmem ``region``'s device, after ``reconfigure-device`` with ``mode: system-ram``.
-    The kernel's own words: ``unplugged`` takes the memory away, ``online_movable`` adds it again;
-    ``offline`` is what the kernel shows of blocks that were added so, and does not take.
+    It is the pmem ``region``'s, or the ``device`` that is named; the kmem driver has it, by
+    ``reconfigure-device`` with ``mode: system-ram`` or by itself. The kernel's own words:
+    ``unplugged`` takes the memory away, ``online_movable`` adds it again; ``offline`` is what the
+    kernel shows of blocks that were added so, and does not take.
 
     Shows ``outcome`` (``set``, or ``refused`` with ``errno``), ``state`` (what is read of it
     then), ``added_bytes`` (by which MemTotal grew, negative where it shrank), ``blocks`` (memory
@@ -40,7 +41,6 @@ class KmemState(Step):
     """
 
     kind: ClassVar[str] = "kmem-state"
-    region: Index = 0
     state: Literal["unplugged", "online_movable", "offline"]
 
 

@@ -168,6 +168,7 @@ MISTAKES = (
     Said("RDMA ends in an error", "rdma.data", instead("success", "local protection error")),
     Said("a page stays pinned", "rdma.nothing-left", plus(1)),
     Said("registering nothing is EINVAL", "rdma.not-there", instead("EFAULT", "EINVAL")),
+    Said("daxctl knows of every range", "kmem.one-piece", twice),
     Said("memory stays when it is unplugged", "kmem.state-whole", instead("unplugged", "offline")),
     Said("what is plugged is EINVAL", "kmem.state-busy", instead("EBUSY", "EINVAL")),
     Said("offline is EBUSY", "kmem.state-offline", instead("EINVAL", "EBUSY")),

@@ -20,7 +20,7 @@ from harness.model.predict import Model
 from harness.model.soft_reserved import dax_regions
 from harness.records import Layout, Scalar, SoftReserved
 from harness.scenario.dax_steps import CreateDevice, DaxRegions, DestroyDevice, ResizeDevice
-from harness.scenario.steps import GupTest, PageMetadata, ReconfigureDevice, Step
+from harness.scenario.steps import GupTest, KmemState, PageMetadata, ReconfigureDevice, Step
 from harness.target import load_targets
 
 MIB, GIB = 1 << 20, 1 << 30
@@ -208,6 +208,57 @@ def test_who_has_a_region_that_is_not_idle(kernel: str, driver: str) -> None:
         back = values(model, step(ReconfigureDevice, "dax0.0", mode="devdax"))
         assert back["added_bytes"] == 0
     model.predict(step(ResizeDevice, "dax0.0", size=64 * MIB))
+
+
+def test_the_state_tells_nothing_of_what_daxctl_brought_online() -> None:
+    model = Model(machine(replace(IDLE, region_idle=False), "debian:7.3"))
+    taken = values(model, step(KmemState, "dax0.0", state="unplugged"))
+    assert (taken["added_bytes"], taken["blocks"]) == (0, 0)  # kmem adds blocks, and leaves them
+    given = values(model, step(KmemState, "dax0.0", state="online_movable"))
+    assert given["added_bytes"] == -int(
+        str(values(model, step(ReconfigureDevice, "dax0.0", mode="devdax"))["added_bytes"])
+    )
+    with pytest.raises(UserError, match=r"dax0\.0 is not RAM at this point"):
+        model.predict(step(KmemState, "dax0.0", state="unplugged"))
+
+
+def test_every_range_comes_and_goes() -> None:
+    model = Model(machine(replace(IDLE, ram_bytes=4 * GIB), "debian:7.3"))
+    for size in (256, 256):
+        model.predict(create(size))
+    model.predict(step(ResizeDevice, "dax0.1", size=512 * MIB))
+    model.predict(step(ReconfigureDevice, "dax0.1", mode="system-ram"))
+    gone = values(model, step(KmemState, "dax0.1", state="unplugged"))
+    assert gone["added_bytes"] == -256 * MIB  # all that daxctl brought online
+    with pytest.raises(UserError, match="is not devdax"):
+        model.predict(step(ReconfigureDevice, "dax0.1", mode="system-ram"))
+    back = values(model, step(KmemState, "dax0.1", state="online_movable"))
+    assert (back["added_bytes"], back["blocks"]) == (512 * MIB, 2)
+    with pytest.raises(UserError, match="what is online stays"):
+        model.predict(step(ReconfigureDevice, "dax0.1", mode="devdax"))
+
+
+def test_daxctl_takes_a_device_for_one_piece() -> None:
+    model = Model(machine(replace(IDLE, ram_bytes=4 * GIB)))
+    for size in (256, 512):
+        model.predict(create(size))
+    model.predict(step(ResizeDevice, "dax0.1", size=512 * MIB))
+    added = values(model, step(ReconfigureDevice, "dax0.1", mode="system-ram"))
+    assert (added["added_bytes"], added["blocks"], added["online_blocks"]) == (256 * MIB, 2, 2)
+    back = values(model, step(ReconfigureDevice, "dax0.1", mode="devdax"))
+    assert back["added_bytes"] == -256 * MIB
+
+
+def test_ram_between_the_ranges_of_another_device_is_not_predicted() -> None:
+    model = Model(machine(replace(IDLE, ram_bytes=4 * GIB)))
+    for size in (256, 256):
+        model.predict(create(size))
+    model.predict(step(ResizeDevice, "dax0.1", size=512 * MIB))
+    model.predict(step(ReconfigureDevice, "dax0.2", mode="system-ram"))
+    with pytest.raises(UserError, match=r"takes memory of dax0\.2"):
+        model.predict(step(ReconfigureDevice, "dax0.1", mode="system-ram"))
+    model.predict(step(ReconfigureDevice, "dax0.2", mode="devdax"))
+    assert values(model, step(ReconfigureDevice, "dax0.1", mode="system-ram"))["blocks"] == 2
 
 
 def test_memory_at_the_end_of_ram_is_on_no_node_without_a_table() -> None:

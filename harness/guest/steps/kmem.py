@@ -70,7 +70,7 @@ def reconfigure_device(step: ReconfigureDevice, shell: Shell, context: StepConte
 
 def set_kmem_state(step: KmemState, shell: Shell, context: StepContext) -> Observation:
     """What the kernel made of the word, and of the device's memory."""
-    script = name_device(step.region) + _STATE.format(state=step.state)
+    script = name_device(step.place) + _STATE.format(state=step.state)
     output = run_script(shell, script, context.deadline())
     values: dict[str, Scalar] = {"outcome": "set"}
     if output.record.status != 0:
