@@ -20,7 +20,8 @@ from harness.units import align_down, align_up
 def predict_reconfigure(state: GuestState, step: ReconfigureDevice) -> Prediction:
     """A ``reconfigure-device`` step; the device is in its new mode from then on.
 
-    Raises UserError where the device is in that mode already.
+    Raises UserError where the device is in that mode already, or daxctl would mistake other
+    memory for the device's, or leave some of it online.
     """
     machine = state.machine
     lacking = why_no_dax_device(machine) if step.device else why_no_mode(machine, "devdax")
@@ -54,7 +55,7 @@ def _static(machine: Machine, step: ReconfigureDevice, region: RegionState) -> t
             hint="reconfigure-device with mode: devdax before it",
         )
     region.system_ram, region.ram = device, Ram.brought_online(machine)
-    return _added(machine, device, Expected("target_node", node, rule))
+    return _added(machine, device, Expected("target_node", node, rule), region.ram)
 
 
 def _dynamic(state: GuestState, step: ReconfigureDevice, device: DaxDevice) -> tuple[Expected, ...]:
@@ -76,7 +77,7 @@ def _dynamic(state: GuestState, step: ReconfigureDevice, device: DaxDevice) -> t
         return _refused(RULES["kmem.no-node"], "the region is on no node")
     device.ram = Ram.brought_online(machine) if online_spans(machine, device) else None
     device.driver = "kmem" if device.ram else None
-    return _added(machine, device, node)
+    return _added(machine, device, node, device.ram)
 
 
 def _not_so(step: ReconfigureDevice) -> UserError:
@@ -152,19 +153,21 @@ def refused_with(errno: str, rule: Rule, why: str) -> tuple[Expected, ...]:
     )
 
 
-def _added(machine: Machine, device: Devdax, node: Expected) -> tuple[Expected, ...]:
-    memory, why = added_bytes(machine, device)
-    if not memory:
+def _added(
+    machine: Machine, device: Devdax, node: Expected, ram: Ram | None
+) -> tuple[Expected, ...]:
+    seen, why = added_bytes(machine, device)
+    if not seen:
         return _refused(RULES["kmem.too-small"], why)
     rule, online = RULES["kmem.blocks"], RULES["kmem.online"]
     if len(device.data) > 1:
-        (memory, why), rule = seen_bytes(machine, device), RULES["kmem.one-piece"]
-    blocks = memory // memory_block(machine)[0]
+        (seen, why), rule = seen_bytes(machine, device), RULES["kmem.one-piece"]
+    blocks = seen // memory_block(machine)[0]
     return (
         Expected("outcome", "reconfigured", online),
         Expected("mode", "system-ram", online),
         node,
-        Expected("added_bytes", memory, rule, because=why),
+        Expected("added_bytes", in_use(machine, device, ram)[0], rule, because=why),
         Expected("blocks", blocks, rule, because=why),
         Expected("online_blocks", blocks, online),
         Expected("movable", True, online),

@@ -37,8 +37,9 @@ class Ram:
 
     @classmethod
     def brought_online(cls, machine: Machine) -> Ram:
-        """As daxctl leaves it."""
-        return cls(cls.added(machine).state, "seen")
+        """As daxctl leaves what the driver has just added."""
+        ram = cls.added(machine)
+        return cls(ram.state, "seen" if ram.online == "nothing" else ram.online)
 
     @property
     def plugged(self) -> bool:
