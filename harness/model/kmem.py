@@ -13,6 +13,7 @@ from harness.model.ram import Ram
 from harness.model.rules import RULES
 from harness.model.state import Devdax, GuestState, RegionState
 from harness.records import Expected, Prediction, Rule
+from harness.scenario.step import DeviceStep
 from harness.scenario.steps import ReconfigureDevice
 from harness.units import align_down, align_up
 
@@ -24,8 +25,7 @@ def predict_reconfigure(state: GuestState, step: ReconfigureDevice) -> Predictio
     memory for the device's, or leave some of it online.
     """
     machine = state.machine
-    lacking = why_no_dax_device(machine) if step.device else why_no_mode(machine, "devdax")
-    lacking = lacking or why_no_kmem(machine)
+    lacking = why_never_ram(machine, step)
     if lacking is not None:
         return Prediction(step.kind, (), lacking)
     if step.device:
@@ -33,6 +33,12 @@ def predict_reconfigure(state: GuestState, step: ReconfigureDevice) -> Predictio
     else:
         expected = _static(machine, step, state.region(step.region))
     return Prediction(step.kind, expected)
+
+
+def why_never_ram(machine: Machine, step: DeviceStep) -> str | None:
+    """Why the guest has no such device that could be RAM."""
+    lacking = why_no_dax_device(machine) if step.device else why_no_mode(machine, "devdax")
+    return lacking or why_no_kmem(machine)
 
 
 def _static(machine: Machine, step: ReconfigureDevice, region: RegionState) -> tuple[Expected, ...]:
@@ -117,8 +123,9 @@ def seen_bytes(machine: Machine, device: Devdax) -> tuple[int, str]:
 
 def check_alone(region: DaxRegion, device: DaxDevice) -> None:
     """Raise UserError where daxctl would take the RAM of another device for this one's."""
+    piece = _piece(device)
     for other in region.devices.values():
-        between = any(span.meets(_piece(device)) for span in other.ranges)
+        between = any(span.meets(piece) for span in other.ranges)
         if other is not device and between and other.ram and other.ram.plugged:
             raise UserError(
                 f"daxctl takes memory of dax{region.index}.{other.id}, which is RAM between the"

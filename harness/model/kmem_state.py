@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from harness.errors import UserError
-from harness.model.availability import (
-    why_no_dax_device,
-    why_no_kmem,
-    why_no_kmem_state,
-    why_no_mode,
-)
+from harness.model.availability import why_no_kmem_state
 from harness.model.identity import memory_block
-from harness.model.kmem import check_alone, in_use, online_spans, refused_with, seen_bytes
+from harness.model.kmem import (
+    check_alone,
+    in_use,
+    online_spans,
+    refused_with,
+    seen_bytes,
+    why_never_ram,
+)
 from harness.model.ram import UNPLUGGED, Ram
 from harness.model.rules import RULES
 from harness.model.state import Devdax, GuestState
@@ -21,8 +23,7 @@ from harness.scenario.steps import KmemState
 def predict_kmem_state(state: GuestState, step: KmemState) -> Prediction:
     """A ``kmem-state`` step. Raises UserError where the device is not RAM."""
     machine = state.machine
-    lacking = why_no_dax_device(machine) if step.device else why_no_mode(machine, "devdax")
-    lacking = lacking or why_no_kmem(machine) or why_no_kmem_state(machine)
+    lacking = why_never_ram(machine, step) or why_no_kmem_state(machine)
     if lacking is not None:
         return Prediction(step.kind, (), lacking)
     device, ram = _as_ram(state, step)

@@ -15,27 +15,27 @@ from harness.observe.vmstat import counter_change, parse_meminfo
 from harness.records import Observation, Scalar
 from harness.scenario.steps import KmemState, ReconfigureDevice
 
-# With --force daxctl takes the memory offline first.
-_RECONFIGURE = """\
+_BEFORE = """\
 mark before
 grep MemTotal /proc/meminfo
-mark daxctl
-daxctl reconfigure-device --force --mode={mode} $device
+"""
+_AFTER = """\
 status=$?
 mark after
 grep MemTotal /proc/meminfo
-exit $status
 """
 
-_STATE = """\
+# With --force daxctl takes the memory offline first.
+_RECONFIGURE = f"""\
+{_BEFORE}mark daxctl
+daxctl reconfigure-device --force --mode={{mode}} $device
+{_AFTER}exit $status
+"""
+
+_STATE = f"""\
 file=/sys/bus/dax/devices/$device/state
-mark before
-grep MemTotal /proc/meminfo
-echo {state} >$file
-status=$?
-mark after
-grep MemTotal /proc/meminfo
-mark state
+{_BEFORE}echo {{state}} >$file
+{_AFTER}mark state
 show $file state
 mark daxctl
 daxctl list --dev=$device
