@@ -37,7 +37,7 @@ _OTHERS = 99
 _SHARED = ("apt", "source")
 _ONCE = ("objects", "work")
 # A kernel, and what is made of it as long as it is whole.
-_WHOLE = ("fixed-kernel", "guest-overlay", "kernel", "unpacked-kernel")
+_WHOLE = ("fixed-kernel", "guest-overlay", "kernel")
 
 
 def main() -> int:

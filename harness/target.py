@@ -73,8 +73,7 @@ class KernelBuild(Record):
 
     ``needs`` are symbols without which a guest is another target than this one. ``gates`` are
     the architecture's, and stand in one data file of it, with ``known_by``: a symbol that all of
-    its targets' fragments ask for, and no other's do. ``pvh`` tells that QEMU can start the
-    vmlinux inside of the image.
+    its targets' fragments ask for, and no other's do.
     """
 
     arch: str
@@ -85,7 +84,6 @@ class KernelBuild(Record):
     gates: tuple[KernelGate, ...] = ()
     needs: tuple[str, ...] = ()
     opcode_fixup: OpcodeFixup | None = None
-    pvh: bool = False
 
     @property
     def compiler(self) -> tuple[str, ...]:

@@ -16,13 +16,11 @@ from typing import Any, Literal
 
 import hdiffpatch
 
-from harness.kernel.packed_image import PackedImage, put_together, take_apart
-
 _VMLINUX = "vmlinux"
 _NUMBER_BYTES = 8
 _PRESET = 6
 
-By = Literal["itself", "base", "vmlinux", "packed vmlinux"]
+By = Literal["itself", "base", "vmlinux"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,8 @@ def fold_files(entry: Path, base: Path, image: str) -> bytes:
         told.append(_Told(name, path.stat().st_mode & 0o777, _digest(content), by, len(data)))
         folded.append(data)
     header = json.dumps([asdict(one) for one in told]).encode()
-    return lzma.compress(b"".join((_numbers(len(header)), header, *folded)), preset=_PRESET)
+    size = len(header).to_bytes(_NUMBER_BYTES, "big")
+    return lzma.compress(b"".join((size, header, *folded)), preset=_PRESET)
 
 
 def unfold_files(data: bytes, base: Path, into: Path) -> None:
@@ -70,10 +69,6 @@ def unfold_files(data: bytes, base: Path, into: Path) -> None:
 
 
 def _fold(content: bytes, old: bytes | None, vmlinux: bytes, *, is_image: bool) -> tuple[By, bytes]:
-    if is_image and (packed := take_apart(content)) is not None:
-        kernel = _difference(vmlinux, packed.kernel)
-        around = _difference(old or b"", packed.around)
-        return "packed vmlinux", _numbers(packed.at, len(kernel)) + kernel + around
     if is_image:
         return "vmlinux", _difference(vmlinux, content)
     return ("itself", content) if old is None else ("base", _difference(old, content))
@@ -87,22 +82,11 @@ def _unfold(told: _Told, folded: bytes, base: Path, into: Path) -> bytes:
             return _apply((base / told.name).read_bytes(), folded)
         case "vmlinux":
             return _apply((into / _VMLINUX).read_bytes(), folded)
-        case "packed vmlinux":
-            size = int.from_bytes(folded[_NUMBER_BYTES : 2 * _NUMBER_BYTES], "big")
-            kernel, around = folded[2 * _NUMBER_BYTES :][:size], folded[2 * _NUMBER_BYTES + size :]
-            old = base / told.name
-            return put_together(
-                PackedImage(
-                    _apply(old.read_bytes() if old.is_file() else b"", around),
-                    int.from_bytes(folded[:_NUMBER_BYTES], "big"),
-                    _apply((into / _VMLINUX).read_bytes(), kernel),
-                )
-            )
 
 
 def _difference(old: bytes, new: bytes) -> bytes:
-    """Not compressed: all of them are at once."""
-    return hdiffpatch.diff(old, new, compression="none")
+    """Not compressed: all of them are at once. What comes out again is held to its digest then."""
+    return hdiffpatch.diff(old, new, compression="none", validate=False)
 
 
 def _apply(old: bytes, difference: bytes) -> bytes:
@@ -111,10 +95,6 @@ def _apply(old: bytes, difference: bytes) -> bytes:
         return hdiffpatch.apply(old, difference)
     except hdiffpatch.HDiffPatchError as exc:
         raise ValueError(str(exc)) from exc
-
-
-def _numbers(*numbers: int) -> bytes:
-    return b"".join(number.to_bytes(_NUMBER_BYTES, "big") for number in numbers)
 
 
 def _read(data: bytes) -> Iterator[tuple[_Told, bytes]]:

@@ -1,4 +1,4 @@
-"""The kernel that a QEMU is given: as it was built, or what starts faster, or starts at all."""
+"""The kernel that a QEMU is given: as it was built, or what TCG can run, or runs faster."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 from harness.command_line import Accelerator
 from harness.machine.opcodes import Fixup, Wanted, fix_opcodes, wanted_fixup
-from harness.machine.pvh import startable_vmlinux
 from harness.machine.versions import Emulator
 from harness.store import Store
 from harness.target import Target
@@ -27,24 +26,9 @@ def provide_bootable(
     folder, and that of the copy begins with it, since both are removed together. Raises UserError
     for an image that cannot be read, and InfrastructureError where the store takes no more.
     """
-    if target.kernel.pvh:
-        return _unpacked(kernel, store), _NOTHING_DONE
     if accelerator == "tcg" and target.kernel.opcode_fixup is not None:
         return _fixed(kernel, wanted_fixup(target.kernel.opcode_fixup, emulator.version), store)
     return kernel, _NOTHING_DONE
-
-
-def _unpacked(kernel: Path, store: Store) -> Path:
-    """The vmlinux in it where QEMU can start that: an entry without one says that it cannot."""
-
-    def build(directory: Path) -> None:
-        vmlinux = startable_vmlinux(kernel.read_bytes())
-        if vmlinux is not None:
-            (directory / _VMLINUX).write_bytes(vmlinux)
-
-    entry = store.provide("unpacked-kernel", f"{kernel.parent.name}-unpacked", build)
-    vmlinux = entry / _VMLINUX
-    return vmlinux if vmlinux.exists() else kernel
 
 
 def _fixed(kernel: Path, wanted: Wanted, store: Store) -> tuple[Path, Fixup]:

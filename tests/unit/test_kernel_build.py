@@ -112,7 +112,9 @@ def target() -> Target:
 def native(target: Target) -> Target:
     """A target that the host's own compiler builds, whatever the host is."""
     return target.model_copy(
-        update={"kernel": target.kernel.model_copy(update={"cross_compile": ""})}
+        update={
+            "kernel": target.kernel.model_copy(update={"cross_compile": "", "image": "bzImage"})
+        }
     )
 
 
@@ -255,7 +257,7 @@ from harness.store import Store
 from harness.target import load_targets
 
 root = Path(sys.argv[1])
-target = load_targets()["x86_64"]
+target = load_targets()["s390x"]
 store = Store(root / "store")
 spec, own = DirectorySpec(root / "linux"), root / "kconfigs"
 provide_kernel(spec, target, ("base",), store, Silence(), jobs=1, fragments_dir=own)

@@ -15,7 +15,6 @@ LEAVES = {
     "deadline",
     "units",
     "progress",
-    "gunzip",
     "host_version",
     "scratch",
     "seals",
