@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from harness.kernel.deltas import wait_until_tidy
 from harness.series.load import load_series
 from harness.series.patch import Patch
 from harness.store import Store
@@ -37,6 +38,7 @@ def own_store(shared: Store, kinds: Iterable[str]) -> Iterator[Store]:
         for kind in kinds:
             (Path(name) / kind).symlink_to(shared.root / kind)
         yield Store(Path(name))
+        wait_until_tidy()
 
 
 def make_patch(base: Path, path: str) -> Patch:

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from harness.errors import InfrastructureError, KernelFailure, UserError
 from harness.kconfig import Request, missing, parse_dotconfig, render
-from harness.kernel.deltas import KERNEL, drop_whole, keep_delta, unfold_kernel
+from harness.kernel.configured import configure_once, what_kconfig_reads
+from harness.kernel.deltas import KERNEL, tidy_soon, unfold_kernel
 from harness.kernel.facts import dump_facts, load_facts, read_facts, with_probes
 from harness.kernel.fragments import FRAGMENTS_DIR, check_needs, load_fragments
 from harness.kernel.make import Make, Toolchain, find_toolchain, users_ccache
@@ -197,8 +198,7 @@ class _Build:
 
         entry = store.provide(KERNEL, self.key, make)
         if self.source.files:
-            keep_delta(store, self.key, self._base.key, self.kernel.image)
-            drop_whole(store)
+            tidy_soon(store, self.key, self._base.key, self.kernel.image)
         return entry
 
     def _build(self, into: Path, store: Store, progress: Progress) -> None:
@@ -277,17 +277,22 @@ class _Build:
         return entry and entry / _OBJECTS
 
     def configure(self, make: Make) -> None:
-        """Write .config.
+        """Write .config, where it is not there from an earlier build.
 
         Raises UserError for all symbols that were asked for and did not take, KernelFailure
         where it is patches that took them away.
         """
+        asked = render((*self.requests, *self.wished))
+        key = digest(asked, *what_kconfig_reads(self.source.files))
+        configure_once(make.objects, key, lambda: self._ask_kconfig(make, asked))
+
+    def _ask_kconfig(self, make: Make, asked: str) -> None:
         wanted = make.objects / "daxhound.config"
         # A build before may have left a link there, which would be written through.
         wanted.unlink(missing_ok=True)
-        wanted.write_text(render((*self.requests, *self.wished)), encoding="utf-8")
-        asked = {"KCONFIG_ALLCONFIG": str(make.seen(wanted))}
-        make.run(["allnoconfig"], jobs=1, environ=asked)
+        wanted.write_text(asked, encoding="utf-8")
+        environ = {"KCONFIG_ALLCONFIG": str(make.seen(wanted))}
+        make.run(["allnoconfig"], jobs=1, environ=environ)
         dotconfig = make.objects / ".config"
         refused = missing(self.requests, parse_dotconfig(dotconfig.read_text(encoding="utf-8")))
         if refused:

@@ -7,8 +7,10 @@ again, byte for byte. Bases are left alone.
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,10 +20,31 @@ from harness.store import Store
 KERNEL = "kernel"
 _DELTA = "kernel-delta"
 # What is made of a kernel, under its key and a dash.
-_MADE_OF_IT = ("fixed-kernel", "guest-overlay", "unpacked-kernel")
+_MADE_OF_IT = ("fixed-kernel", "guest-overlay")
 # Views of patched sources are made anew in no time, and grow with the patches of a series.
 _VIEWS = "patched-source"
 _WHOLE_SECONDS = 3600.0
+# One at a time: each takes memory for ten times a vmlinux. The process ends when they have.
+# Linux gives a thread a nice value of its own; the guests that boot meanwhile are waited for.
+_tidying = ThreadPoolExecutor(1, "deltas", initializer=os.nice, initargs=(10,))
+
+
+def tidy_soon(store: Store, key: str, base_key: str, image: str) -> None:
+    """:func:`keep_delta` and :func:`drop_whole`, while the caller goes on to boot the kernel.
+
+    :func:`wait_until_tidy` tells when both have ended.
+    """
+    _tidying.submit(_tidy, store, key, base_key, image)
+
+
+def wait_until_tidy() -> None:
+    """Until the store is as it stays, as far as this process sees to that."""
+    _tidying.submit(lambda: None).result()
+
+
+def _tidy(store: Store, key: str, base_key: str, image: str) -> None:
+    keep_delta(store, key, base_key, image)
+    drop_whole(store)
 
 
 def keep_delta(store: Store, key: str, base_key: str, image: str) -> None:

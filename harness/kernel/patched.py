@@ -43,7 +43,7 @@ class PatchedSource:
         """Equal for equal differences to the same base, however they came about."""
         if not self.files:
             return self.base.identity
-        parts = [f"{path} {_identify(file)}" for path, file in sorted(self.files.items())]
+        parts = [f"{path} {identify(file)}" for path, file in sorted(self.files.items())]
         return f"{self.base.identity} patched {digest(*parts)}"
 
     @property
@@ -129,7 +129,8 @@ def _git_apply(folder: Path, patch: Patch, *options: str) -> subprocess.Complete
         raise InfrastructureError(f"git is missing: {install_command('git')}") from exc
 
 
-def _identify(file: File | None) -> str:
+def identify(file: File | None) -> str:
+    """A word for its content and mode, equal for equal ones."""
     if file is None:
         return "gone"
     return f"{'program' if file.executable else 'file'} {digest(file.content)}"

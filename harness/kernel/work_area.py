@@ -22,6 +22,7 @@ from harness.errors import KernelFailure, UserError
 from harness.kernel import tree
 from harness.kernel.patched import Files
 from harness.kernel.plain_file import read_file, remove_file, write_file
+from harness.kernel.sandbox import why_not
 from harness.kernel.source import Source
 from harness.kernel.unpacking import check_done, run_tar
 from harness.progress import Progress
@@ -186,10 +187,21 @@ def _copy_base(base: Source, root: Path, progress: Progress) -> None:
     (root / "used").touch()
     version = ".".join(map(str, base.version))
     with progress.task(f"source {version}: copying it, to build patched kernels of", "files"):
-        tree.copy_files(base.path, tree.list_files(base.path), root / "tree")
+        files = tree.list_files(base.path)
+        tree.copy_files(base.path, files, root / "tree", link=_may_share_files(base, root))
         base.check_unchanged()
         flush_file_system(root)
     (root / "complete").touch()
+
+
+def _may_share_files(base: Source, root: Path) -> bool:
+    """Whether nobody writes to a file of the base, nor will to one of its copy.
+
+    The store's sources stay as they are, and switching writes new files in place of old ones. A
+    build without the sandbox may do as it likes.
+    """
+    stored = base.fingerprint is None
+    return stored and why_not() is None and base.path.stat().st_dev == root.stat().st_dev
 
 
 def _discard_oldest(store: Store, keep: int) -> None:

@@ -16,6 +16,7 @@ import pytest
 from harness.deadline import Deadline
 from harness.errors import KernelFailure, UserError
 from harness.kernel.build import BuiltKernel, provide_kernel
+from harness.kernel.deltas import wait_until_tidy
 from harness.kernel.sandbox import SWITCH, why_not
 from harness.kernel.spec import DirectorySpec, GitSpec, KernelSpec
 from harness.progress import Silence
@@ -41,7 +42,9 @@ OBJECTS := $(patsubst $(CURDIR)/%,%,$(SOURCES:%.c=%.o))
 
 allnoconfig:
 	mkdir -p $(O)/include/config $(O)/init $(O)/mm $(O)/arch/x86/boot
+	test ! -e $(CURDIR)/Kconfig.broken
 	cp $(KCONFIG_ALLCONFIG) $(O)/.config
+	@echo asked >> $(or $(CONFIGURED),$(O)/configured)
 bzImage: $(OBJECTS:%=$(O)/%)
 	echo 6.1.99 > $(O)/include/config/kernel.release
 	cd $(O) && cp init/main.o vmlinux && touch System.map modules.builtin modules.builtin.modinfo
@@ -88,7 +91,7 @@ class World:
     def provide(
         self, *patches: Patch, spec: KernelSpec | None = None, more: tuple[str, ...] = ()
     ) -> BuiltKernel:
-        return provide_kernel(
+        kernel = provide_kernel(
             spec or DirectorySpec(self.tree),
             self.target,
             ("base", *more),
@@ -98,11 +101,20 @@ class World:
             fragments_dir=self.root / "kconfigs",
             patches=patches,
         )
+        wait_until_tidy()
+        return kernel
 
     def compiled(self) -> list[str]:
         """What was compiled since it was last asked."""
-        log = self.root / "compiled"
-        found = sorted(log.read_text().split()) if log.exists() else []
+        return sorted(self._noted("compiled"))
+
+    def configured(self) -> int:
+        """How often Kconfig was asked since this was last asked."""
+        return len(self._noted("configured"))
+
+    def _noted(self, name: str) -> list[str]:
+        log = self.root / name
+        found = log.read_text().split() if log.exists() else []
         log.unlink(missing_ok=True)
         return found
 
@@ -118,9 +130,10 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
         (tools / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
     monkeypatch.setenv("CCACHE_DISABLE", "1")
-    monkeypatch.setenv("COMPILED", str(tmp_path / "compiled"))
+    for name in ("compiled", "configured"):
+        monkeypatch.setenv(name.upper(), str(tmp_path / name))
     target = load_targets()["x86_64"]
-    native = target.kernel.model_copy(update={"cross_compile": ""})
+    native = target.kernel.model_copy(update={"cross_compile": "", "image": "bzImage"})
     return World(tmp_path, target.model_copy(update={"kernel": native}))
 
 
@@ -223,15 +236,44 @@ def test_more_of_a_configuration_is_built_on_the_objects_of_the_targets_own(
         assert second.getmember("./init/main.o").mtime == first.getmember("./init/main.o").mtime
 
 
-def test_a_link_that_a_build_left_is_not_written_through(world: World) -> None:
+@pytest.mark.parametrize("name", ["daxhound.config", "daxhound.configured"])
+def test_a_link_that_a_build_left_is_not_written_through(world: World, name: str) -> None:
     world.provide(world.patch("mm/gup.c", "int gup;", "int pin;"))
-    (asked,) = world.root.glob("store/work/*/objects/*/daxhound.config")
+    (left,) = world.root.glob(f"store/work/*/objects/*/{name}")
     mine = world.root / "mine"
     mine.write_text("mine")
-    asked.unlink()
-    asked.symlink_to(mine)
-    world.provide(world.patch("mm/leaf.c", "int leaf;", "int twig;"))
+    left.unlink()
+    left.symlink_to(mine)
+    # Kconfig is asked again, so that both are written.
+    world.provide(world.patch("mm/Kconfig", "", "config MORE"))
     assert mine.read_text() == "mine"
+
+
+def test_kconfig_is_asked_again_only_where_it_may_say_something_else(world: World) -> None:
+    leaf = world.patch("mm/leaf.c", "int leaf;", "int twig;")
+    header = world.patch("include/linux/mmzone.h", "extern int zone;", "extern int zones;")
+    symbol = world.patch("mm/Kconfig", "", "config MORE")
+    script = world.patch("mm/tools/cc.sh", "", "true")
+    program = world.patch("scripts/conf.c", "", "int conf;")
+    asked = []
+    for patches in ((leaf,), (header,), (symbol,), (symbol, leaf), (leaf, header)):
+        world.provide(*patches)
+        asked.append(world.configured())
+    assert asked == [1, 0, 1, 0, 1]
+    for patch in (script, program):
+        world.provide(patch)
+        assert world.configured() == 1
+
+
+def test_kconfig_is_asked_again_after_it_failed(world: World) -> None:
+    leaf = world.patch("mm/leaf.c", "int leaf;", "int twig;")
+    broken = world.patch("Kconfig.broken", "", "config BROKEN")
+    world.provide(leaf)
+    with pytest.raises(KernelFailure):
+        world.provide(broken)
+    world.configured()
+    world.provide(world.patch("mm/gup.c", "int gup;", "int pin;"))
+    assert world.configured() == 1
 
 
 def test_the_source_of_a_kernel_outlives_the_tree_it_was_built_of(world: World) -> None:
@@ -311,7 +353,7 @@ from harness.target import load_targets
 
 root = Path(sys.argv[1])
 target = load_targets()["x86_64"]
-native = target.kernel.model_copy(update={"cross_compile": ""})
+native = target.kernel.model_copy(update={"cross_compile": "", "image": "bzImage"})
 target = target.model_copy(update={"kernel": native})
 patches = [load_series(str(root / name)).patches[0] for name in ("one.patch", "two.patch")]
 store = Store(root / "store")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from harness.kernel.source import Source
 from harness.kernel.work_area import WorkArea, hold_work_area, pack_objects
 from harness.progress import Silence
 from harness.store import Store
+from tests.support.sandbox import needs_sandbox
 
 FILES = {"Makefile": "VERSION = 6\n", "mm/gup.c": "gup\n", "mm/pin.c": "pin\n", "fs/dax.c": "dax\n"}
 
@@ -28,6 +30,12 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture
 def base(tmp_path: Path) -> Source:
     return make_base(tmp_path / "linux", "base 1")
+
+
+@pytest.fixture
+def own(base: Source) -> Source:
+    """Somebody's own tree, which may be edited at any time."""
+    return replace(base, fingerprint=tree.fingerprint(base.path, tree.list_files(base.path)))
 
 
 def make_base(root: Path, identity: str) -> Source:
@@ -54,9 +62,9 @@ def times(root: Path) -> Mapping[str, int]:
     return {str(p.relative_to(root)): p.stat().st_ctime_ns for p in root.rglob("*") if p.is_file()}
 
 
-def test_switching_writes_only_what_differs(store: Store, base: Source) -> None:
-    untouched = times(base.path)
-    with hold_work_area(store, base, Silence()) as area:
+def test_switching_writes_only_what_differs(store: Store, own: Source) -> None:
+    untouched = times(own.path)
+    with hold_work_area(store, own, Silence()) as area:
         assert area.switch(files(mm__gup_c="GUP\n", mm__new_c="new\n", fs__dax_c=None)) == 3
         assert read(area.tree) == {
             "Makefile": "VERSION = 6\n", "mm/gup.c": "GUP\n", "mm/new.c": "new\n",
@@ -69,8 +77,32 @@ def test_switching_writes_only_what_differs(store: Store, base: Source) -> None:
         assert {name for name in after if after[name] != before[name]} == {"mm/new.c"}
         assert area.switch({}) == 3
         assert read(area.tree) == FILES
+    assert read(own.path) == FILES
+    assert times(own.path) == untouched
+
+
+@needs_sandbox
+def test_the_stores_own_source_is_not_copied_and_stays(store: Store, base: Source) -> None:
+    before = {path: path.stat().st_mode for path in base.path.rglob("*")}
+    with hold_work_area(store, base, Silence()) as area:
+        assert (area.tree / "mm/pin.c").samefile(base.path / "mm/pin.c")
+        area.switch({"mm/pin.c": File(b"PIN\n", True), "mm/gup.c": None})
+        assert (area.tree / "mm/pin.c").read_text() == "PIN\n"
+        area.switch({})
+        assert read(area.tree) == FILES
     assert read(base.path) == FILES
-    assert times(base.path) == untouched
+    assert {path: path.stat().st_mode for path in base.path.rglob("*")} == before
+
+
+@pytest.mark.usefixtures("open_builds")
+def test_without_the_sandbox_the_source_is_copied(store: Store, base: Source) -> None:
+    with hold_work_area(store, base, Silence()) as area:
+        assert not (area.tree / "mm/pin.c").samefile(base.path / "mm/pin.c")
+
+
+def test_somebodys_own_tree_is_copied(store: Store, own: Source) -> None:
+    with hold_work_area(store, own, Silence()) as area:
+        assert not (area.tree / "mm/pin.c").samefile(own.path / "mm/pin.c")
 
 
 def test_a_file_becomes_a_folder_and_back(store: Store, base: Source) -> None:
@@ -125,8 +157,8 @@ def test_a_copy_that_was_cut_short_is_made_again(
 ) -> None:
     copy_files = tree.copy_files
 
-    def copy(source: Path, names: tuple[str, ...], into: Path) -> None:
-        copy_files(source, names[:1], into)
+    def copy(source: Path, names: tuple[str, ...], into: Path, *, link: bool) -> None:
+        copy_files(source, names[:1], into, link=link)
         raise InfrastructureError("cut")
 
     with monkeypatch.context() as patched:
