@@ -15,9 +15,12 @@ from pathlib import Path
 import pexpect
 
 from harness.campaign.interactive import Canned, canned_command
+from harness.campaign.provide import Provider
 from harness.image import compose_initrd, cpio
 from harness.machine.files import make_device_files
+from harness.progress import Progress
 from harness.scenario.expand import Cell
+from harness.store import Store
 
 _PROMPT = "~ # "
 _SCRIPT = "root/commands.sh"
@@ -35,9 +38,10 @@ class BareRun:
 
 def bare_run(cell: Cell, kernel: str, commands: Sequence[str]) -> BareRun:
     """Boot the cell's guest by hand, run a script of commands in it, and end it."""
+    provider = Provider(Store.default(), kernel, Progress())
     with tempfile.TemporaryDirectory(prefix="dx-bare-") as name:
         directory = Path(name)
-        canned = canned_command(cell.target, cell, kernel, directory)
+        canned = canned_command(provider, cell.target, cell, directory)
         make_device_files(cell.target, cell.layout, canned.files)
         return _typed(_with_script(canned, commands, directory / "initrd"))
 

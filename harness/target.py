@@ -274,28 +274,3 @@ def select_targets(words: Iterable[str], targets: Mapping[str, Target]) -> tuple
             hint = nearest(name, [*targets, *GROUPS])
             raise UserError(f"--arch: no such target: {name!r}", hint=hint)
     return tuple(chosen.values())
-
-
-def with_compiler(targets: Iterable[Target], prefix: str) -> tuple[Target, ...]:
-    """The same targets, their kernels and programs built by ``prefix`` and gcc.
-
-    Raises UserError for targets of several architectures.
-    """
-    chosen = tuple(targets)
-    check_one_architecture(chosen, "--cross-compile")
-    folder, slash, name = prefix.rpartition("/")
-    if slash:  # make runs elsewhere
-        prefix = f"{Path(folder or slash).absolute()}/{name}"
-    kernels = (target.kernel.model_copy(update={"cross_compile": prefix}) for target in chosen)
-    return tuple(
-        target.model_copy(update={"kernel": kernel})
-        for target, kernel in zip(chosen, kernels, strict=True)
-    )
-
-
-def check_one_architecture(targets: Iterable[Target], option: str) -> None:
-    """Raise UserError where an option that is about one architecture is given for several."""
-    found = {target.kernel.arch: target.name for target in targets}
-    if len(found) > 1:
-        message = f"{option} is for one architecture, and this run has {', '.join(sorted(found))}"
-        raise UserError(message, hint=f"--arch {next(iter(found.values()))}")

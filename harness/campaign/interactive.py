@@ -21,7 +21,6 @@ from harness.machine.acceleration import AccelerationMemory
 from harness.machine.bootable import provide_bootable
 from harness.machine.files import make_device_files
 from harness.machine.versions import find_emulator
-from harness.progress import Progress
 from harness.records import Layout
 from harness.scenario.expand import Cell
 from harness.store import Store, digest
@@ -40,9 +39,9 @@ class Canned:
 
 
 def canned_command(
+    provider: Provider,
     target: Target,
     cell: Cell | None,
-    kernel: str,
     directory: Path = Path(),
     config: tuple[str, ...] = (),
 ) -> Canned:
@@ -52,9 +51,8 @@ def canned_command(
     ``config`` are fragments beyond the target's own, where there is no cell that has them.
     Raises what :meth:`Provider.provide` raises.
     """
-    store = Store.default()
+    store = provider.store
     fragments, programs = (cell.config, cell.programs) if cell else (config, ())
-    provider = Provider(store, kernel, Progress())
     provisions = provider.provide(Needs(target, fragments, programs=programs))
     emulator = find_emulator(target.qemu.binary, target.packages.qemu)
     memory = AccelerationMemory.of(store.root, emulator, target.qemu.cpu)
@@ -103,11 +101,11 @@ def _preparation(target: Target, layout: Layout, files: GuestFiles) -> list[str]
 
 
 def run_interactive(
-    target: Target, cell: Cell | None, kernel: str, config: tuple[str, ...] = ()
+    provider: Provider, target: Target, cell: Cell | None, config: tuple[str, ...] = ()
 ) -> int:
     """Run the guest on this terminal until it is powered off; QEMU's exit code."""
     with tempfile.TemporaryDirectory(prefix="daxhound-shell-") as name:
         directory = Path(name)
-        canned = canned_command(target, cell, kernel, directory, config)
+        canned = canned_command(provider, target, cell, directory, config)
         make_device_files(target, _layout(cell), canned.files)
         return subprocess.run(canned.argv, check=False).returncode

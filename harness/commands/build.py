@@ -19,6 +19,7 @@ from harness.commands.parser import (
 )
 from harness.kernel.fragments import select_fragments
 from harness.scenario.find import choose_cells
+from harness.stand_ins import StandIns, add_stand_ins
 
 if TYPE_CHECKING:
     from harness.campaign.ahead import Build
@@ -39,6 +40,7 @@ def add_commands(commands: Commands) -> None:
     add_scenarios(command)
     add_kernel(command)
     add_config(command)
+    add_stand_ins(command.add_argument)
     command.add_argument("--series", metavar="PATCHES", help="with and without these patches")
     command.add_argument("--per-patch", action="store_true", help="with each number of them")
     pack = "write what was built to a file, for: daxhound cache unpack"
@@ -49,16 +51,15 @@ def add_commands(commands: Commands) -> None:
 def _build(options: argparse.Namespace) -> int:
     """0 where every kernel builds, else 1."""
     from harness.campaign.ahead import build_ahead
-    from harness.campaign.provide import Provider
+    from harness.commands.provider import provider_of
     from harness.machine.termination import orderly_termination
     from harness.pack import pack
-    from harness.progress import Progress
     from harness.series.load import load_series
-    from harness.store import Store
 
-    cells = choose_cells(options.arch, options.scenario, select_fragments(options.config))
+    config = select_fragments(options.config)
+    cells = choose_cells(options.arch, options.scenario, config, StandIns.of(options))
     series = load_series(options.series, sys.stdin.buffer) if options.series else None
-    provider = Provider(Store.default(), options.kernel, Progress())
+    provider = provider_of(options)
     builds: list[Build] = []
     with orderly_termination():
         for build in build_ahead(provider, cells, series, per_patch=options.per_patch):

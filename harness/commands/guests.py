@@ -18,7 +18,8 @@ from harness.errors import UserError
 from harness.kernel.fragments import select_fragments
 from harness.scenario.expand import Cell, expand
 from harness.scenario.find import find_scenario
-from harness.target import Target, load_targets, select_targets
+from harness.stand_ins import StandIns, add_stand_ins
+from harness.target import Target, load_targets
 
 if TYPE_CHECKING:
     from harness.commands.parser import Commands
@@ -36,11 +37,12 @@ def add_commands(commands: Commands) -> None:
         add_scenario(command, "--scenario", "start with this scenario's layout")
         add_kernel(command)
         add_config(command)
+        add_stand_ins(command.add_argument)
 
 
 def _target(options: argparse.Namespace) -> Target:
     """Raises UserError for more than one."""
-    first, *others = select_targets([options.target], load_targets())
+    first, *others = StandIns.of(options).select([options.target], load_targets())
     if others:
         raise UserError(f"{options.target!r} is several targets", hint=f"one of them: {first.name}")
     return first
@@ -58,12 +60,13 @@ def _first_cell(target: Target, scenario: str | None, config: tuple[str, ...]) -
 
 def _qemu(options: argparse.Namespace) -> int:
     from harness.campaign.interactive import canned_command
+    from harness.commands.provider import provider_of
     from harness.machine.termination import orderly_termination
 
     target, config = _target(options), select_fragments(options.config)
     cell = _first_cell(target, options.scenario, config)
     with orderly_termination():
-        canned = canned_command(target, cell, options.kernel, config=config)
+        canned = canned_command(provider_of(options), target, cell, config=config)
     for line in canned.preparation:
         print(line)
     print(" \\\n  ".join(_paired(canned.argv)))
@@ -84,9 +87,10 @@ def _paired(argv: Sequence[str]) -> list[str]:
 
 def _shell(options: argparse.Namespace) -> int:
     from harness.campaign.interactive import run_interactive
+    from harness.commands.provider import provider_of
     from harness.machine.termination import orderly_termination
 
     target, config = _target(options), select_fragments(options.config)
     cell = _first_cell(target, options.scenario, config)
     with orderly_termination():
-        return run_interactive(target, cell, options.kernel, config)
+        return run_interactive(provider_of(options), target, cell, config)

@@ -14,6 +14,7 @@ from harness.commands.parser import (
     add_kernel,
     add_scenarios,
 )
+from harness.stand_ins import add_stand_ins
 
 if TYPE_CHECKING:
     from harness.commands.parser import Commands
@@ -51,6 +52,7 @@ def _selection(command: argparse.ArgumentParser, kernel: str = DEFAULT_KERNEL) -
     add_scenarios(command)
     add_kernel(command, kernel)
     add_config(command)
+    add_stand_ins(command.add_argument)
     command.add_argument("--results", type=Path, metavar="DIR", help="default: results/<time>")
     command.add_argument("--patience", type=float, default=1.0, metavar="FACTOR")
 

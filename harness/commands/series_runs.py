@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -18,14 +19,13 @@ from harness.campaign.culprit import Culprit, Trials, find_culprit, judge_by
 from harness.campaign.kept import KeptRunner
 from harness.campaign.order import Order
 from harness.campaign.pool import GuestPool
-from harness.campaign.provide import Provider
 from harness.campaign.series import SeriesRunner
+from harness.commands.provider import provider_of
 from harness.errors import InfrastructureError, UserError
 from harness.git import find_bisected_from
 from harness.kernel.fragments import select_fragments
 from harness.kernel.spec import DirectorySpec, GitSpec, KernelSpec, parse_kernel_spec
 from harness.machine.termination import orderly_termination
-from harness.progress import Progress
 from harness.records import CellResult
 from harness.report.results import folder_name, open_run_directory
 from harness.report.series_text import render_culprit, render_lost
@@ -34,7 +34,7 @@ from harness.scenario.expand import Cell
 from harness.scenario.find import SCENARIOS_DIR, choose_cells, choose_scenarios
 from harness.series.load import load_series
 from harness.series.patch import Series
-from harness.store import Store
+from harness.stand_ins import StandIns
 
 # What git bisect run understands; a bisection of our own has no use for skipping.
 GOOD, BAD, SKIP = 0, 1, 125
@@ -53,6 +53,7 @@ def run_series(options: argparse.Namespace) -> int:
     arguments = [str(SCENARIOS_DIR), f"--series={series}", f"--kernel={options.kernel}"]
     arguments += [f"--arch={name}" for name in options.arch or ["all"]]
     arguments += [f"--config={name}" for name in options.config]
+    arguments += StandIns.of(options).arguments
     arguments += [f"--results={results}", f"--patience={options.patience}"]
     if options.per_patch:
         arguments += ["--per-patch"]
@@ -70,7 +71,7 @@ def run_bisect(options: argparse.Namespace) -> int:
     A cell that the host's trouble leaves unjudged is told, and the others are gone on with.
     """
     trials, config = _read_trials(options), select_fragments(options.config)
-    cells = choose_cells(options.arch, options.scenario, config)
+    cells = choose_cells(options.arch, options.scenario, config, StandIns.of(options))
     series = load_series(options.series, sys.stdin.buffer)
     codes = set()
     with orderly_termination(), closing(GuestPool(2)) as pool:
@@ -85,25 +86,26 @@ def run_bisect(options: argparse.Namespace) -> int:
                 continue
             codes.add(BAD if culprit else GOOD)
             harmless = [f"{cell.id}: {_HARMLESS}"]
-            told = _tell(culprit, cell, series, each, config) if culprit else harmless
+            told = _tell(culprit, cell, series, each, options) if culprit else harmless
             print("\n".join(told), flush=True)
     return next((code for code in (BAD, HOST) if code in codes), GOOD)
 
 
 def _tell(
-    culprit: Culprit, cell: Cell, series: Series, runner: CellRunner, config: tuple[str, ...]
+    culprit: Culprit, cell: Cell, series: Series, runner: CellRunner, options: argparse.Namespace
 ) -> Iterator[str]:
     bad = culprit.contrasted.patched
     if bad.comparison is None:
         raise ValueError(f"{bad.id} was compared with nothing")
     yield from render_culprit(cell.id, culprit.suspects, bad.comparison)
     kernel = runner.provider.kernel_name
-    what = f"--series {series.source} --kernel {kernel} --scenario {cell.scenario}"
-    what += f" --config {','.join(config)}" if config else ""
+    what = [f"--series {series.source} --kernel {kernel} --scenario {cell.scenario}"]
+    what += [f"--config {name}" for name in options.config]
+    what += map(shlex.quote, StandIns.of(options).arguments)
     yield render_failure(
         bad,
         folder=str(runner.run_directory / folder_name(bad.id)),
-        reproduce=f"daxhound bisect {what} --arch {cell.target.name}",
+        reproduce=f"daxhound bisect {' '.join(what)} --arch {cell.target.name}",
     )
 
 
@@ -114,7 +116,8 @@ def run_bisect_step(options: argparse.Namespace) -> int:
     kernel that cannot be had of this tree is none that can be judged.
     """
     judge = judge_by(_read_trials(options))
-    cells = choose_cells(options.arch, options.scenario, select_fragments(options.config))
+    config = select_fragments(options.config)
+    cells = choose_cells(options.arch, options.scenario, config, StandIns.of(options))
     skipped = False
     with orderly_termination(), closing(GuestPool()) as pool:
         runner = _runner(options, pool, _known_good(options.kernel))
@@ -157,8 +160,8 @@ def _read_trials(options: argparse.Namespace) -> Trials:
 def _runner(
     options: argparse.Namespace, pool: GuestPool, good: KernelSpec | None = None
 ) -> CellRunner:
-    provider = Provider(Store.default(), options.kernel, Progress(), good)
-    return CellRunner(provider, RunOptions(patience=options.patience), _results(options), pool)
+    run_options = RunOptions(patience=options.patience)
+    return CellRunner(provider_of(options, good), run_options, _results(options), pool)
 
 
 def _results(options: argparse.Namespace) -> Path:

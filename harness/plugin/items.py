@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,7 @@ class CellItem(pytest.Item):
         words = [f"pytest '{self.file}::{self.name}'", f"--arch {self.cell.target.name}"]
         words += [f"--kernel {self.settings.kernel}"]
         words += [f"--config {','.join(self.settings.fragments)}"] * bool(self.settings.fragments)
-        words += self.settings.stand_ins
+        words += map(shlex.quote, self.settings.stand_ins.arguments)
         if self.settings.series is not None:
             words += [f"--series {self.settings.series.source}"]
             words += ["--per-patch"] * bool(self.config.getoption("--per-patch"))

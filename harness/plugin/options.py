@@ -9,6 +9,7 @@ import pytest
 from harness.pairs import FEWEST_PAIRS
 from harness.plugin.cluster_options import add_cluster_options
 from harness.plugin.guests_option import add_guests_option
+from harness.stand_ins import add_stand_ins
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -92,18 +93,6 @@ def add_options(parser: pytest.Parser) -> None:
         type=Path,
         help="YAML list of known kernel reports, each with a reason (default: none)",
     )
-    group.addoption(
-        "--cross-compile",
-        metavar="PREFIX",
-        help="compiler of the one architecture that is run, in place of Debian's: the words "
-        "before gcc, such as /opt/cross/bin/aarch64-linux-",
-    )
-    group.addoption(
-        "--guest-root",
-        metavar="FILE",
-        type=Path,
-        help="tar archive of a root file system that the guests' programs are taken from, in "
-        "place of Debian's packages",
-    )
+    add_stand_ins(group.addoption)
     add_guests_option(group.addoption)
     add_cluster_options(group.addoption)

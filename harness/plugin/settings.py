@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,14 +24,9 @@ from harness.scenario.shard import Shard
 from harness.scenario.steps import STEPS
 from harness.series.intended import load_intentions
 from harness.series.patch import Series
+from harness.stand_ins import StandIns
 from harness.store import Store
-from harness.target import (
-    Target,
-    check_one_architecture,
-    load_targets,
-    select_targets,
-    with_compiler,
-)
+from harness.target import Target, load_targets
 
 # Whatever runs guests is imported once one is to be run: collecting must not wait for it.
 if TYPE_CHECKING:
@@ -74,12 +68,8 @@ class Settings:
         check_cluster_options(config)
         check_guests_option(config)
         known = load_targets()
-        selected = select_targets(config.getoption("--arch") or ["all"], known)
-        prefix: str | None = config.getoption("--cross-compile")
-        if prefix is not None:
-            selected = with_compiler(selected, prefix)
-        if config.getoption("--guest-root") is not None:
-            check_one_architecture(selected, "--guest-root")
+        arch: list[str] = config.getoption("--arch") or ["all"]
+        selected = StandIns.of(config.option).select(arch, known)
         series = _series(config)
         ignored: Path | None = config.getoption("--ignore-reports")
         shard: str | None = config.getoption("--shard")
@@ -169,7 +159,7 @@ class Settings:
         """Has kernels and images."""
         from harness.campaign.provide import Provider
 
-        progress, root = UncapturedProgress(self.config), self.config.getoption("--guest-root")
+        progress, root = UncapturedProgress(self.config), self.stand_ins.guest_root
         return Provider(Store.default(), self.kernel, progress, guest_root=root)
 
     @property
@@ -232,11 +222,9 @@ class Settings:
         return ((0, tip),)
 
     @property
-    def stand_ins(self) -> tuple[str, ...]:
-        """The options that a run on this host needs again."""
-        options = (("--cross-compile", "cross_compile"), ("--guest-root", "guest_root"))
-        given = ((option, self.config.getoption(name)) for option, name in options)
-        return tuple(f"{option} {shlex.quote(str(v))}" for option, v in given if v is not None)
+    def stand_ins(self) -> StandIns:
+        """What takes the place of Debian's packages."""
+        return StandIns.of(self.config.option)
 
     def describe(self) -> dict[str, Any]:
         """The run's own entries in run.json."""

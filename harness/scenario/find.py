@@ -9,7 +9,8 @@ from harness.errors import UserError, nearest
 from harness.scenario.expand import Cell, expand
 from harness.scenario.schema import Scenario, load_scenarios
 from harness.shipped import shipped
-from harness.target import load_targets, select_targets
+from harness.stand_ins import NO_STAND_INS, StandIns
+from harness.target import load_targets
 
 SCENARIOS_DIR = shipped("scenarios")
 # Stands for every scenario that is one; pytest's mark of the same name chooses their cells.
@@ -48,14 +49,17 @@ def _pick(name: str, known: Mapping[str, Scenario]) -> Scenario:
 
 
 def choose_cells(
-    arch: Iterable[str] | None, names: Iterable[str] | None, config: tuple[str, ...] = ()
+    arch: Iterable[str] | None,
+    names: Iterable[str] | None,
+    config: tuple[str, ...] = (),
+    stand_ins: StandIns = NO_STAND_INS,
 ) -> tuple[Cell, ...]:
     """Cells of what ``choose_scenarios`` chooses on the named targets; None stands for all.
 
     ``config`` are fragments for every cell beyond the target's and the scenario's own.
     Raises UserError for a name that is none, and where no cell is left.
     """
-    targets = {target.name: target for target in select_targets(arch or ["all"], load_targets())}
+    targets = {target.name: target for target in stand_ins.select(arch or ["all"], load_targets())}
     scenarios = choose_scenarios(names)
     cells = tuple(cell for scenario in scenarios for cell in expand(scenario, targets, config))
     if not cells:

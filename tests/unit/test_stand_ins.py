@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
 import pytest
 
+from harness.cli import build_parser
 from harness.errors import UserError
 from harness.image.given_root import read_root
 from harness.image.packages import GUEST_YAML
 from harness.image.root import provide_base_image
 from harness.kernel.make import find_toolchain
+from harness.stand_ins import StandIns
 from harness.store import Store
-from harness.target import check_one_architecture, load_targets, with_compiler
+from harness.target import load_targets
+from tests.support.checkout import ROOT
+from tests.support.regressions import regression_patch
 
 TARGETS = load_targets()
 ARM64 = TARGETS["arm64"]
@@ -36,7 +43,7 @@ def test_a_prefix_takes_the_place_of_debians(
     toolchain: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(toolchain.parent)
-    (target,) = with_compiler([ARM64], "bin/mine-")
+    (target,) = StandIns("bin/mine-").select(["arm64"], TARGETS)
     found = find_toolchain(target)
     assert found.cross_compile == f"{toolchain}/mine-"
     assert found.version == "mine-gcc 99.1; mine-ld 99.1"
@@ -47,7 +54,7 @@ def test_a_compiler_in_the_home_folder_shows_builds_no_more_than_itself(
     toolchain: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(toolchain.parent))
-    (target,) = with_compiler([ARM64], f"{toolchain}/mine-")
+    (target,) = StandIns(f"{toolchain}/mine-").select(["arm64"], TARGETS)
     assert find_toolchain(target).places == (toolchain,)
 
 
@@ -56,10 +63,17 @@ def test_debians_compiler_needs_nothing_beyond_usr() -> None:
 
 
 def test_targets_of_one_architecture_share_a_compiler() -> None:
-    both = with_compiler([TARGETS["ppc64-hash"], TARGETS["ppc64-radix"]], "mine-")
+    both = StandIns("mine-").select(["ppc64-hash,ppc64-radix"], TARGETS)
     assert {target.kernel.cross_compile for target in both} == {"mine-"}
-    with pytest.raises(UserError, match="--guest-root is for one architecture"):
-        check_one_architecture([ARM64, TARGETS["s390x"]], "--guest-root")
+
+
+@pytest.mark.parametrize("given", [StandIns("mine-"), StandIns(guest_root=Path("root.tar"))])
+def test_targets_of_several_architectures_share_nothing(given: StandIns) -> None:
+    (argument,) = given.arguments
+    option = argument.partition("=")[0]
+    with pytest.raises(UserError, match=f"{option} is for one architecture") as caught:
+        given.select(["arm64", "s390x"], TARGETS)
+    assert caught.value.hint == "--arch arm64"
 
 
 def root_of(tmp_path: Path, **files: bytes) -> Path:
@@ -113,3 +127,40 @@ def test_no_archive_is_no_root(tmp_path: Path, content: bytes) -> None:
         read_root(path, "arm64")
     with pytest.raises(UserError, match="cannot be read"):
         read_root(tmp_path / "nowhere.tar", "arm64")
+
+
+PATCH = str(regression_patch("pmd-align"))
+CELL = ("--arch", "s390x", "--scenario", "gup-anon")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("build", *CELL),
+        ("qemu", "s390x"),
+        ("shell", "s390x"),
+        ("bisect", "--series", PATCH, *CELL),
+        ("bisect-step", "--kernel", "debian:6.1", *CELL),
+        ("series", PATCH, *CELL),
+    ],
+    ids=lambda command: command[0],
+)
+def test_commands_that_build_kernels_take_a_compiler(
+    command: tuple[str, ...], tmp_path: Path
+) -> None:
+    """One that is not there: which one was asked for is then said."""
+    words = [sys.executable, "-m", "harness.cli", *command, "--cross-compile", "absent-"]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        words, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+    )
+    assert "absent-gcc, absent-ld missing on this host" in done.stdout + done.stderr
+    assert done.returncode in {1, 3, 125}
+
+
+@pytest.mark.parametrize("name", ["build", "qemu", "shell", "bisect", "bisect-step", "series"])
+def test_commands_that_boot_guests_take_a_root(name: str) -> None:
+    needed = {"qemu": ["s390x"], "shell": ["s390x"], "bisect": ["--series", "x"], "series": ["x"]}
+    words = [name, *needed.get(name, []), "--guest-root", "root.tar"]
+    given = StandIns.of(build_parser().parse_args(words))
+    assert given.arguments == ("--guest-root=root.tar",)
