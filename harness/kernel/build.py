@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.errors import InfrastructureError, KernelFailure, UserError
-from harness.kconfig import Request, missing, parse_dotconfig, render
-from harness.kernel.configured import configure_once, what_kconfig_reads
+from harness.errors import InfrastructureError
+from harness.kconfig import Request, render
+from harness.kernel.configure import configure
 from harness.kernel.deltas import KERNEL, tidy_soon, unfold_kernel
 from harness.kernel.facts import dump_facts, load_facts, read_facts, with_probes
 from harness.kernel.fragments import FRAGMENTS_DIR, check_needs, load_fragments
@@ -24,7 +24,6 @@ from harness.kernel.make import Make, Toolchain, find_toolchain, users_ccache
 from harness.kernel.modules import build_twins, has_modules, keep_modules
 from harness.kernel.nearest_base import find_nearest_base
 from harness.kernel.patched import PatchedSource, RefusedError, patch_source
-from harness.kernel.refusal import explain_refusals
 from harness.kernel.sandbox import why_not
 from harness.kernel.source import provide_source
 from harness.kernel.source_view import provide_view
@@ -212,7 +211,7 @@ class _Build:
                 progress.line(f"patched kernels are built without a sandbox: {reason}")
             with progress.task(f"building {self.title}", "objects") as task:
                 self._begin_with_usual(make, store)
-                self.configure(make)
+                self._configure(make)
                 modular = has_modules(self.requests)
                 wanted = [self.kernel.image, "modules"] if modular else [self.kernel.image]
                 make.run(wanted, jobs=self.jobs, task=task)
@@ -227,7 +226,7 @@ class _Build:
     def resolve(self, into: Path, store: Store, progress: Progress) -> None:
         """Configure alone, and keep the .config in ``into``."""
         with self._make(into, store, progress, into / "config.log") as make:
-            self.configure(make)
+            self._configure(make)
             shutil.copy2(make.objects / ".config", into / "config")
 
     @property
@@ -276,40 +275,8 @@ class _Build:
         entry = store.find("objects", self.key) if why_not() is None else None
         return entry and entry / _OBJECTS
 
-    def configure(self, make: Make) -> None:
-        """Write .config, where it is not there from an earlier build.
-
-        Raises UserError for all symbols that were asked for and did not take, KernelFailure
-        where it is patches that took them away.
-        """
-        asked = render((*self.requests, *self.wished))
-        key = digest(asked, *what_kconfig_reads(self.source.files))
-        configure_once(make.objects, key, lambda: self._ask_kconfig(make, asked))
-
-    def _ask_kconfig(self, make: Make, asked: str) -> None:
-        wanted = make.objects / "daxhound.config"
-        # A build before may have left a link there, which would be written through.
-        wanted.unlink(missing_ok=True)
-        wanted.write_text(asked, encoding="utf-8")
-        environ = {"KCONFIG_ALLCONFIG": str(make.seen(wanted))}
-        make.run(["allnoconfig"], jobs=1, environ=environ)
-        dotconfig = make.objects / ".config"
-        refused = missing(self.requests, parse_dotconfig(dotconfig.read_text(encoding="utf-8")))
-        if refused:
-            reasons = explain_refusals(refused, make)
-            message = (
-                f"{len(refused)} of {len(self.requests)} symbols did not take in "
-                f"{self.title}:" + "".join(f"\n  {reason}" for reason in reasons)
-            )
-            if self.source.files:
-                # Its base took them, and is built before.
-                raise KernelFailure(message)
-            raise UserError(
-                message,
-                path=refused[0].path,
-                line=refused[0].line,
-                hint="ask for what it depends on as well, or leave its fragment out of the target",
-            )
+    def _configure(self, make: Make) -> None:
+        configure(make, self.requests, self.wished, self.source.files, self.title)
 
     def _keep(self, make: Make, into: Path, known: Mapping[str, bool]) -> None:
         objects = make.objects
