@@ -186,7 +186,7 @@ def _copy_base(base: Source, root: Path, progress: Progress) -> None:
     (root / "tree").mkdir(parents=True)
     (root / "used").touch()
     version = ".".join(map(str, base.version))
-    with progress.task(f"source {version}: copying it, to build patched kernels of", "files"):
+    with progress.task(f"source {version}: a tree to build patched kernels in", "files"):
         files = tree.list_files(base.path)
         tree.copy_files(base.path, files, root / "tree", link=_may_share_files(base, root))
         base.check_unchanged()
