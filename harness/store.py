@@ -29,7 +29,7 @@ from harness.store_use import Uses, file_lock
 _BUILDING = ".building"
 _LOCKS = ".locks"
 # Folders that are no entries: their owners keep them small, or their age is their use.
-_NO_ENTRIES = ("acceleration", "apt", "logs", "work")
+_NO_ENTRIES = ("acceleration", "apt", "logs", "trees", "work")
 _SEALS = ".seals"
 
 

@@ -23,6 +23,7 @@ from harness.kernel.fragments import FRAGMENTS_DIR, check_needs, load_fragments
 from harness.kernel.make import Make, Toolchain, find_toolchain, users_ccache
 from harness.kernel.modules import build_twins, has_modules, keep_modules
 from harness.kernel.nearest_base import find_nearest_base
+from harness.kernel.own_objects import hold_own_objects
 from harness.kernel.patched import PatchedSource, RefusedError, patch_source
 from harness.kernel.sandbox import why_not
 from harness.kernel.source import provide_source
@@ -238,45 +239,73 @@ class _Build:
     def _make(self, into: Path, store: Store, progress: Progress, log: Path) -> Iterator[Make]:
         """make, in the source tree and the object tree to build in.
 
-        A base is built once, so its objects are not kept; those of a patched tree are, for
-        the next patch. What strangers' patches compile to does not get into the user's ccache.
+        What strangers' patches compile to does not get into the user's ccache.
         """
         if not self.source.files:
-            objects = into / "objects"
-            objects.mkdir()
-            yield Make(self.source.base.path, objects, self.toolchain, log, users_ccache())
-            self.source.base.check_unchanged()
-            shutil.rmtree(objects)
+            with self._base_objects(into, store) as objects:
+                yield Make(self.source.base.path, objects, self.toolchain, log, users_ccache())
             return
+        begin = self._base._beginning(store)
         with hold_work_area(store, self.source.base, progress) as area:
             area.switch(self.source.files)
-            key = digest(self._config, self.toolchain.version, self.kernel.arch)[:24]
-            with area.objects(key, self._base._objects(store)) as objects:
+            with area.objects(self._objects_key, begin) as objects:
                 yield Make(area.tree, objects, self.toolchain, log, area.ccache())
 
+    @contextmanager
+    def _base_objects(self, into: Path, store: Store) -> Iterator[Path]:
+        """Where to build without patches: a stored source is built once, somebody's own again."""
+        base = self.source.base
+        if base.contents is not None:
+            with hold_own_objects(store, base, base.contents, self._objects_key) as objects:
+                yield objects
+            return
+        objects = into / "objects"
+        objects.mkdir()
+        yield objects
+        shutil.rmtree(objects)
+
+    @property
+    def _objects_key(self) -> str:
+        """Equal for what can be built in one object tree, one after the other."""
+        return digest(self._config, self.toolchain.version, self.kernel.arch)[:24]
+
     def _begin_with_usual(self, make: Make, store: Store) -> None:
-        """Of a base: give make the objects of the target's own kernel, where they are kept.
+        """Of a base: give make the objects of the target's own kernel, where it has none.
 
         It does not make again what a configuration beyond that one leaves as it is.
         """
+        if self.source.files or any(make.objects.iterdir()):
+            return
         usual = replace(self, requests=self.usual)
-        if not self.source.files and (packed := usual._objects(store)) is not None:
+        if (packed := usual._packed_objects(store)) is not None:
             unpack_objects(packed, make.objects)
 
     def _keep_objects(self, make: Make, store: Store) -> None:
-        """Of a base; they will do for other kernels where make sees all at one place."""
-        if not self.source.files and why_not() is None:
-            store.provide(
-                "objects", self.key, lambda into: pack_objects(make.objects, into / _OBJECTS)
-            )
+        """Of a stored base; they will do for other kernels where make sees all at one place."""
+        if not self.source.files and self.source.base.contents is None and why_not() is None:
+            self._pack(make.objects, store)
 
-    def _objects(self, store: Store) -> Path | None:
-        """What :meth:`_keep_objects` kept, where it did."""
+    def _pack(self, objects: Path, store: Store) -> Path:
+        def pack(into: Path) -> None:
+            pack_objects(objects, into / _OBJECTS)
+
+        return store.provide("objects", self.key, pack) / _OBJECTS
+
+    def _packed_objects(self, store: Store) -> Path | None:
+        """What was packed of this base's objects, where it was."""
         entry = store.find("objects", self.key) if why_not() is None else None
         return entry and entry / _OBJECTS
 
+    def _beginning(self, store: Store) -> Path | None:
+        """This base's objects, to build its first patched kernel on; None where there are none."""
+        packed, base = self._packed_objects(store), self.source.base
+        if packed is not None or base.contents is None or why_not() is not None:
+            return packed
+        with hold_own_objects(store, base, base.contents, self._objects_key) as objects:
+            return self._pack(objects, store) if any(objects.iterdir()) else None
+
     def _configure(self, make: Make) -> None:
-        configure(make, self.requests, self.wished, self.source.files, self.title)
+        configure(make, self.requests, self.wished, self.source, self.title)
 
     def _keep(self, make: Make, into: Path, known: Mapping[str, bool]) -> None:
         objects = make.objects

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from harness.errors import KernelFailure, UserError
 from harness.kconfig import Request, missing, parse_dotconfig, render
 from harness.kernel.make import Make
-from harness.kernel.patched import Files, identify
+from harness.kernel.patched import PatchedSource, identify
 from harness.kernel.refusal import explain_refusals
 from harness.store import digest
 from harness.whole_file import write_whole
@@ -26,22 +26,26 @@ _PROGRAMS = "scripts"
 
 
 def configure(
-    make: Make, requests: Sequence[Request], wished: Sequence[Request], files: Files, title: str
+    make: Make,
+    requests: Sequence[Request],
+    wished: Sequence[Request],
+    source: PatchedSource,
+    title: str,
 ) -> None:
     """Write .config in make's object tree, where it is not there from an earlier build.
 
-    ``wished`` need not take. ``files`` are a series' changes to the source, ``title`` is what is
-    built. Raises UserError for all symbols that were asked for and did not take, KernelFailure
-    where it is patches that took them away.
+    ``wished`` need not take. ``title`` is what is built of the source. Raises UserError for all
+    symbols that were asked for and did not take, KernelFailure where it is patches that took
+    them away.
     """
     asked = render((*requests, *wished))
-    key = digest(asked, *_what_kconfig_reads(files)).encode()
+    key = digest(asked, *_what_kconfig_reads(source)).encode()
     mark = make.objects / _MARK
     if mark.is_file() and mark.read_bytes() == key:
         return
     mark.unlink(missing_ok=True)
     _ask_kconfig(make, asked)
-    _check_taken(make, requests, title, patched=bool(files))
+    _check_taken(make, requests, title, patched=bool(source.files))
     # In its place: a build may have left a link there, which would be written through.
     write_whole(mark, key)
 
@@ -73,10 +77,14 @@ def _check_taken(make: Make, requests: Sequence[Request], title: str, *, patched
     )
 
 
-def _what_kconfig_reads(files: Files) -> tuple[str, ...]:
-    """What a series changes of files that a .config may come out differently for, by content."""
-    read = (item for item in sorted(files.items()) if _is_read(item[0]))
-    return tuple(f"{path} {identify(file)}" for path, file in read)
+def _what_kconfig_reads(source: PatchedSource) -> tuple[str, ...]:
+    """Files that a .config may come out differently for, by content: a series', and a tree's own.
+
+    A stored source's objects are its own, and it stays as it is.
+    """
+    own = sorted((path, content.digest) for path, content in (source.base.contents or {}).items())
+    changed = ((path, identify(file)) for path, file in sorted(source.files.items()))
+    return tuple(f"{path} {content}" for path, content in (*own, *changed) if _is_read(path))
 
 
 def _is_read(path: str) -> bool:

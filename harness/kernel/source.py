@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from harness.apt import Candidate, PrivateApt, Suite
 from harness.errors import UserError
 from harness.git import find_commit, git
 from harness.kernel import tree
+from harness.kernel.contents import Contents, identify, read_contents
 from harness.kernel.spec import DebianSpec, DirectorySpec, GitSpec, KernelSpec, TarSpec
 from harness.kernel.unpacking import check_done, run_tar, words_of
 from harness.kernel.version import read_version
@@ -34,19 +35,21 @@ class Source:
     """A source tree to build from.
 
     ``identity`` is equal for equal content, whatever ``path`` is. ``fingerprint`` is what
-    the tree looked like where it is somebody's own and may change at any time.
+    the tree looked like where it is somebody's own and may change at any time, and ``contents``
+    what its files held.
     """
 
     path: Path
     version: tuple[int, int, int]
     identity: str
     fingerprint: str | None = None
+    contents: Contents | None = field(default=None, repr=False, compare=False)
 
     def check_unchanged(self) -> None:
         """Raise UserError where the tree was edited since: what was built of it has no name."""
         if self.fingerprint is None:
             return
-        if tree.fingerprint(self.path, tree.list_files(self.path)) != self.fingerprint:
+        if tree.fingerprint(self.path) != self.fingerprint:
             raise UserError(
                 f"{self.path} was changed while a kernel was being built of it",
                 hint="run again, or name a commit: git:PATH@REF",
@@ -194,11 +197,12 @@ def _directory(spec: DirectorySpec, store: Store, progress: Progress) -> Source:
     path = spec.path.expanduser().resolve()
     version = read_version(path, spec)
     names = tree.list_files(path)
-    seen = tree.fingerprint(path, names)
+    looks = tree.look_at(path, names)
     with progress.task(f"source {spec}: reading", "files"):
-        content = tree.content_digest(path, names, seen, store)
+        contents = read_contents(path, looks, store)
+    content = identify(contents)
     if not tree.is_built(path):
-        return Source(path, version, f"dir {content}", fingerprint=seen)
+        return Source(path, version, f"dir {content}", tree.fingerprint_of(path, looks), contents)
     if not (path / ".git").exists():
         raise UserError(
             "has been built in place, and the kernel's Makefile refuses to build it elsewhere "

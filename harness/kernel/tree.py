@@ -1,27 +1,27 @@
 """A source tree that belongs to someone else: what is in it, without touching it.
 
-The content decides what a kernel is built again for. Reading 80,000 files takes seconds,
-so their digest is remembered under what ``stat`` says of them; the change time, which no
-program can set back, is part of that.
+What ``stat`` says of its files tells whether it was edited; the change time, which no program can
+set back, is part of that.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 from harness.errors import InfrastructureError
 from harness.git import git
-from harness.store import Store, digest
 
 # The kernel's Makefile (outputmakefile) refuses to build elsewhere while one is there.
 _BUILT_IN_TREE = (".config", "include/config", "arch/*/include/generated")
 
 _NAMES_AT_A_TIME = 2000
+
+Looks: TypeAlias = Mapping[str, tuple[int, ...]]
 
 
 def is_built(tree: Path) -> bool:
@@ -42,23 +42,28 @@ def list_files(tree: Path) -> tuple[str, ...]:
     return tuple(sorted(_walk(tree)))
 
 
-def fingerprint(tree: Path, names: tuple[str, ...]) -> str:
-    """Digest of what ``stat`` says of the files: other whenever one may have changed."""
-    whole = hashlib.sha256(str(tree).encode())
+def look_at(tree: Path, names: Iterable[str]) -> Looks:
+    """What ``stat`` says of the files: mode, size, inode, times of content and of change in ns."""
+    looks = {}
+    # By strings: 80,000 paths cost a second.
     for name in names:
-        found = (tree / name).lstat()
-        fields = (found.st_mode, found.st_size, found.st_ino, found.st_mtime_ns, found.st_ctime_ns)
-        whole.update(f"{name}\0{fields}\n".encode(errors="surrogateescape"))
+        found = os.lstat(f"{tree}/{name}")
+        times = found.st_mtime_ns, found.st_ctime_ns
+        looks[name] = (found.st_mode, found.st_size, found.st_ino, *times)
+    return looks
+
+
+def fingerprint(tree: Path) -> str:
+    """Digest of what :func:`look_at` sees now: other whenever a file may have changed."""
+    return fingerprint_of(tree, look_at(tree, list_files(tree)))
+
+
+def fingerprint_of(tree: Path, looks: Looks) -> str:
+    """The same of what was seen before."""
+    whole = hashlib.sha256(str(tree).encode())
+    for name, look in looks.items():
+        whole.update(f"{name}\0{look}\n".encode(errors="surrogateescape"))
     return whole.hexdigest()
-
-
-def content_digest(tree: Path, names: tuple[str, ...], seen: str, store: Store) -> str:
-    """Digest of names, modes and contents; ``seen`` is the fingerprint it is kept under."""
-
-    def build(into: Path) -> None:
-        (into / "digest").write_text(digest(*_content(tree, names)))
-
-    return (store.provide("tree-digest", seen, build) / "digest").read_text()
 
 
 def copy_files(tree: Path, names: tuple[str, ...], into: Path, *, link: bool = False) -> None:
@@ -78,19 +83,10 @@ def copy_files(tree: Path, names: tuple[str, ...], into: Path, *, link: bool = F
 
 
 def _walk(tree: Path) -> Iterator[str]:
+    skip = len(f"{tree}/")
     for directory, subdirectories, files in os.walk(tree):
-        links = [name for name in subdirectories if (Path(directory) / name).is_symlink()]
-        for name in (*files, *links):
-            yield str((Path(directory) / name).relative_to(tree))
-
-
-def _content(tree: Path, names: tuple[str, ...]) -> Iterator[str | bytes | Path]:
-    for name in names:
-        path = tree / name
-        mode = path.lstat().st_mode
-        yield os.fsencode(name)
-        if stat.S_ISLNK(mode):
-            yield f"link {path.readlink()}"
-        elif stat.S_ISREG(mode):
-            yield "program" if mode & stat.S_IXUSR else "file"
-            yield path
+        below = f"{directory}/"[skip:]
+        yield from (f"{below}{name}" for name in files)
+        for name in subdirectories:
+            if (Path(directory) / name).is_symlink():
+                yield f"{below}{name}"

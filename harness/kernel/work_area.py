@@ -54,6 +54,19 @@ def hold_work_area(store: Store, base: Source, progress: Progress) -> Iterator[W
         yield WorkArea(root, base)
 
 
+@contextmanager
+def hold_own_area(store: Store, base: Source) -> Iterator[WorkArea]:
+    """The area of somebody's own tree, whatever is in it; it has object trees alone."""
+    key = digest("own", str(base.path))[:24]
+    root = store.root / "work" / key
+    with store.lock(_lock(key)):
+        if not root.is_dir():
+            _discard_oldest(store, keep=_KEPT_AREAS - 1)
+        root.mkdir(parents=True, exist_ok=True)
+        (root / "used").touch()
+        yield WorkArea(root, base)
+
+
 @dataclass(frozen=True, slots=True)
 class WorkArea:
     """One tree, and an object tree for each thing that is built of it."""

@@ -150,6 +150,12 @@ def snapshot(root: Path) -> dict[str, tuple[bytes, int]]:
     return {str(p.relative_to(root)): (p.read_bytes(), p.stat().st_ctime_ns) for p in files}
 
 
+def commit(world: World) -> None:
+    git(world.tree, "init", "-q")
+    git(world.tree, "add", ".")
+    git(world.tree, "commit", "-qm", "old")
+
+
 def packed_objects(world: World, kernel: BuiltKernel) -> tarfile.TarFile:
     return tarfile.open(world.root / f"store/objects/{kernel.key}/objects.tar.gz")
 
@@ -204,19 +210,22 @@ def test_equal_content_is_found_without_building(world: World) -> None:
     assert first.key != base.key
 
 
-def test_a_base_is_built_beside_and_leaves_no_tree_of_objects(world: World) -> None:
-    world.provide()
+def test_a_stored_base_is_built_beside_and_leaves_no_tree_of_objects(world: World) -> None:
+    commit(world)
+    world.provide(spec=GitSpec(world.tree, "HEAD"))
     assert not (world.root / "store/work").exists()
 
 
 @needs_sandbox
 @pytest.mark.usefixtures("closed_builds")
-def test_the_first_patched_kernel_is_built_on_its_bases_objects(
-    world: World,
-) -> None:
-    base = world.provide()
-    patched = world.provide(world.patch("mm/gup.c", "int gup;", "int pin;"))
-    (log,) = world.root.glob("store/work/*/objects/*/compiled")
+@pytest.mark.parametrize("own", [True, False], ids=["an edited tree", "a stored source"])
+def test_the_first_patched_kernel_is_built_on_its_bases_objects(world: World, own: bool) -> None:
+    commit(world)
+    spec = DirectorySpec(world.tree) if own else GitSpec(world.tree, "HEAD")
+    base = world.provide(spec=spec)
+    patched = world.provide(world.patch("mm/gup.c", "int gup;", "int pin;"), spec=spec)
+    (tree,) = world.root.glob("store/work/*/tree")
+    (log,) = tree.parent.glob("objects/*/compiled")
     assert log.read_text().split() == [*WHOLE, "mm/gup"]
     assert patched.image.read_text() == base.image.read_text().replace("gup", "pin")
 
@@ -227,7 +236,9 @@ def test_more_of_a_configuration_is_built_on_the_objects_of_the_targets_own(
     world: World,
 ) -> None:
     (world.root / "kconfigs/more.config").write_text("CONFIG_MORE=y\n")
-    own, other = world.provide(), world.provide(more=("more",))
+    commit(world)
+    spec = GitSpec(world.tree, "HEAD")
+    own, other = world.provide(spec=spec), world.provide(spec=spec, more=("more",))
     assert other.key != own.key
     with packed_objects(world, own) as first, packed_objects(world, other) as second:
         assert read_member(second, "./compiled").split() == WHOLE
@@ -365,9 +376,7 @@ provide_kernel(spec, target, ("base",), store, Silence(), 1, own, patches)
 def test_a_patch_that_does_not_apply_names_base_hunk_and_a_base_that_would_do(
     world: World,
 ) -> None:
-    git(world.tree, "init", "-q")
-    git(world.tree, "add", ".")
-    git(world.tree, "commit", "-qm", "old")
+    commit(world)
     git(world.tree, "tag", "v6.1")
     (world.tree / "mm/gup.c").write_text("int moved_on;\n")
     git(world.tree, "commit", "-qam", "new")
@@ -412,3 +421,91 @@ def test_a_kernel_whose_base_is_gone_is_built_again(world: World) -> None:
     # The object tree is as it was, so that nothing is compiled but all is kept.
     assert world.provide(one) == first
     assert first.image.read_bytes() == image
+
+
+def edit(world: World, path: str, text: str, *, like: str | None = None) -> None:
+    """Write a file of somebody's own tree, now or with the time of another."""
+    time.sleep(0.02)  # the file system's clock ticks
+    file = world.tree / path
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text)
+    if like is not None:
+        shutil.copystat(world.tree / like, file)
+
+
+def test_of_an_edited_tree_only_what_was_edited_is_built(world: World) -> None:
+    world.provide()
+    assert (world.compiled(), world.configured()) == (WHOLE, 1)
+    edit(world, "mm/leaf.c", "int twig;\n")
+    kernel = world.provide()
+    assert (world.compiled(), world.configured()) == (["mm/leaf"], 0)
+    assert "int twig;" in kernel.image.read_text()
+    edit(world, "mm/Kconfig", "config MORE\n")
+    world.provide()
+    assert (world.compiled(), world.configured()) == ([], 1)
+    edit(world, "include/linux/mmzone.h", "extern int zones;\n")
+    world.provide()
+    assert (world.compiled(), world.configured()) == (WHOLE, 0)
+
+
+def test_an_edit_that_kept_an_old_time_is_seen(world: World) -> None:
+    world.provide()
+    world.compiled()
+    edit(world, "mm/leaf.c", "int twig;\n", like="mm/gup.c")
+    assert "int twig;" in world.provide().image.read_text()
+    assert world.compiled() == WHOLE
+
+
+def test_an_edit_that_does_not_build_spares_the_objects(world: World) -> None:
+    world.provide()
+    edit(world, "mm/leaf.c", "int twig = unknown;\n")
+    with pytest.raises(KernelFailure):
+        world.provide()
+    world.compiled()
+    edit(world, "mm/leaf.c", "int branch;\n")
+    world.provide()
+    assert world.compiled() == ["mm/leaf"]
+
+
+def test_what_a_failed_build_compiled_is_known_when_it_is_put_back(world: World) -> None:
+    """The file is as it was at the last good build, of then, and its object is not."""
+    shutil.copy2(world.tree / "mm/gup.c", world.root / "saved")
+    world.provide()
+    edit(world, "mm/gup.c", "int pin;\n")
+    edit(world, "mm/leaf.c", "int twig = unknown;\n")
+    with pytest.raises(KernelFailure):
+        world.provide()
+    shutil.copy2(world.root / "saved", world.tree / "mm/gup.c")
+    edit(world, "mm/leaf.c", "int twig;\n")
+    world.compiled()
+    world.provide()
+    assert world.compiled() == WHOLE
+
+
+def test_a_file_that_a_failed_build_did_not_come_to_may_look_old_since(world: World) -> None:
+    world.provide()
+    old = (world.tree / "mm/leaf.c").stat()
+    edit(world, "mm/leaf.c", "int twig;\n")
+    edit(world, "init/main.c", "int main = unknown;\n")
+    with pytest.raises(KernelFailure):
+        world.provide()
+    os.utime(world.tree / "mm/leaf.c", ns=(old.st_atime_ns, old.st_mtime_ns))
+    edit(world, "init/main.c", "int main;\n")
+    world.compiled()
+    world.provide()
+    assert world.compiled() == WHOLE
+
+
+def test_objects_of_a_tree_that_was_edited_under_a_build_are_not_used(world: World) -> None:
+    world.provide()
+    edit(world, "mm/leaf.c", "int twig;\n")
+    compiler = world.root / "bin/gcc"
+    real, leaf = shutil.which("gcc"), world.tree / "mm/leaf.c"
+    compiler.write_text(f'#!/bin/sh\necho "int late;" >{leaf}\nexec {real} "$@"\n')
+    compiler.chmod(0o755)
+    with pytest.raises(UserError, match="was changed"):
+        world.provide()
+    compiler.unlink()
+    world.compiled()
+    assert "int late;" in world.provide().image.read_text()
+    assert world.compiled() == WHOLE

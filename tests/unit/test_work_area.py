@@ -35,7 +35,7 @@ def base(tmp_path: Path) -> Source:
 @pytest.fixture
 def own(base: Source) -> Source:
     """Somebody's own tree, which may be edited at any time."""
-    return replace(base, fingerprint=tree.fingerprint(base.path, tree.list_files(base.path)))
+    return replace(base, fingerprint=tree.fingerprint(base.path))
 
 
 def make_base(root: Path, identity: str) -> Source:
@@ -261,7 +261,7 @@ def test_a_new_object_tree_begins_with_what_was_packed(
 
 
 def test_an_edited_base_makes_no_area(store: Store, base: Source) -> None:
-    seen = tree.fingerprint(base.path, tree.list_files(base.path))
+    seen = tree.fingerprint(base.path)
     mine = Source(base.path, base.version, base.identity, fingerprint=seen)
     (base.path / "mm/gup.c").write_text("edited\n")
     with pytest.raises(UserError, match="was changed"), hold_work_area(store, mine, Silence()):
@@ -269,7 +269,7 @@ def test_an_edited_base_makes_no_area(store: Store, base: Source) -> None:
 
 
 def test_a_base_edited_while_switching_is_seen_and_put_right(store: Store, base: Source) -> None:
-    seen = tree.fingerprint(base.path, tree.list_files(base.path))
+    seen = tree.fingerprint(base.path)
     mine = Source(base.path, base.version, base.identity, fingerprint=seen)
     with hold_work_area(store, mine, Silence()) as area:
         area.switch(files(mm__gup_c="GUP\n"))
