@@ -29,6 +29,16 @@ deltas.keep_delta(Store(Path(sys.argv[1])), "one", "base", "bzImage")
 """
 
 
+ENDED = """
+import sys
+from pathlib import Path
+from harness.kernel import deltas
+from harness.store import Store
+
+deltas.tidy_soon(Store(Path(sys.argv[1])), "one", "base", "bzImage")
+"""
+
+
 class World:
     """A store with a base, and patched kernels of it."""
 
@@ -148,6 +158,16 @@ def test_killed_while_it_folds_the_next_folds(world: World, tmp_path: Path) -> N
     keep_delta(world.store, "one", "base", "bzImage")
     assert unfold(world, "one", tmp_path / "into")
     assert list((world.store.root / ".building").iterdir()) == []
+
+
+def test_a_delta_that_is_made_beside_is_there_when_the_process_has_ended(
+    world: World, tmp_path: Path
+) -> None:
+    world.make("one", b"code")
+    command = [sys.executable, "-c", ENDED, str(world.store.root)]
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
+    assert world.kept("kernel-delta") == {"one"}
+    assert unfold(world, "one", tmp_path / "into")
 
 
 def test_a_damaged_delta_is_told_and_gone(world: World, tmp_path: Path) -> None:
