@@ -5,6 +5,7 @@ It takes make two seconds, which is a fifth of what a patch to one file costs.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
@@ -77,14 +78,15 @@ def _check_taken(make: Make, requests: Sequence[Request], title: str, *, patched
     )
 
 
-def _what_kconfig_reads(source: PatchedSource) -> tuple[str, ...]:
+def _what_kconfig_reads(source: PatchedSource) -> tuple[bytes, ...]:
     """Files that a .config may come out differently for, by content: a series', and a tree's own.
 
     A stored source's objects are its own, and it stays as it is.
     """
     own = sorted((path, content.digest) for path, content in (source.base.contents or {}).items())
     changed = ((path, identify(file)) for path, file in sorted(source.files.items()))
-    return tuple(f"{path} {content}" for path, content in (*own, *changed) if _is_read(path))
+    read = (f"{path} {content}" for path, content in (*own, *changed) if _is_read(path))
+    return tuple(map(os.fsencode, read))
 
 
 def _is_read(path: str) -> bool:

@@ -197,9 +197,12 @@ def _directory(spec: DirectorySpec, store: Store, progress: Progress) -> Source:
     path = spec.path.expanduser().resolve()
     version = read_version(path, spec)
     names = tree.list_files(path)
-    looks = tree.look_at(path, names)
-    with progress.task(f"source {spec}: reading", "files"):
-        contents = read_contents(path, looks, store)
+    try:
+        looks = tree.look_at(path, names)
+        with progress.task(f"source {spec}: reading", "files"):
+            contents = read_contents(path, looks, store)
+    except OSError as exc:
+        raise UserError(f"{exc.filename} cannot be read: {exc.strerror}") from exc
     content = identify(contents)
     if not tree.is_built(path):
         return Source(path, version, f"dir {content}", tree.fingerprint_of(path, looks), contents)

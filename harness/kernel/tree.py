@@ -38,7 +38,7 @@ def list_files(tree: Path) -> tuple[str, ...]:
     if (tree / ".git").exists():
         listed = git(tree, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
         names = {os.fsdecode(name) for name in listed.split(b"\0") if name}
-        return tuple(sorted(name for name in names if os.path.lexists(tree / name)))
+        return tuple(sorted(name for name in names if os.path.lexists(f"{tree}/{name}")))
     return tuple(sorted(_walk(tree)))
 
 

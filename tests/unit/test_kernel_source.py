@@ -112,6 +112,17 @@ def test_a_git_tree_that_was_built_in_place_is_copied_without_the_build(
     assert not any((built.path / name).exists() for name in (".config", "mm/gup.o", ".git"))
 
 
+def test_a_file_that_cannot_be_read_is_named(
+    kernel_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(file: Path) -> str:
+        raise PermissionError(13, "Permission denied", str(file))
+
+    monkeypatch.setattr("harness.kernel.contents._digest", refuse)
+    with pytest.raises(UserError, match=r"/linux/\w+ cannot be read: Permission denied"):
+        provide_source(DirectorySpec(kernel_tree), Store(tmp_path / "store"), Silence())
+
+
 def test_a_directory_that_is_no_kernel_is_the_users_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is no Linux source tree"):
         provide(DirectorySpec(tmp_path), tmp_path)

@@ -509,3 +509,12 @@ def test_objects_of_a_tree_that_was_edited_under_a_build_are_not_used(world: Wor
     world.compiled()
     assert "int late;" in world.provide().image.read_text()
     assert world.compiled() == WHOLE
+
+
+def test_a_name_that_is_no_text_is_a_name(world: World) -> None:
+    (world.tree / os.fsdecode(b"mm/caf\xe9")).write_text("left here by somebody")
+    world.provide()
+    edit(world, "mm/leaf.c", "int twig;\n")
+    world.compiled()
+    world.provide()
+    assert world.compiled() == ["mm/leaf"]
