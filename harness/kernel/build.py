@@ -24,12 +24,13 @@ from harness.kernel.make import Make, Toolchain, find_toolchain, users_ccache
 from harness.kernel.modules import build_twins, has_modules, keep_modules
 from harness.kernel.nearest_base import find_nearest_base
 from harness.kernel.own_objects import hold_own_objects
+from harness.kernel.packed_objects import find_objects, pack_objects, unpack_objects
 from harness.kernel.patched import PatchedSource, RefusedError, patch_source
 from harness.kernel.sandbox import why_not
 from harness.kernel.source import provide_source
 from harness.kernel.source_view import provide_view
 from harness.kernel.spec import KernelSpec
-from harness.kernel.work_area import hold_work_area, pack_objects, unpack_objects
+from harness.kernel.work_area import hold_work_area
 from harness.progress import Progress
 from harness.records import KernelFacts
 from harness.series.patch import Patch
@@ -38,10 +39,6 @@ from harness.target import KernelBuild, Target
 
 # To be counted up when the code keeps other files, or finds other facts, of one kernel.
 _FORMAT = "1"
-
-# What the first patched kernel of a base is built on, and the base with more of a configuration;
-# stored apart, since no guest needs it.
-_OBJECTS = "objects.tar.gz"
 
 _KEPT = ("vmlinux", "System.map", "modules.builtin", "modules.builtin.modinfo")
 
@@ -277,32 +274,21 @@ class _Build:
         if self.source.files or any(make.objects.iterdir()):
             return
         usual = replace(self, requests=self.usual)
-        if (packed := usual._packed_objects(store)) is not None:
+        if (packed := find_objects(store, usual.key)) is not None:
             unpack_objects(packed, make.objects)
 
     def _keep_objects(self, make: Make, store: Store) -> None:
-        """Of a stored base; they will do for other kernels where make sees all at one place."""
-        if not self.source.files and self.source.base.contents is None and why_not() is None:
-            self._pack(make.objects, store)
-
-    def _pack(self, objects: Path, store: Store) -> Path:
-        def pack(into: Path) -> None:
-            pack_objects(objects, into / _OBJECTS)
-
-        return store.provide("objects", self.key, pack) / _OBJECTS
-
-    def _packed_objects(self, store: Store) -> Path | None:
-        """What was packed of this base's objects, where it was."""
-        entry = store.find("objects", self.key) if why_not() is None else None
-        return entry and entry / _OBJECTS
+        """Of a stored base; those of somebody's own tree stay where they are."""
+        if not self.source.files and self.source.base.contents is None:
+            pack_objects(store, self.key, make.objects)
 
     def _beginning(self, store: Store) -> Path | None:
         """This base's objects, to build its first patched kernel on; None where there are none."""
-        packed, base = self._packed_objects(store), self.source.base
-        if packed is not None or base.contents is None or why_not() is not None:
+        packed, base = find_objects(store, self.key), self.source.base
+        if packed is not None or base.contents is None:
             return packed
         with hold_own_objects(store, base, base.contents, self._objects_key) as objects:
-            return self._pack(objects, store) if any(objects.iterdir()) else None
+            return pack_objects(store, self.key, objects) if any(objects.iterdir()) else None
 
     def _configure(self, make: Make) -> None:
         configure(make, self.requests, self.wished, self.source, self.title)

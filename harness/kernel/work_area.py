@@ -20,18 +20,16 @@ from pathlib import Path
 
 from harness.errors import KernelFailure, UserError
 from harness.kernel import tree
+from harness.kernel.packed_objects import unpack_objects
 from harness.kernel.patched import Files
 from harness.kernel.plain_file import read_file, remove_file, write_file
 from harness.kernel.sandbox import why_not
 from harness.kernel.source import Source
-from harness.kernel.unpacking import check_done, run_tar
 from harness.progress import Progress
 from harness.store import Store, digest, flush_directory, flush_file_system
 
 # The objects of some tens of kernels.
 _CCACHE_CONF = "max_size = 2G\n"
-
-_LINKED = ("./vmlinux*", "./.tmp_vmlinux*", "./arch/*/boot/*mage*")
 
 # A tree is 1.5 GB, an object tree about 0.4 GB.
 _KEPT_AREAS = 3
@@ -176,22 +174,6 @@ class WorkArea:
 
     def _markers(self) -> list[Path]:
         return _newest_first(self.root.glob("objects/*.finished"))
-
-
-def pack_objects(objects: Path, into: Path) -> None:
-    """Keep what compiling takes long to make: all of an object tree but the kernels linked of it.
-
-    Raises InfrastructureError.
-    """
-    linked = [f"--exclude={name}" for name in _LINKED]
-    # posix: make compares times to the nanosecond.
-    pack = ("--create", "--format=posix", "--use-compress-program=gzip -1", "--file", into)
-    check_done(run_tar(*pack, *linked, "--directory", objects, "."))
-
-
-def unpack_objects(packed: Path, into: Path) -> None:
-    """An object tree again, in an empty folder. Raises InfrastructureError."""
-    check_done(run_tar("--extract", "--file", packed, "--directory", into))
 
 
 def _copy_base(base: Source, root: Path, progress: Progress) -> None:

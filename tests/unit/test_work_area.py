@@ -12,9 +12,10 @@ import pytest
 
 from harness.errors import InfrastructureError, KernelFailure, UserError
 from harness.kernel import plain_file, tree, work_area
+from harness.kernel.packed_objects import pack_objects
 from harness.kernel.plain_file import File
 from harness.kernel.source import Source
-from harness.kernel.work_area import WorkArea, hold_work_area, pack_objects
+from harness.kernel.work_area import WorkArea, hold_work_area
 from harness.progress import Silence
 from harness.store import Store
 from tests.support.sandbox import needs_sandbox
@@ -235,6 +236,7 @@ def test_objects_from_the_future_are_thrown_away(store: Store, base: Source) -> 
         assert build(area, "x86") == set()
 
 
+@needs_sandbox
 @pytest.mark.parametrize("ahead_seconds", [-1.0, 3600.0])
 def test_a_new_object_tree_begins_with_what_was_packed(
     store: Store, base: Source, tmp_path: Path, ahead_seconds: float
@@ -244,19 +246,20 @@ def test_a_new_object_tree_begins_with_what_was_packed(
     (built / "mm").mkdir(parents=True)
     for name in ("mm/gup.o", "vmlinux", "vmlinux.o", "mm/vmlinux.lds"):
         (built / name).write_text(name)
-    pack_objects(built, tmp_path / "packed")
+    packed = pack_objects(store, "base", built)
+    assert packed is not None
     then = time.time() + ahead_seconds
-    os.utime(tmp_path / "packed", (then, then))
+    os.utime(packed, (then, then))
     with hold_work_area(store, base, Silence()) as area:
         area.switch({})
-        with area.objects("x86", tmp_path / "packed") as folder:
+        with area.objects("x86", packed) as folder:
             found = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
             assert found == ({"mm/gup.o", "mm/vmlinux.lds"} if ahead_seconds < 0 else set())
             (folder / "mine.o").write_text("mine")
-        with area.objects("x86", tmp_path / "packed") as folder:
+        with area.objects("x86", packed) as folder:
             assert (folder / "mine.o").exists()
             (folder / "mm/gup.o").unlink(missing_ok=True)
-        with area.objects("x86", tmp_path / "packed") as folder:
+        with area.objects("x86", packed) as folder:
             assert not (folder / "mm/gup.o").exists()
 
 
