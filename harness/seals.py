@@ -21,7 +21,7 @@ from harness.whole_file import write_whole
 
 _TRUSTED_SECONDS = 24 * 3600.0
 # A file may change twice within what its times tell apart, and on some file systems that is 2 s.
-_SETTLED_SECONDS = 3.0
+SETTLED_SECONDS = 3.0
 
 
 def write_seal(entry: Path, seal: Path) -> None:
@@ -95,7 +95,7 @@ def _known_looks(seal: Path) -> object:
 
 def _note_looks(seal: Path, looks: dict[str, list[int]]) -> None:
     newest = max((times for *_, times in looks.values()), default=0)
-    if time.time() - newest / 1e9 < _SETTLED_SECONDS:
+    if time.time() - newest / 1e9 < SETTLED_SECONDS:
         return
     with contextlib.suppress(OSError):  # a store that may only be read
         write_whole(_looks_path(seal), json.dumps(looks).encode())

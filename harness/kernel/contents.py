@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from harness.kernel.tree import Looks
+from harness.seals import SETTLED_SECONDS
 from harness.store import Store, digest
 from harness.whole_file import write_whole
 
@@ -31,8 +32,7 @@ class Content(NamedTuple):
 Contents: TypeAlias = Mapping[str, Content]
 
 _NOTES = "trees"
-# A file may change twice within what its times tell apart, and on some file systems that is 2 s.
-_SETTLED_NS = 3 * 10**9
+_SETTLED_NS = int(SETTLED_SECONDS * 1e9)
 
 
 def read_contents(tree: Path, looks: Looks, store: Store) -> Contents:

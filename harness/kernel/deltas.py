@@ -8,13 +8,13 @@ again, byte for byte. Bases are left alone.
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 from harness.errors import InfrastructureError
+from harness.kernel.plain_file import empty_folder
 from harness.store import Store
 
 KERNEL = "kernel"
@@ -80,7 +80,7 @@ def unfold_kernel(store: Store, key: str, into: Path) -> bool:
         unfold_files(file.read_bytes(), base, into)
     except (OSError, ValueError) as exc:
         store.tell(f"{file} is of no use: {exc}; the kernel is built again")
-        _empty(into)
+        empty_folder(into)
         store.discard(file.parent, f"{_DELTA}-{key}")
         return False
     return True
@@ -109,11 +109,3 @@ def drop_whole(store: Store, unused_seconds: float = _WHOLE_SECONDS) -> None:
 def _remove_unused(store: Store, entry: Path, before: float) -> None:
     if entry.is_dir() and store.last_used(entry) <= before:
         store.remove(entry.parent.name, entry.name)
-
-
-def _empty(folder: Path) -> None:
-    for path in folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()

@@ -9,7 +9,6 @@ used again only where all that is different now is newer than they are.
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from harness.errors import KernelFailure, UserError
 from harness.kernel.contents import Content, Contents
+from harness.kernel.plain_file import empty_folder
 from harness.kernel.source import Source
 from harness.kernel.work_area import hold_own_area
 from harness.store import Store
@@ -33,7 +33,7 @@ def hold_own_objects(store: Store, base: Source, contents: Contents, key: str) -
     """
     with hold_own_area(store, base) as area, area.objects(key) as objects:
         if not _is_of_use(objects, contents):
-            _empty(objects)
+            empty_folder(objects)
         # Killed from here on, or the tree edited, it is not known what the objects were made of.
         (objects / _NOTE).unlink(missing_ok=True)
         try:
@@ -60,11 +60,3 @@ def _is_of_use(objects: Path, contents: Contents) -> bool:
         return False
     changed = (content for name, content in contents.items() if before.get(name) != content)
     return all(content.mtime_ns > made_ns for content in changed)
-
-
-def _empty(folder: Path) -> None:
-    for path in folder.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +58,15 @@ def remove_file(tree: Path, path: str) -> None:
         if folder == tree or not folder.is_dir() or any(os.scandir(folder)):
             return
         folder.rmdir()
+
+
+def empty_folder(folder: Path) -> None:
+    """Remove all that is in a folder, and nothing that links in it lead to."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _mode(path: Path) -> int:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,12 +43,7 @@ def hold_work_area(store: Store, base: Source, progress: Progress) -> Iterator[W
     Raises UserError where the base is somebody's own and is being edited.
     """
     key = digest(base.identity)[:24]
-    root = store.root / "work" / key
-    with store.lock(_lock(key)):
-        if not (root / "complete").exists():
-            _discard_oldest(store, keep=_KEPT_AREAS - 1)
-            _copy_base(base, root, progress)
-        (root / "used").touch()
+    with _hold(store, key, lambda root: _copy_base(base, root, progress)) as root:
         yield WorkArea(root, base)
 
 
@@ -56,13 +51,21 @@ def hold_work_area(store: Store, base: Source, progress: Progress) -> Iterator[W
 def hold_own_area(store: Store, base: Source) -> Iterator[WorkArea]:
     """The area of somebody's own tree, whatever is in it; it has object trees alone."""
     key = digest("own", str(base.path))[:24]
+    with _hold(store, key, lambda root: root.mkdir(parents=True, exist_ok=True)) as root:
+        yield WorkArea(root, base)
+
+
+@contextmanager
+def _hold(store: Store, key: str, make: Callable[[Path], None]) -> Iterator[Path]:
+    """The folder of one area, made where it is not whole; another process waits for it."""
     root = store.root / "work" / key
     with store.lock(_lock(key)):
-        if not root.is_dir():
+        if not (root / "complete").exists():
             _discard_oldest(store, keep=_KEPT_AREAS - 1)
-        root.mkdir(parents=True, exist_ok=True)
+            make(root)
+            (root / "complete").touch()
         (root / "used").touch()
-        yield WorkArea(root, base)
+        yield root
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +189,6 @@ def _copy_base(base: Source, root: Path, progress: Progress) -> None:
         tree.copy_files(base.path, files, root / "tree", link=_may_share_files(base, root))
         base.check_unchanged()
         flush_file_system(root)
-    (root / "complete").touch()
 
 
 def _may_share_files(base: Source, root: Path) -> bool:

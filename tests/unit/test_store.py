@@ -215,7 +215,7 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         read.append(path)
         return digest_of(path)
 
-    monkeypatch.setattr(seals, "_SETTLED_SECONDS", 0.0)
+    monkeypatch.setattr(seals, "SETTLED_SECONDS", 0.0)
     monkeypatch.setattr(seals, "_digest", follow)
     return read
 
@@ -263,7 +263,7 @@ def test_a_file_is_read_again_after_a_day(
 def test_what_was_written_a_moment_ago_is_read_each_time(
     tmp_path: Path, settled: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(seals, "_SETTLED_SECONDS", 3.0)
+    monkeypatch.setattr(seals, "SETTLED_SECONDS", 3.0)
     store = Store(tmp_path)
     path = store.provide("kind", "key", _file("text")) / "file"
     del settled[:]
