@@ -36,22 +36,34 @@ CAUGHT_BY = {
 }
 """A shipped scenario and a target that show each regression, of those in docs/regressions.md."""
 
+_GONE_FROM = {
+    "devmap-mprotect": (7, 2),  # whose ptes have no bit for devices
+    "poison-unseen": (6, 12),  # whose MADV_HWPOISON says that action is required
+}
+"""Branches that can have a regression no more, and all newer ones."""
+
 
 def regressions(branch: tuple[int, int] | None = None) -> tuple[str, ...]:
     """The names of those that a kernel of ``branch`` can have; without, of all."""
-    return tuple(sorted({p.stem for folder in _folders(branch) for p in folder.glob("*.patch")}))
+    names = {p.stem for folder in _folders(branch) for p in folder.glob("*.patch")}
+    return tuple(sorted(name for name in names if not _is_gone(name, branch)))
 
 
 def regression_patch(name: str, branch: tuple[int, int] = (6, 1)) -> Path:
     """The patch for a kernel of ``branch``: of the newest folder that is not newer than it.
 
-    Raises FileNotFoundError for a regression that nobody wrote for such a kernel.
+    Raises FileNotFoundError for a regression that such a kernel cannot have, or that nobody
+    wrote for it.
     """
     for folder in _folders(branch):
         path = folder / f"{name}.patch"
-        if path.is_file():
+        if path.is_file() and not _is_gone(name, branch):
             return path
     raise FileNotFoundError(f"no regression {name!r} in {SERIES} for {branch[0]}.{branch[1]}")
+
+
+def _is_gone(name: str, branch: tuple[int, int] | None) -> bool:
+    return branch is not None and name in _GONE_FROM and branch >= _GONE_FROM[name]
 
 
 def _folders(branch: tuple[int, int] | None) -> tuple[Path, ...]:

@@ -49,6 +49,7 @@ def test_every_regression_has_its_line_in_the_document() -> None:
         ("pgtable-leak", (7, 3), "7.2/pgtable-leak.patch"),
         ("kmem-resource", (7, 3), "7.3/kmem-resource.patch"),
         ("vmemmap-shift", (7, 2), "vmemmap-shift.patch"),
+        ("poison-unseen", (6, 1), "poison-unseen.patch"),
     ],
 )
 def test_patch_of_a_kernel(name: str, branch: tuple[int, int], found: str) -> None:
@@ -60,6 +61,13 @@ def test_a_regression_of_new_code_is_of_new_kernels_alone() -> None:
     assert set(regressions((7, 3))) - set(regressions((7, 2))) == {"kmem-online-type"}
     with pytest.raises(FileNotFoundError, match=r"for 7\.2"):
         regression_patch("kmem-online-type", (7, 2))
+
+
+def test_a_regression_of_old_code_is_of_old_kernels_alone() -> None:
+    assert set(regressions((6, 1))) - set(regressions((6, 12))) == {"poison-unseen"}
+    assert set(regressions((6, 12))) - set(regressions((7, 2))) == {"devmap-mprotect"}
+    with pytest.raises(FileNotFoundError, match=r"'poison-unseen' .* for 7\.3"):
+        regression_patch("poison-unseen", (7, 3))
 
 
 def test_unknown_regression() -> None:
