@@ -8,11 +8,15 @@
  *                                       path); PROT r or rw; without PATH anonymous memory
  *   map-anywhere:...                    the same, at an address of the kernel's choice
  *   advise:huge|nohuge                  madvise() of the whole mapping
+ *   beside                              a page of memory behind the mapping, written to
  *   unmap                               munmap() of the whole mapping
  *
  * map puts it at a fixed address where no page table below the level of PUDs exists yet, so
- * that all that it needs is its own. Exit status: 0, or 2 for operations that make no sense or
- * that the host of the program (the guest's configuration) lacks something for.
+ * that all that it needs is its own. With something beside it the PUD is not empty, and whoever
+ * maps whole PUDs is not asked (defect.pud-fault-size).
+ *
+ * Exit status: 0, or 2 for operations that make no sense or that the host of the program (the
+ * guest's configuration) lacks something for.
  */
 #ifndef PROBE_H
 #define PROBE_H
@@ -130,6 +134,16 @@ static void advise(const char *advice)
 	result("advise", mapped && madvise(base, mapped, number));
 }
 
+static void beside(void)
+{
+	char *at = mmap(base + mapped, sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+	if (at != MAP_FAILED)
+		*at = 1;
+	result("beside", at == MAP_FAILED);
+}
+
 /* MAP_FIXED_NOREPLACE would do for all but sync: MAP_SHARED_VALIDATE does not know it. */
 static void map(char *words, int fixed)
 {
@@ -174,6 +188,8 @@ static int did_mapping(const char *op, char *words)
 		map(words, 0);
 	else if (!strcmp(op, "advise"))
 		advise(words);
+	else if (!strcmp(op, "beside"))
+		beside();
 	else if (!strcmp(op, "unmap"))
 		unmap();
 	else

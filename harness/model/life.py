@@ -7,7 +7,6 @@ from dataclasses import replace
 from harness.errors import UserError
 from harness.model import complaints
 from harness.model.availability import why_no_mode
-from harness.model.defects import fails_on_empty_pud
 from harness.model.geometry import Span
 from harness.model.machine import POWERPC
 from harness.model.rules import RULES
@@ -34,11 +33,10 @@ def predict_take_away(state: GuestState, step: TakeAway) -> Prediction:
         return Prediction(step.kind, _of_file(region, step, held))
     if step.memory == "block":
         return Prediction(step.kind, _of_block(held))
-    holds = step.hold and not fails_on_empty_pud(state.machine)
-    complaint = complaints.of_unbinding(state.machine, held, holds=holds)
+    complaint = complaints.of_unbinding(state.machine, held, holds=step.hold)
     if complaint:
         _check_unmapped(state, held)
-    return Prediction(step.kind, complaint or _of_device(step, held, holds=holds))
+    return Prediction(step.kind, complaint or _of_device(step, held))
 
 
 def _used(region: RegionState, step: TakeAway) -> Namespace | Mounted | None:
@@ -98,16 +96,11 @@ def _of_block(device: Namespace) -> tuple[Expected, ...]:
     )
 
 
-def _of_device(step: TakeAway, device: Namespace, *, holds: bool) -> tuple[Expected, ...]:
+def _of_device(step: TakeAway, device: Namespace) -> tuple[Expected, ...]:
     gone = RULES["life.device-gone"]
-    if step.hold and not holds:  # the page that was to be held could not be accessed
-        none = Expected("held_pages", 0, RULES["defect.pud-fault-size"])
-        held = (none, Expected("waited", False, RULES["life.nothing-held"]))
-    else:
-        held = _expect_held(step, waited=holds)
     return (
         Expected("outcome", "taken", gone),
-        *held,
+        *_expect_held(step, waited=step.hold),
         *_expect_signal("SIGBUS", gone),
         Expected("restored_bytes", device.size_bytes, RULES["life.enabled-again"]),
     )

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 from harness.errors import UserError
 from harness.model import complaints
-from harness.model.defects import fails_on_empty_pud
 from harness.model.folios import entry_of_folio
 from harness.model.machine import Machine
 from harness.model.rules import RULES
@@ -45,8 +44,6 @@ def expect_poison(machine: Machine, step: HwPoison, device: Devdax | None) -> tu
         )
     if said := _complaint(machine, step, device):
         return said
-    if fails_on_empty_pud(machine):
-        return tuple(_expect_nothing_mapped(step))
     head = entry_of_folio(device, step.offset)
     if head >= step.size:
         raise UserError(
@@ -73,13 +70,6 @@ def _complaint(machine: Machine, step: HwPoison, device: Devdax) -> tuple[Expect
             hint="madvise, which finds that out before",
         )
     return held
-
-
-def _expect_nothing_mapped(step: HwPoison) -> Iterator[Expected]:
-    """madvise cannot fault the page in, and a page that nobody ever mapped has no mapping."""
-    rule = RULES["defect.pud-fault-size"]
-    yield Expected("outcome", "refused", rule)
-    yield Expected("errno", "EFAULT" if step.via == "madvise" else "EBUSY", rule)
 
 
 def _expect_child(step: HwPoison, head: int, entry: int) -> Iterator[Expected]:

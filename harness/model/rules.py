@@ -187,8 +187,9 @@ kernel whose source answers the probe with yes is held to what is right.
 
 _ABOUT_DEFECTS = (
     "defect.pud-fault-size: a mapping that shares its PUD with others, such as gup_test's, works:"
-    " the handler of PUDs is asked only where the PUD is empty. One of `unsigned long` mends it"
-    " (fixes/7.2/pud-fault-size.patch).",
+    " the handler of PUDs is asked only where the PUD is empty. Steps that are not about faults"
+    " have a page beside their mapping, to see what lies behind the defect. One of `unsigned long`"
+    " mends it (fixes/7.2/pud-fault-size.patch).",
     "defect.radix-compounds: devdax-tail, half a PUD off, and devdax-just-off. 6.12 is silent"
     " until pages are pinned: the first page of data has a struct page that nobody initialised."
     " 7.2.13 warns as it initialises them, 16M behind a PUD; both oops 16M before one, writing"

@@ -115,6 +115,7 @@ def _operations(step: TakeAway, page: int) -> list[str]:
     hold = [f"hold:0:{page}"] if step.hold else []
     return [
         f'map:shared:rw:0:{step.size}:"$file"',
+        "beside",
         f"touch:write:0:{step.size}:{page}",
         *hold,
         "pause",

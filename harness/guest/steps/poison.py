@@ -73,6 +73,7 @@ def _operations(step: HwPoison, offset: int, page: int) -> list[str]:
         "count:before",
         *(["early"] if step.early else []),
         f'map:shared:rw:0:{step.size}:"$file"',
+        "beside",
         *(this, everything),
         *(FORK, *child, END),
         "caught",
