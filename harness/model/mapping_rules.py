@@ -96,7 +96,7 @@ MAPPING_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "page.devdax-refs-counted",
-        "As page.devdax-refs, and one reference and one count of the mapping (from 6.15).",
+        "As page.devdax-refs, and one reference and one count of each mapping (from 6.15).",
         "Linux mm/huge_memory.c insert_pmd, mm/rmap.c (aed877c2b425, 38607c62b34b)",
     ),
     Rule(
@@ -107,7 +107,7 @@ MAPPING_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "page.fsdax-refs-counted",
-        "From 6.15 pages of a DAX file have no reference of their own, but one of their mapping"
+        "From 6.15 pages of a DAX file have no reference of their own, but one of each mapping"
         " and those that are held.",
         "Linux fs/dax.c dax_folio_init, mm/huge_memory.c insert_pmd (38607c62b34b)",
     ),

@@ -80,7 +80,8 @@ class PageMetadata(DeviceStep):
 
     ``pages`` are numbers of base pages in the mapping of ``size`` bytes, which is shared
     and was written to; ``pin`` holds them by pin_user_pages() instead of
-    get_user_pages().
+    get_user_pages(). With ``also_mapped`` another process has the same mapped, and wrote to
+    all of it before.
 
     Shows ``outcome`` (``dumped``, ``mmap-refused`` or ``no-device``) and for each page
     ``page<n>.refcount``, ``page<n>.mapcount`` (both of its folio), ``page<n>.order``,
@@ -93,6 +94,12 @@ class PageMetadata(DeviceStep):
     size: PositiveSize = 64 << 20
     pages: Annotated[tuple[Index, ...], pydantic.Field(min_length=1, max_length=8)] = (0,)
     pin: bool = False
+    also_mapped: bool = False
+
+    @property
+    def mappings(self) -> int:
+        """How many processes have the pages mapped."""
+        return 1 + self.also_mapped
 
 
 class HwPoison(DeviceStep):

@@ -11,7 +11,7 @@ CAUGHT_BY = {
     "direct-map-count": ("churn", "ppc64-radix"),
     "fault-index": ("hwpoison-devdax", "ppc64-radix"),
     "fault-ref-leak": ("page-metadata", "ppc64-hash"),
-    "fault-ref-underflow": ("devdax-access", "ppc64-radix"),
+    "fault-ref-underflow": ("page-metadata", "ppc64-radix"),
     "follow-first-page": ("page-metadata", "ppc64-radix"),
     "hash-vmemmap": ("devdax-above-16g", "ppc64-hash"),
     "hole-stale": ("mapped-data-fsdax", "ppc64-radix"),

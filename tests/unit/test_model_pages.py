@@ -75,6 +75,19 @@ def test_references_of_devdax_pages(
     assert seen["page3.mapcount"] == (version == NEW)
 
 
+@pytest.mark.parametrize(("version", "refcount", "mapcount"), [(OLD, 1 + 32, 0), (NEW, 3 + 32, 2)])
+def test_mappings_of_another_process_count_where_they_do(
+    version: tuple[int, int, int], refcount: int, mapcount: int
+) -> None:
+    step = PageMetadata(memory="devdax", pages=(3,), also_mapped=True)
+    seen = last(machine("ppc64-radix", version), devdax("ppc64-radix", "pmd"), step)
+    assert (seen["page3.refcount"], seen["page3.mapcount"]) == (refcount, mapcount)
+    file = (CreateNamespace(mode="fsdax", map="mem"), Filesystem(type="ext4"))
+    step = PageMetadata(memory="fsdax", pages=(3,), also_mapped=True)
+    seen = last(machine("ppc64-radix", version), *file, step)
+    assert (seen["page3.refcount"], seen["page3.mapcount"]) == (2 + bool(mapcount), mapcount)
+
+
 def test_frames_count_from_where_data_starts() -> None:
     seen = last(machine(), devdax("x86_64"), PageMetadata(memory="devdax", pages=(0, 600)))
     assert seen["page0.pfn"] == (4 * GIB + 2 * MIB) // 4096

@@ -15,11 +15,12 @@ from harness.records import Observation, Scalar
 from harness.scenario.mapping_steps import PageMetadata
 
 _MIB = 1 << 20
-_PAGES_PER_CALL = 512
+# A multiple of no entry's pages: GUP has to begin in the middle of most.
+_PAGES_PER_CALL = 100
 
 _DUMP = """\
 echo 'daxhound: {kind}' >/dev/kmsg
-daxprobe follow:5 {output} do:1 '{{' gup_test {options} -f "$file" {pages} '}}' \
+daxprobe {before} follow:5 {output} do:1 '{{' gup_test {options} -f "$file" {pages} '}}' \
     {dmesg} messages:5 2>&1 5</dev/kmsg
 status=$?
 mark end
@@ -34,6 +35,7 @@ def dump_pages(step: PageMetadata, shell: Shell, context: StepContext) -> Observ
     options.append(f"-n {_PAGES_PER_CALL}")
     script = locate(step.memory, step.place) + _DUMP.format(
         kind=step.kind,
+        before=" ".join(_also_map(step, context.page_size)) if step.also_mapped else "",
         output=say_mark("output"),
         options=" ".join(options),
         pages=" ".join(map(str, step.pages)),
@@ -52,6 +54,14 @@ def dump_pages(step: PageMetadata, shell: Shell, context: StepContext) -> Observ
         values: dict[str, Scalar] = {"outcome": run.outcome}
         return Observation(step.kind, values, commands)
     return Observation(step.kind, _values(whole_messages(output.section("dmesg"))), commands)
+
+
+def _also_map(step: PageMetadata, page: int) -> tuple[str, ...]:
+    return (
+        f'map:shared:rw:0:{step.size}:"$file"',
+        "beside",
+        f"touch:write:0:{step.size}:{page}",
+    )
 
 
 def _values(messages: str) -> dict[str, Scalar]:
