@@ -8,12 +8,12 @@
  *                                       path); PROT r or rw; without PATH anonymous memory
  *   map-anywhere:...                    the same, at an address of the kernel's choice
  *   advise:huge|nohuge                  madvise() of the whole mapping
- *   beside                              a page of memory behind the mapping, written to
+ *   beside                              a page of other memory, BESIDE, written to
  *   unmap                               munmap() of the whole mapping
  *
  * map puts it at a fixed address where no page table below the level of PUDs exists yet, so
- * that all that it needs is its own. With something beside it the PUD is not empty, and whoever
- * maps whole PUDs is not asked (defect.pud-fault-size).
+ * that all that it needs is its own. With something beside it, a PUD of 16G or more is not empty,
+ * and whoever maps whole PUDs is not asked (defect.pud-fault-size).
  *
  * Exit status: 0, or 2 for operations that make no sense or that the host of the program (the
  * guest's configuration) lacks something for.
@@ -31,6 +31,8 @@
 #include <unistd.h>
 
 #define FIXED ((char *)(64UL << 30))
+/* In the mapping's PUD where that has 16G; no mapping reaches it. */
+#define BESIDE (FIXED + (8UL << 30))
 
 static char *base = FIXED;
 static size_t mapped;
@@ -136,7 +138,7 @@ static void advise(const char *advice)
 
 static void beside(void)
 {
-	char *at = mmap(base + mapped, sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE,
+	char *at = mmap(BESIDE, sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 
 	if (at != MAP_FAILED)

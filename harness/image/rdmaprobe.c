@@ -33,9 +33,6 @@
 #define PORT 1
 #define CHUNK (1UL << 20)
 #define GIDS 256
-/* The buffer is where the mapping is not, but in the same PUD where those have 16G: device-dax
- * cannot be faulted in there before another page is (defect.pud-fault-size). */
-#define BUFFER (FIXED + (8UL << 30))
 /* include/rdma/ib_verbs.h IB_ACCESS_FLUSH_PERSISTENT, from 6.2; newer libibverbs have it, too. */
 #define ACCESS_FLUSH_PERSISTENT (1 << 9)
 
@@ -196,7 +193,7 @@ static void connect_pair(struct ibv_qp *qp, struct ibv_qp *peer)
 
 static void open_all(const char *netdev)
 {
-	char *memory = mmap(BUFFER, CHUNK, PROT_READ | PROT_WRITE,
+	char *memory = mmap(BESIDE, CHUNK, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 	struct timespec now;
 

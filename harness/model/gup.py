@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from harness.errors import UserError
 from harness.model import complaints
 from harness.model.availability import why_no_gup
-from harness.model.defects import fails_on_empty_pud
 from harness.model.machine import MIB, Machine
 from harness.model.rules import RULES
 from harness.model.state import Devdax, GuestState, Mounted
@@ -154,20 +153,18 @@ def _expect_untouched(
 ) -> tuple[Expected, ...]:
     """A run on memory that GUP faults in itself, as far as there is any."""
     refusing = _longterm_refusal(machine, step, files)
-    there, defect = 0, None
-    if devdax is not None and step.huge and fails_on_empty_pud(machine):
-        defect = RULES["defect.pud-fault-size"]
-    elif devdax is not None and (step.huge or devdax.align == machine.page):
+    there = 0
+    if devdax is not None and (step.huge or devdax.align == machine.page):
         there = devdax.size_bytes // machine.page
     elif files is not None and refusing is None:
         there = align_up(files.file_bytes, machine.page) // machine.page
     total = step.size // machine.page
     reached = run_gup_loop(total=total, per_call=step.pages_per_call, there=there)
-    rule = refusing or defect or RULES["gup.partial" if there < total else "gup.complete"]
+    rule = refusing or RULES["gup.partial" if there < total else "gup.complete"]
     why = f"{there} of {total} pages there, {step.pages_per_call} a call"
     truncated = None if reached.reported == total else reached.reported * machine.page
     pins = 0 if step.command in ("get", "get-fast") else reached.taken * step.repeats
-    counted = defect or RULES["gup.pin-count" if pins else "gup.get-counters"]
+    counted = RULES["gup.pin-count" if pins else "gup.get-counters"]
     return (
         Expected("outcome", "ran", RULES["gup.ioctl-succeeds"]),
         Expected("results", step.repeats, RULES["gup.results"]),

@@ -18,7 +18,7 @@ from harness.model.memory import (
     faults_of,
     rule_of_faults,
 )
-from harness.model.paging import Range
+from harness.model.paging import BESIDE_BYTES, Range
 from harness.model.rules import RULES
 from harness.records import Expected, Rule
 from harness.scenario.mapping_steps import Fault, MappingStep, Mmap
@@ -40,6 +40,7 @@ def expect_fault(memory: Memory, step: Fault) -> tuple[Expected, ...]:
             field="length" if step.length is not None else "first",
             hint="first + length within size",
         )
+    _check_beside(step)
     stop = _stopped(memory, step, length)
     early = _refused(memory, fixed=step.fixed) or _complaint(memory, stop)
     if early:
@@ -63,6 +64,15 @@ def expect_fault(memory: Memory, step: Fault) -> tuple[Expected, ...]:
         values += expect_tables(memory, step.first, touched, stopped=handled)
     values.append(Expected("page_table_bytes_left", 0, RULES["mmap.nothing-left"]))
     return tuple(values)
+
+
+def _check_beside(step: MappingStep) -> None:
+    if step.beside and step.size > BESIDE_BYTES:
+        raise UserError(
+            f"a mapping of {format_size(step.size)} reaches what is to be beside it",
+            field="size",
+            hint=f"{format_size(BESIDE_BYTES)} or less",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +109,9 @@ def _stopped(memory: Memory, step: MappingStep, length: int) -> _Stop | None:
 
 
 def _finds_pud(memory: Memory, step: MappingStep) -> bool:
-    """Whether faults get past the handler of PUDs; at its fixed place a mapping has its own."""
-    fixed = step.fixed if isinstance(step, Fault) else True
-    return not fixed or step.advice == "nohuge" or not fails_on_empty_pud(memory.machine)
+    """Whether faults get past the handler of PUDs: where the mapping's is not its own alone."""
+    alone = not step.beside and (step.fixed if isinstance(step, Fault) else True)
+    return not alone or step.advice == "nohuge" or not fails_on_empty_pud(memory.machine)
 
 
 def _refused(memory: Memory, *, fixed: bool) -> tuple[Expected, ...]:
@@ -154,6 +164,7 @@ def expect_mmap(memory: Memory, step: Mmap) -> tuple[Expected, ...]:
         raise UserError(
             f"{step.memory} memory has no file to truncate", field="end", hint="munmap or exit"
         )
+    _check_beside(step)
     stop = _stopped(memory, step, step.size)
     early = _refused(memory, fixed=True) or _complaint(memory, stop)
     if early:

@@ -118,6 +118,7 @@ def expect_tables(
                 pmd=machine.pmd,
                 pud=machine.pud,
                 deposits=deposits_page_tables(machine, memory.step.memory),
+                beside=memory.step.beside,
             )
         )
         for entry in (entries.most, entries.least)

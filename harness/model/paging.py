@@ -16,6 +16,9 @@ ENTRY_BYTES = 8
 MAPPED_AT = 64 * GIB
 """Where daxprobe puts its mappings; a multiple of every entry size."""
 
+BESIDE_BYTES = 8 * GIB
+"""How far behind its mapping's start daxprobe puts other memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Range:
@@ -45,16 +48,18 @@ def page_table_bytes(
     deposits: bool,
     first: int = 0,
     stopped: bool = False,
+    beside: bool = False,
 ) -> int:
     """PMD and PTE tables under ``length`` bytes that entries of one size map.
 
     ``deposits``: a PTE table is put by for each PMD entry (pgtable_trans_huge_deposit).
     ``stopped``: a fault behind them failed, for which the PMD table was made all the same.
+    ``beside``: other memory lies BESIDE_BYTES behind the mapping's start.
     Source: mm_inc_nr_pmds and mm_inc_nr_ptes, include/linux/mm.h; __handle_mm_fault.
     """
     walked = length + int(stopped)
     # daxprobe itself lies at the bottom: a PUD that reaches there has its PMD table already.
-    alone = pud <= MAPPED_AT
+    alone = pud <= (BESIDE_BYTES if beside else MAPPED_AT)
     pmd_tables = blocks_touched(first, walked, pud) if entry < pud and alone else 0
     has_ptes = entry < pmd or (entry == pmd and deposits)
     pte_tables = blocks_touched(first, length, pmd) if has_ptes else 0

@@ -21,7 +21,9 @@ class MappingStep(DeviceStep):
 
     ``size`` and ``offset`` are bytes, of the mapping and of its start in the device or
     file; ``region`` or ``device`` is where that lives. ``sharing`` sync is MAP_SHARED_VALIDATE with
-    MAP_SYNC; ``anon`` memory is private, whatever it says. ``advice`` is madvise's.
+    MAP_SYNC; ``anon`` memory is private, whatever it says. ``advice`` is madvise's. With
+    ``beside`` a page of other memory is there, 8G behind the mapping's start: a PUD of 16G,
+    as ppc64-hash has them, is then not the mapping's alone.
     """
 
     memory: Literal["anon", "devdax", "fsdax"]
@@ -30,6 +32,7 @@ class MappingStep(DeviceStep):
     sharing: Sharing = "shared"
     access: Literal["read", "write"] = "read"
     advice: Literal["none", "huge", "nohuge"] = "none"
+    beside: bool = False
 
 
 class Fault(MappingStep):

@@ -35,6 +35,7 @@ from harness.scenario.steps import (
     Fault,
     GupTest,
     HwPoison,
+    Mmap,
     PageMetadata,
     Step,
     TakeAway,
@@ -95,8 +96,6 @@ def test_the_first_access_in_an_empty_pud_is_sigbus_on_hash(kernel: str, align: 
     assert values(seen)["touched_bytes"] == 0
     assert values(seen)["page_table_bytes"] == 0
     assert "defect.pud-fault-size" in defects(seen)
-    untouched = GupTest(command="pin", memory="devdax", size=64 * MIB, touch=False)
-    assert values(predict(guest, devdax(align), untouched))["truncated_bytes"] == 0
 
 
 @pytest.mark.parametrize(
@@ -132,10 +131,13 @@ def test_a_handler_that_is_not_asked_does_no_harm() -> None:
         HwPoison(size=64 * MIB, via="corrupt-pfn", early=True),
         WriteRead(memory="devdax", size=16 * MIB),
         TakeAway(memory="devdax"),
+        GupTest(command="pin", memory="devdax", size=64 * MIB, touch=False),
+        Fault(memory="devdax", size=64 * MIB, beside=True),
+        Mmap(memory="devdax", size=64 * MIB, beside=True),
     ],
     ids=lambda step: step.kind,
 )
-def test_what_is_not_about_faults_sees_what_lies_behind_a_pud(step: Step) -> None:
+def test_what_has_other_memory_beside_it_sees_what_lies_behind_the_defect(step: Step) -> None:
     beside = predict(machine("ppc64-hash", "7.2"), devdax(16 * MIB), step)
     without = predict(machine("ppc64-hash", "7.2", fixed=True), devdax(16 * MIB), step)
     assert values(beside) == values(without)

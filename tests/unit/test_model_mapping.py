@@ -241,6 +241,23 @@ def test_touching_ends_within_the_mapping(fields: dict[str, Any]) -> None:
         predict(machine(), [pmd("x86_64"), fault(**fields)])
 
 
+def test_other_memory_has_the_pmd_table_of_a_pud_that_both_are_in() -> None:
+    """A PUD of 16G on hash with 64K pages; of 1G elsewhere."""
+    for target, shared in (("ppc64-hash", 8 * KIB), ("x86_64", 0)):
+        alone, beside = (
+            values(predict(machine(target), [pmd(target), step]))["page_table_bytes"]
+            for step in (fault(), fault(beside=True))
+        )
+        assert isinstance(alone, int)
+        assert isinstance(beside, int)
+        assert alone - beside == shared
+
+
+def test_a_mapping_does_not_reach_what_is_beside_it() -> None:
+    with pytest.raises(UserError, match="reaches what is to be beside it"):
+        predict(machine(), [pmd("x86_64"), fault(size=9 * GIB, beside=True)])
+
+
 ranges = st.integers(0, 1 << 40)
 lengths = st.integers(1, 1 << 36)
 

@@ -67,16 +67,16 @@ def _by_mapping(
     peek = f"peek:0:{step.size}:{math.gcd(step.size, CHUNK)}"
     operations = [verify, "protect:r", verify, "protect:rw", peek, "unmap"]
     if not writes:
-        operations = [mapped, "beside", *operations]
+        operations = ["beside", mapped, *operations]
     elif step.hole:
         reads = f"touch:read:0:{step.size}:{context.page_size}"
         stored = f'store:{step.size}:"$file"'
-        operations = [f'punch:{step.size}:"$file"', mapped, "beside", reads, stored, *operations]
+        operations = [f'punch:{step.size}:"$file"', mapped, reads, stored, *operations]
     else:
         # device-dax has no fsync: what it maps is as durable as the caches of the CPU.
         sync = ["sync"] if memory == "fsdax" else []
         fill = [f"touch:fill:0:{step.size}:{_WORD}", *sync, "unmap"]
-        operations = [mapped, "beside", *fill, mapped, *operations]
+        operations = ["beside", mapped, *fill, mapped, *operations]
     run = run_probe(step.kind, memory, step.region, operations, shell, context)
     values = early(run) or _what_came_back(run, step.size)
     return Observation(step.kind, values, (run.record,))

@@ -40,6 +40,7 @@ def _operations(step: GupTest, context: StepContext) -> list[str]:
     flags |= context.foll_longterm if step.command == "longterm-fast" else 0
     gup = f"gup:{_NUMBERS[step.command]}:0:{step.size}:{step.pages_per_call}:{flags}"
     return [
+        "beside",
         f'map:{sharing}:rw:0:{step.size}:"$file"',
         *([] if step.huge else ["advise:nohuge"]),
         "count:before",

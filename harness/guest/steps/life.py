@@ -114,8 +114,8 @@ def _operations(step: TakeAway, page: int) -> list[str]:
         return [f'write-on:{step.size}:"$file"']
     hold = [f"hold:0:{page}"] if step.hold else []
     return [
-        f'map:shared:rw:0:{step.size}:"$file"',
         "beside",
+        f'map:shared:rw:0:{step.size}:"$file"',
         f"touch:write:0:{step.size}:{page}",
         *hold,
         "pause",

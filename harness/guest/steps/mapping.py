@@ -9,6 +9,7 @@ from harness.guest.steps.probe import (
     FORK,
     ProbeRun,
     advise,
+    beside,
     map_operation,
     run_probe,
     signal_values,
@@ -24,6 +25,7 @@ def fault(step: Fault, shell: Shell, context: StepContext) -> Observation:
     """Touch a mapping page by page, and say how far that came and what it took."""
     length = step.size - step.first if step.length is None else step.length
     operations = [
+        *beside(step),
         "count:before",
         map_operation(step, writable=step.writable, fixed=step.fixed),
         *advise(step),
@@ -78,7 +80,7 @@ def _life(step: Mmap, page: int) -> list[str]:
     life = [f"repeat:{step.repeats} '{{'", *cycle, END]
     if step.end != "exit":
         life = [FORK, *life, END]
-    return ["steady", "count:start", *life, "settle", "count:end"]
+    return [*beside(step), "steady", "count:start", *life, "settle", "count:end"]
 
 
 def _life_values(step: Mmap, replies: ProbeReplies) -> dict[str, Scalar]:

@@ -58,8 +58,8 @@ def dump_pages(step: PageMetadata, shell: Shell, context: StepContext) -> Observ
 
 def _also_map(step: PageMetadata, page: int) -> tuple[str, ...]:
     return (
-        f'map:shared:rw:0:{step.size}:"$file"',
         "beside",
+        f'map:shared:rw:0:{step.size}:"$file"',
         f"touch:write:0:{step.size}:{page}",
     )
 

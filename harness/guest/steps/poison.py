@@ -72,8 +72,8 @@ def _operations(step: HwPoison, offset: int, page: int) -> list[str]:
     return [
         "count:before",
         *(["early"] if step.early else []),
-        f'map:shared:rw:0:{step.size}:"$file"',
         "beside",
+        f'map:shared:rw:0:{step.size}:"$file"',
         *(this, everything),
         *(FORK, *child, END),
         "caught",

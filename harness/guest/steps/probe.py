@@ -117,6 +117,11 @@ def advise(step: MappingStep) -> list[str]:
     return [] if step.advice == "none" else [f"advise:{step.advice}"]
 
 
+def beside(step: MappingStep) -> list[str]:
+    """The operation for other memory beside the step's mapping, where that is wished for."""
+    return ["beside"] if step.beside else []
+
+
 def signal_values(reply: Reply, prefix: str = "") -> dict[str, Scalar]:
     """A signal's name and code under the names that steps show."""
     return {
