@@ -5,7 +5,8 @@
  * Arguments are operations, done in their order; each prints one line of JSON. These are here:
  *
  *   map:KIND:PROT:OFFSET:LENGTH[:PATH]  KIND shared, private, sync or huge (MAP_HUGETLB, of no
- *                                       path); PROT r or rw; without PATH anonymous memory
+ *                                       path); PROT r or rw, for which PATH is opened as well;
+ *                                       without PATH anonymous memory
  *   map-anywhere:...                    the same, at an address of the kernel's choice
  *   advise:huge|nohuge                  madvise() of the whole mapping
  *   beside                              a page of other memory, BESIDE, written to
@@ -163,7 +164,7 @@ static void map(char *words, int fixed)
 	if (!strcmp(prot, "rw"))
 		protection |= PROT_WRITE;
 	if (words) {
-		file = open(words, O_RDWR);
+		file = open(words, protection & PROT_WRITE ? O_RDWR : O_RDONLY);
 		if (file < 0)
 			die(words);
 	} else {

@@ -55,11 +55,20 @@ def predict_write_read(state: GuestState, step: WriteRead) -> Prediction:
             field="size",
             hint=f"{format_size(size)} or less{whole}",
         )
+    if step.hole and step.hole_end >= step.size:
+        raise UserError(
+            f"{step.kind}: {format_size(step.size)} is too little for a hole and something behind",
+            field="size",
+            hint="two pages or more",
+        )
     region.written[step.memory] = step.size
+    rule = RULES["block.write-read" if step.memory == "block" else "data.mapped"]
+    expected = _expect(step, rule)
     if step.hole and region.files is not None:
         region.files = replace(region.files, sparse=True)
-    rule = RULES["block.write-read" if step.memory == "block" else "data.mapped"]
-    return Prediction(step.kind, _expect(step, rule))
+        kept = step.size - step.hole_end
+        expected += (Expected("kept_bytes", kept, RULES["data.hole-end"]),)
+    return Prediction(step.kind, expected)
 
 
 def predict_read_back(state: GuestState, step: ReadBack) -> Prediction:

@@ -49,6 +49,11 @@ LIFE_RULES: tuple[Rule, ...] = (
         " mm/memory.c __access_remote_vm, mm/huge_memory.c follow_devmap_pmd",
     ),
     Rule(
+        "data.hole-end",
+        "A hole ends with its last byte, which may be within a page: what is behind stays.",
+        "fallocate(2) FALLOC_FL_PUNCH_HOLE; Linux fs/dax.c dax_zero_iter, dax_memzero",
+    ),
+    Rule(
         "data.kept",
         "What was flushed is still there when the power was cut.",
         "POSIX fsync, msync; Linux drivers/nvdimm/pmem.c pmem_do_write, btt.c btt_write_pg;"

@@ -38,8 +38,8 @@ class MappingStep(DeviceStep):
 class Fault(MappingStep):
     """Map memory and touch each base page of ``length`` bytes from ``first`` on, once.
 
-    ``length`` is by default all the rest. ``writable`` false maps with PROT_READ alone;
-    ``fixed`` false lets the kernel choose the address.
+    ``length`` is by default all the rest. ``writable`` false opens and maps it to be read
+    alone; ``fixed`` false lets the kernel choose the address.
 
     Shows ``outcome`` (``touched``, ``refused`` by mmap, ``signalled``, ``killed`` or
     ``no-device``), ``errno`` (refused), ``signal``, ``code`` (si_code by name) and

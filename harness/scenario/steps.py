@@ -214,6 +214,9 @@ class Filesystem(Step):
     huge: bool = False
 
 
+_SECTOR = 512
+
+
 class WriteRead(Step):
     """Write a pattern to the region's memory, drop caches, and read it back.
 
@@ -221,10 +224,12 @@ class WriteRead(Step):
     as such, or the DAX file or device-dax, which are mapped. What is mapped is read three
     times: as it is, while mprotect() has taken the right to write away, and by a debugger's
     way, /proc/self/mem. With ``hole`` a file has a hole in that place first, which its
-    mapping reads, and is then written to by write() below the mapping.
+    mapping reads, and is then written to by write() below the mapping; and before that one
+    that ends in the middle, within a page.
 
     Shows ``outcome`` (``identical``, ``differs``, ``refused``, or ``no-device`` where there is
-    nothing to map) and ``bytes`` (read back by each way).
+    nothing to map), ``bytes`` (read back by each way) and with ``hole`` ``kept_bytes`` (behind
+    the end of the first hole, as they were).
     """
 
     kind: ClassVar[str] = "write-read"
@@ -232,6 +237,11 @@ class WriteRead(Step):
     region: Index = 0
     size: PositiveSize = 8 << 20
     hole: bool = False
+
+    @property
+    def hole_end(self) -> int:
+        """Where the first of the two holes ends, bytes from the start."""
+        return self.size // 2 + _SECTOR
 
 
 class ReadBack(WriteRead):

@@ -69,9 +69,7 @@ def _by_mapping(
     if not writes:
         operations = ["beside", mapped, *operations]
     elif step.hole:
-        reads = f"touch:read:0:{step.size}:{context.page_size}"
-        stored = f'store:{step.size}:"$file"'
-        operations = [f'punch:{step.size}:"$file"', mapped, reads, stored, *operations]
+        operations = [*_make_holes(step, mapped, context.page_size), *operations]
     else:
         # device-dax has no fsync: what it maps is as durable as the caches of the CPU.
         sync = ["sync"] if memory == "fsdax" else []
@@ -79,7 +77,18 @@ def _by_mapping(
         operations = ["beside", mapped, *fill, mapped, *operations]
     run = run_probe(step.kind, memory, step.region, operations, shell, context)
     values = early(run) or _what_came_back(run, step.size)
+    if writes and step.hole and "bytes" in values:
+        values["kept_bytes"] = integer(run.replies.one("touch"), "touched_bytes")
     return Observation(step.kind, values, (run.record,))
+
+
+def _make_holes(step: WriteRead, mapped: str, page: int) -> list[str]:
+    """One that ends within a page, behind which is what was there; then all, to be filled."""
+    stored, end = f'store:{step.size}:"$file"', step.hole_end
+    behind = f"touch:verify:{end}:{step.size - end}:{_WORD}"
+    reads = f"touch:read:0:{step.size}:{page}"
+    kept = [stored, f'punch:{end}:"$file"', mapped, behind]
+    return [*kept, f'punch:{step.size}:"$file"', reads, stored]
 
 
 def _what_came_back(run: ProbeRun, size: int) -> dict[str, Scalar]:
