@@ -7,6 +7,7 @@
  *   touch:fill|verify:FIRST:LENGTH:STRIDE  the same, by words that are unlike each other;
  *                                       verify ends at the first that is not what fill wrote
  *   peek:FIRST:LENGTH:STRIDE            what verify does, STRIDE bytes a read() of /proc/self/mem
+ *   map-again:LENGTH:PATH               the same another time, where nobody looks at it
  *   protect:r|rw                        mprotect() of the whole mapping
  *   punch:LENGTH:PATH                   fallocate() of a hole in place of the first LENGTH bytes
  *   store:LENGTH:PATH                   the words of fill, by write()
@@ -245,6 +246,18 @@ static void peek(char *words)
 	say("{\"op\": \"peek\", \"touched_bytes\": %zu}", done);
 }
 
+static void map_again(char *words)
+{
+	size_t length = number(&words);
+	int file = open(words, O_RDWR);
+
+	if (file < 0)
+		die(words);
+	result("map-again", mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) ==
+				MAP_FAILED);
+	close(file);
+}
+
 static void protect(const char *words)
 {
 	int protection = strcmp(words, "r") ? PROT_READ | PROT_WRITE : PROT_READ;
@@ -456,6 +469,8 @@ static void one(char *word)
 		write_on(word);
 	else if (!strcmp(op, "peek"))
 		peek(word);
+	else if (!strcmp(op, "map-again"))
+		map_again(word);
 	else if (!strcmp(op, "protect"))
 		protect(word);
 	else if (!strcmp(op, "punch"))

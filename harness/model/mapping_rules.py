@@ -136,8 +136,9 @@ MAPPING_RULES: tuple[Rule, ...] = (
     Rule(
         "poison.signal",
         "The process that poisons a page it has mapped gets SIGBUS with BUS_MCEERR_AR, one"
-        " that asked to be told early BUS_MCEERR_AO; the kernel says so for each of them.",
-        f"{_MF} mf_generic_kill_procs, task_early_kill, kill_proc",
+        " that asked to be told early BUS_MCEERR_AO; the kernel says so for each of them, once:"
+        " another mapping of the page that has no entry for it does not count.",
+        f"{_MF} mf_generic_kill_procs, task_early_kill, add_to_kill, kill_proc",
     ),
     Rule(
         "poison.address",

@@ -108,6 +108,8 @@ class PageMetadata(DeviceStep):
 class HwPoison(DeviceStep):
     """Poison one page of a device-dax that two processes have mapped and touched.
 
+    Each has it mapped another time as well, and touches nothing there.
+
     ``offset`` is the page's, in bytes. Through ``madvise`` a child of the first process
     does it to its own mapping; through ``corrupt-pfn`` (debugfs) it unmaps before.
     ``early`` makes the first process ask to be told at once (PR_MCE_KILL_EARLY).

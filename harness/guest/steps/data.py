@@ -83,12 +83,15 @@ def _by_mapping(
 
 
 def _make_holes(step: WriteRead, mapped: str, page: int) -> list[str]:
-    """One that ends within a page, behind which is what was there; then all, to be filled."""
+    """One that ends within a page, behind which is what was there; then all, to be filled.
+
+    The first is read by base pages, the second by whatever the kernel likes.
+    """
     stored, end = f'store:{step.size}:"$file"', step.hole_end
     behind = f"touch:verify:{end}:{step.size - end}:{_WORD}"
-    reads = f"touch:read:0:{step.size}:{page}"
-    kept = [stored, f'punch:{end}:"$file"', mapped, behind]
-    return [*kept, f'punch:{step.size}:"$file"', reads, stored]
+    zeroes = ["advise:nohuge", f"touch:read:0:{end}:{page}", "advise:huge"]
+    kept = [stored, f'punch:{end}:"$file"', mapped, behind, *zeroes]
+    return [*kept, f'punch:{step.size}:"$file"', f"touch:read:0:{step.size}:{page}", stored]
 
 
 def _what_came_back(run: ProbeRun, size: int) -> dict[str, Scalar]:

@@ -28,7 +28,10 @@ frame=$((start / {page_size} + {page} - first))
 
 
 def poison(step: HwPoison, shell: Shell, context: StepContext) -> Observation:
-    """Poison a page; both processes had touched everything before, and that page first."""
+    """Poison a page; both processes had touched everything before, and that page first.
+
+    Both also have all of it mapped another time, by no entry.
+    """
     page = context.page_size
     offset = step.offset - step.offset % page
     prepare = _FRAME.format(page=offset // page, page_size=page)
@@ -74,6 +77,7 @@ def _operations(step: HwPoison, offset: int, page: int) -> list[str]:
         *(["early"] if step.early else []),
         "beside",
         f'map:shared:rw:0:{step.size}:"$file"',
+        f'map-again:{step.size}:"$file"',
         *(this, everything),
         *(FORK, *child, END),
         "caught",
