@@ -8,6 +8,7 @@
  *                                       verify ends at the first that is not what fill wrote
  *   peek:FIRST:LENGTH:STRIDE            what verify does, STRIDE bytes a read() of /proc/self/mem
  *   map-again:LENGTH:PATH               the same another time, where nobody looks at it
+ *   unmap-part:FIRST:LENGTH             munmap() of that much of the mapping
  *   protect:r|rw                        mprotect() of the whole mapping
  *   punch:LENGTH:PATH                   fallocate() of a hole in place of the first LENGTH bytes
  *   store:LENGTH:PATH                   the words of fill, by write()
@@ -258,6 +259,13 @@ static void map_again(char *words)
 	close(file);
 }
 
+static void unmap_part(char *words)
+{
+	size_t first = number(&words);
+
+	result("unmap-part", mapped && munmap(base + first, number(&words)));
+}
+
 static void protect(const char *words)
 {
 	int protection = strcmp(words, "r") ? PROT_READ | PROT_WRITE : PROT_READ;
@@ -471,6 +479,8 @@ static void one(char *word)
 		peek(word);
 	else if (!strcmp(op, "map-again"))
 		map_again(word);
+	else if (!strcmp(op, "unmap-part"))
+		unmap_part(word);
 	else if (!strcmp(op, "protect"))
 		protect(word);
 	else if (!strcmp(op, "punch"))

@@ -160,6 +160,12 @@ def _no_mapping(errno: str, rule: Rule, why: str) -> tuple[Expected, ...]:
 
 def expect_mmap(memory: Memory, step: Mmap) -> tuple[Expected, ...]:
     """Values of a ``mmap`` step. Raises UserError for one that makes no sense."""
+    if step.split and step.size < 4 * memory.machine.page:
+        raise UserError(
+            f"a mapping of {format_size(step.size)} has no page in its middle",
+            field="size",
+            hint=f"{format_size(4 * memory.machine.page)} or more",
+        )
     if step.end == "truncate" and step.memory != "fsdax":
         raise UserError(
             f"{step.memory} memory has no file to truncate", field="end", hint="munmap or exit"
@@ -177,6 +183,10 @@ def expect_mmap(memory: Memory, step: Mmap) -> tuple[Expected, ...]:
 
 
 def _expect_life(memory: Memory, step: Mmap) -> Iterator[Expected]:
+    if step.split:
+        whole = memory.devdax is not None and memory.devdax.align > memory.machine.page
+        rule = RULES["devdax.split" if whole else "mmap.split"]
+        yield Expected("split_errno", "EINVAL" if whole else None, rule)
     if step.end == "truncate":
         yield Expected("truncated_signal", "SIGBUS", RULES["file.past-end"])
     if not memory.direct and step.memory == "fsdax" and not copies_pages(memory):

@@ -38,6 +38,16 @@ MAPPING_RULES: tuple[Rule, ...] = (
         "Linux mm/memory.c free_pgtables, mm/huge_memory.c zap_huge_pmd (zap_deposited_table)",
     ),
     Rule(
+        "mmap.split",
+        "One page can be unmapped in the middle of an entry: the rest is mapped by smaller ones.",
+        "POSIX munmap; Linux mm/huge_memory.c __split_huge_pmd_locked",
+    ),
+    Rule(
+        "devdax.split",
+        "A mapping of device-dax is not split within its alignment: munmap() is EINVAL.",
+        f"{_DEVDAX} dev_dax_may_split",
+    ),
+    Rule(
         "fault.touched",
         "Memory that is there is read and written without a signal.",
         "POSIX mmap; Linux mm/memory.c handle_mm_fault",

@@ -61,20 +61,23 @@ class Mmap(MappingStep):
 
     ``fork`` makes a child touch it all as well. ``end`` is ``munmap``, ``exit`` (of the
     process, a new one each time) or ``truncate`` (of the file to nothing, while it is
-    mapped, then back to its size).
+    mapped, then back to its size). With ``split`` one page in the middle of an entry is
+    unmapped before that.
 
     Shows ``outcome`` (as ``fault`` does), ``faults`` and ``child_faults`` (of all
     repeats), while it is mapped in one process: ``page_table_bytes`` (growth of VmPTE),
     ``rss_file_bytes`` (of RssFile), ``nr_mapped`` (base pages, of vmstat's nr_mapped) and
     ``pmd_mapped`` (of nr_file_pmdmapped); afterwards what is left: ``page_table_bytes_left``
     (in the process; not after exit), ``nr_mapped_left``, ``pmd_mapped_left`` and
-    ``page_table_pages_left`` (of nr_page_table_pages, when all processes are gone); and
-    ``truncated_signal`` (of an access to what is truncated).
+    ``page_table_pages_left`` (of nr_page_table_pages, when all processes are gone);
+    ``truncated_signal`` (of an access to what is truncated) and ``split_errno`` (of that
+    munmap, None where it succeeds).
     """
 
     kind: ClassVar[str] = "mmap"
     fork: bool = True
     end: Literal["munmap", "exit", "truncate"] = "munmap"
+    split: bool = False
     repeats: Annotated[int, pydantic.Field(ge=1, le=64)] = 1
 
 

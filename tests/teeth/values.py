@@ -116,6 +116,8 @@ MISTAKES = (
     Said("MADV_NOHUGEPAGE is SIGSEGV", "devdax.nohuge", instead("SIGBUS", "SIGSEGV")),
     Said("past a device's end is SIGSEGV", "devdax.past-end", instead("SIGBUS", "SIGSEGV")),
     Said("past a file's end is SIGSEGV", "file.past-end", instead("SIGBUS", "SIGSEGV")),
+    Said("no entry is ever split", "mmap.split", always("EINVAL")),
+    Said("an entry of device-dax is split", "devdax.split", instead("EINVAL", None)),
     Said("a hole takes one byte more", "data.hole-end", plus(-1)),
     Said("hugetlb pages are twice as large", "hugetlb.size", twice),
     Said("one entry more is faulted in huge", "thp.faults", plus(1 << 20)),

@@ -253,6 +253,17 @@ def test_other_memory_has_the_pmd_table_of_a_pud_that_both_are_in() -> None:
         assert alone - beside == shared
 
 
+def test_device_dax_is_not_split_within_its_alignment() -> None:
+    split = Mmap(memory="devdax", size=64 * MIB, split=True)
+    pages = DEVDAX.model_copy(update={"align": 4 * KIB})
+    assert values(predict(machine(), [pmd("x86_64"), split]))["split_errno"] == "EINVAL"
+    assert values(predict(machine(), [pages, split]))["split_errno"] is None
+    of_file = Mmap(memory="fsdax", size=32 * MIB, split=True)
+    assert values(predict(machine(), [*FILE, of_file]))["split_errno"] is None
+    with pytest.raises(UserError, match="no page in its middle"):
+        predict(machine(), [pages, Mmap(memory="devdax", size=8 * KIB, split=True)])
+
+
 def test_a_mapping_does_not_reach_what_is_beside_it() -> None:
     with pytest.raises(UserError, match="reaches what is to be beside it"):
         predict(machine(), [pmd("x86_64"), fault(size=9 * GIB, beside=True)])

@@ -14,7 +14,7 @@ from harness.guest.steps.probe import (
     run_probe,
     signal_values,
 )
-from harness.observe.daxprobe import ProbeReplies, errno_name, integer, signal_name
+from harness.observe.daxprobe import ProbeReplies, errno_name, first_errno, integer, signal_name
 from harness.records import Observation, Scalar
 from harness.scenario.mapping_steps import Fault, Mmap
 
@@ -70,6 +70,8 @@ def _life(step: Mmap, page: int) -> list[str]:
     cycle = ["count:before", map_operation(step), *advise(step), touch, "count:mapped"]
     if step.fork:
         cycle += [FORK, touch, END]
+    if step.split:
+        cycle += [f"unmap-part:{step.size // 2 + page}:{page}"]
     if step.end == "truncate":
         beyond = f"touch:{step.access}:0:{page}:{page}"
         cycle += ['truncate:0:"$file"', beyond, f'truncate:{step.offset + step.size}:"$file"']
@@ -111,6 +113,8 @@ def _life_values(step: Mmap, replies: ProbeReplies) -> dict[str, Scalar]:
     }
     if step.fork:
         values["child_faults"] = sum(integer(touch, "faults") for touch in touches["child"])
+    if step.split:
+        values["split_errno"] = first_errno(replies.of("unmap-part"))
     if step.end != "exit":
         first, last = replies.count("before", 0), replies.count("after")
         values["page_table_bytes_left"] = replies.growth("VmPTE_kB", first, last) * _KIB
