@@ -14,6 +14,7 @@
  *   store:LENGTH:PATH                   the words of fill, by write()
  *   write-out:LENGTH:STRIDE:PATH        the same, STRIDE bytes a write(), and fsync()
  *   read-in:LENGTH:STRIDE:PATH          read() of them, when nothing is in caches
+ *   one-cpu                             stay on CPU 0, by which the lanes of regions are chosen
  *   sync                                msync() of the whole mapping
  *   hold:FIRST:LENGTH                   vmsplice() into a pipe that nobody reads: a reference to
  *                                       each page, for as long as the pipe is there
@@ -37,6 +38,7 @@
  * Offsets are bytes from the start of the mapping.
  */
 #define _GNU_SOURCE
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
@@ -452,6 +454,15 @@ static void read_in(char *words)
 	    same);
 }
 
+static void stay(void)
+{
+	cpu_set_t first;
+
+	CPU_ZERO(&first);
+	CPU_SET(0, &first);
+	result("one-cpu", sched_setaffinity(0, sizeof(first), &first));
+}
+
 static void shorten(char *words)
 {
 	size_t length = number(&words);
@@ -491,6 +502,8 @@ static void one(char *word)
 		write_out(word);
 	else if (!strcmp(op, "read-in"))
 		read_in(word);
+	else if (!strcmp(op, "one-cpu"))
+		stay();
 	else if (!strcmp(op, "sync"))
 		result(op, mapped && msync(base, mapped, MS_SYNC));
 	else if (!strcmp(op, "truncate"))

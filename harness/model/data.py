@@ -61,7 +61,8 @@ def predict_write_read(state: GuestState, step: WriteRead) -> Prediction:
             field="size",
             hint="two pages or more",
         )
-    region.written[step.memory] = step.size
+    # The same words in the same places: what was written behind them is there as before.
+    region.written[step.memory] = max(step.size, region.written.get(step.memory, 0))
     rule = RULES["block.write-read" if step.memory == "block" else "data.mapped"]
     expected = _expect(step, rule)
     if step.hole and region.files is not None:
@@ -77,11 +78,11 @@ def predict_read_back(state: GuestState, step: ReadBack) -> Prediction:
     if lacking is not None:
         return Prediction(step.kind, (), lacking)
     region = state.region(step.region)
-    if region.written.get(step.memory) != step.size:
+    if region.written.get(step.memory, 0) < step.size:
         raise UserError(
             f"read-back: region {step.region} does not hold that pattern at this point",
             field="size",
-            hint="a write-read with the same fields before it",
+            hint="a write-read of as much before it",
         )
     _room(region, step)
     return Prediction(step.kind, _expect(step, RULES["data.kept"]))

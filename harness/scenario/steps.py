@@ -245,9 +245,9 @@ class WriteRead(Step):
 
 
 class ReadBack(WriteRead):
-    """Read what the last ``write-read`` with the same fields wrote, and write nothing.
+    """Read what ``write-read`` wrote to the same memory, as much or more, and write nothing.
 
-    Between the two no step may write to the memory itself, or take it away.
+    Between the two no other step may write to the memory itself, or take it away.
 
     Shows what ``write-read`` does.
     """

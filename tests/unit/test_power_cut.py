@@ -306,6 +306,8 @@ def test_nothing_is_made_or_destroyed_without_labels(step: Step) -> None:
 def test_data_is_read_back_that_nothing_came_over() -> None:
     steps = [RAW, WriteRead(size=MIB), PowerCycle(), ReadBack(size=MIB)]
     assert last(model("x86_64"), steps) == {"outcome": "identical", "bytes": MIB}
+    steps = [RAW, WriteRead(size=2 * MIB), WriteRead(size=MIB), ReadBack(size=2 * MIB)]
+    assert last(model("x86_64"), steps) == {"outcome": "identical", "bytes": 2 * MIB}
     with pytest.raises(UserError, match="does not hold that pattern"):
         last(model("x86_64"), [RAW, ReadBack(size=MIB)])
     with pytest.raises(UserError, match="does not hold that pattern"):

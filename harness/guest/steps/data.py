@@ -36,7 +36,8 @@ def _exchange(step: WriteRead, shell: Shell, context: StepContext, *, writes: bo
 
 def _by_device(step: WriteRead, shell: Shell, context: StepContext, *, writes: bool) -> Observation:
     where = f'{step.size}:{CHUNK}:"$file"'
-    operations = [*([f"write-out:{where}"] if writes else []), f"read-in:{where}"]
+    # A CPU has a log of its own in a sector namespace: how many entries it has is to be known.
+    operations = [*(["one-cpu", f"write-out:{where}"] if writes else []), f"read-in:{where}"]
     run = run_probe(step.kind, "block", step.region, operations, shell, context)
     return Observation(step.kind, _what_the_device_has(run, step.size), (run.record,))
 
