@@ -23,6 +23,7 @@ _LIMIT_BYTES = 64 << 10
 # What runs for the steps' shell, a child of init or of dropbear's, and that shell or dropbear
 # where one cannot be interrupted. Each process is read once, by a shell that takes a byte at a
 # time; kernel threads are kthreadd's, 2. PPid comes after State (fs/proc/array.c, task_state).
+# Where it waits is a function's name, or 0 where it does not (fs/proc/base.c, proc_pid_wchan).
 _QUESTION = """
 processes=
 for status in /proc/[0-9]*/status; do
@@ -47,7 +48,9 @@ for process in $processes; do
     sh/*) eval "[ $grandparent = 1 ] || [ \"\\$name_$grandparent\" = dropbear ]" || continue ;;
     *) continue ;;
     esac
-    echo "busy: $name ($state)"
+    at=; read -r at </proc/$pid/wchan
+    [ "$at" != 0 ] || at=
+    echo "busy: $name ($state${at:+ in $at})"
 done
 echo dax''hound-{mark}-aside
 """

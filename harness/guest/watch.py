@@ -134,9 +134,9 @@ class GuestWatch:
                 f"{what}; every CPU waits for interrupts and takes them, yet none comes, neither "
                 f"a timer's nor the console's: QEMU has lost them; {last_words}\n{asked}"
             )
-        beside = f"\nthe guest's other line: {_told(aside)}"
         shown = _without_float(registers)[:_REGISTER_CHARACTERS]
-        return kind(f"{what}; {last_words}{beside}\n{asked}\n-- registers --\n{shown}")
+        told = f"the guest's other line: {_told(aside)}"
+        return kind(f"{what}; {told}; {last_words}\n{asked}\n-- registers --\n{shown}")
 
     def settle(self) -> None:
         """As ``check``, once the console has said what it still had to say."""

@@ -15,11 +15,9 @@ from pathlib import Path
 
 LEAVES = (
     "drivers/dax/super.c",
-    "drivers/nvdimm/btt.c",
     "mm/gup_test.c",
     "drivers/nvdimm/namespace_devs.c",
     "mm/hwpoison-inject.c",
-    "drivers/nvdimm/region_devs.c",
     "mm/mincore.c",
     "drivers/nvdimm/core.c",
     "drivers/nvdimm/dimm_devs.c",
