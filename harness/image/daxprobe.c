@@ -7,7 +7,7 @@
  *   touch:fill|verify:FIRST:LENGTH:STRIDE  the same, by words that are unlike each other;
  *                                       verify ends at the first that is not what fill wrote
  *   peek:FIRST:LENGTH:STRIDE            what verify does, STRIDE bytes a read() of /proc/self/mem
- *   map-again:LENGTH:PATH               the same another time, where nobody looks at it
+ *   map-again:LENGTH:PATH               map PATH another time, where nobody looks at it
  *   unmap-part:FIRST:LENGTH             munmap() of that much of the mapping
  *   protect:r|rw                        mprotect() of the whole mapping
  *   punch:LENGTH:PATH                   fallocate() of a hole in place of the first LENGTH bytes
@@ -114,7 +114,7 @@ static const char *signal_fields(int is_caught)
 	return text;
 }
 
-static void count(const char *name)
+static void count(char *name)
 {
 	const char *text = text_of("/proc/self/status");
 	long tables = value_of(text, "VmPTE"), rss = value_of(text, "VmRSS");
@@ -268,7 +268,7 @@ static void unmap_part(char *words)
 	result("unmap-part", mapped && munmap(base + first, number(&words)));
 }
 
-static void protect(const char *words)
+static void protect(char *words)
 {
 	int protection = strcmp(words, "r") ? PROT_READ | PROT_WRITE : PROT_READ;
 
@@ -292,10 +292,10 @@ static void gup(char *words)
 	    (unsigned long long)test.size);
 }
 
-static void corrupt(size_t pfn)
+static void corrupt(char *words)
 {
 	char text[32];
-	int length = snprintf(text, sizeof(text), "%#zx\n", pfn), error = 0;
+	int length = snprintf(text, sizeof(text), "%#zx\n", number(&words)), error = 0;
 	int file = open(CORRUPT_PFN, O_WRONLY);
 
 	if (file < 0)
@@ -470,62 +470,76 @@ static void shorten(char *words)
 	result("truncate", truncate(words, length));
 }
 
+static void sync_mapping(void)
+{
+	result("sync", mapped && msync(base, mapped, MS_SYNC));
+}
+
+static void ask_early(void)
+{
+	result("early", prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0));
+}
+
+static void poison(char *words)
+{
+	result("poison", mapped && madvise(base + number(&words), page_size, MADV_HWPOISON));
+}
+
+static void tell_caught(void)
+{
+	say("{\"op\": \"caught\", %s}", signal_fields(pending));
+	pending = 0;
+}
+
+static const struct {
+	const char *name;
+	void (*with)(char *words);
+	void (*alone)(void);
+} operations[] = {
+	{ "touch", .with = touch },
+	{ "peek", .with = peek },
+	{ "map-again", .with = map_again },
+	{ "unmap-part", .with = unmap_part },
+	{ "protect", .with = protect },
+	{ "punch", .with = punch },
+	{ "store", .with = store },
+	{ "write-out", .with = write_out },
+	{ "read-in", .with = read_in },
+	{ "one-cpu", .alone = stay },
+	{ "sync", .alone = sync_mapping },
+	{ "hold", .with = hold },
+	{ "release", .alone = release },
+	{ "pause", .alone = pause_for_line },
+	{ "write-on", .with = write_on },
+	{ "truncate", .with = shorten },
+	{ "early", .alone = ask_early },
+	{ "poison", .with = poison },
+	{ "corrupt", .with = corrupt },
+	{ "gup", .with = gup },
+	{ "caught", .alone = tell_caught },
+	{ "count", .with = count },
+	{ "steady", .alone = steady },
+	{ "settle", .alone = settle },
+};
+
 static void one(char *word)
 {
 	char *op = strsep(&word, ":");
+	size_t each;
 
 	if (did_mapping(op, word) || did_measure(op, word))
 		return;
-	if (!strcmp(op, "touch"))
-		touch(word);
-	else if (!strcmp(op, "hold"))
-		hold(word);
-	else if (!strcmp(op, "release"))
-		release();
-	else if (!strcmp(op, "pause"))
-		pause_for_line();
-	else if (!strcmp(op, "write-on"))
-		write_on(word);
-	else if (!strcmp(op, "peek"))
-		peek(word);
-	else if (!strcmp(op, "map-again"))
-		map_again(word);
-	else if (!strcmp(op, "unmap-part"))
-		unmap_part(word);
-	else if (!strcmp(op, "protect"))
-		protect(word);
-	else if (!strcmp(op, "punch"))
-		punch(word);
-	else if (!strcmp(op, "store"))
-		store(word);
-	else if (!strcmp(op, "write-out"))
-		write_out(word);
-	else if (!strcmp(op, "read-in"))
-		read_in(word);
-	else if (!strcmp(op, "one-cpu"))
-		stay();
-	else if (!strcmp(op, "sync"))
-		result(op, mapped && msync(base, mapped, MS_SYNC));
-	else if (!strcmp(op, "truncate"))
-		shorten(word);
-	else if (!strcmp(op, "early"))
-		result(op, prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0));
-	else if (!strcmp(op, "poison"))
-		result(op, mapped && madvise(base + number(&word), page_size, MADV_HWPOISON));
-	else if (!strcmp(op, "gup"))
-		gup(word);
-	else if (!strcmp(op, "corrupt"))
-		corrupt(number(&word));
-	else if (!strcmp(op, "caught"))
-		say("{\"op\": \"caught\", %s}", signal_fields(pending)), pending = 0;
-	else if (!strcmp(op, "count"))
-		count(word);
-	else if (!strcmp(op, "steady"))
-		steady();
-	else if (!strcmp(op, "settle"))
-		settle();
-	else
-		errno = EINVAL, die(op);
+	for (each = 0; each < sizeof(operations) / sizeof(*operations); each++) {
+		if (strcmp(op, operations[each].name))
+			continue;
+		if (operations[each].with)
+			operations[each].with(word);
+		else
+			operations[each].alone();
+		return;
+	}
+	errno = EINVAL;
+	die(op);
 }
 
 static char **closing(char **words)

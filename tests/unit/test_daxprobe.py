@@ -6,6 +6,7 @@ import mmap
 import os
 import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -114,6 +115,26 @@ def test_refused_mapping_is_reported_and_not_touched(program: Path, tmp_path: Pa
     replies = probe(program, map_, touch(0, PAGE), "unmap")
     assert integer(replies.one("map"), "errno") == 22
     assert replies.one("touch")["skipped"] is True
+
+
+def test_a_part_that_is_unmapped_is_gone(program: Path) -> None:
+    part = f"unmap-part:{2 * PAGE}:{PAGE}"
+    replies = probe(program, "beside", f"map:private:rw:0:{4 * PAGE}", part, touch(0, 4 * PAGE))
+    assert [integer(replies.one(op), "errno") for op in ("beside", "map", "unmap-part")] == [0] * 3
+    assert integer(replies.one("touch"), "touched_bytes") == 2 * PAGE
+    assert integer(replies.one("touch"), "signal") == signal.SIGSEGV
+
+
+def test_another_mapping_of_a_file_is_not_the_one_that_is_touched(
+    program: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(bytes(4 * PAGE))
+    again, gone = f"map-again:{4 * PAGE}:{file}", f"truncate:0:{file}"
+    replies = probe(program, f"map:shared:rw:0:{PAGE}:{file}", again, gone, touch(0, PAGE))
+    assert integer(replies.one("map-again"), "errno") == 0
+    assert integer(replies.one("touch"), "signal") == signal.SIGBUS
+    assert integer(replies.one("touch"), "offset") == 0
 
 
 @pytest.mark.parametrize(

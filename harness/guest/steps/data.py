@@ -77,9 +77,11 @@ def _by_mapping(
         fill = [f"touch:fill:0:{step.size}:{_WORD}", *sync, "unmap"]
         operations = ["beside", mapped, *fill, mapped, *operations]
     run = run_probe(step.kind, memory, step.region, operations, shell, context)
-    values = early(run) or _what_came_back(run, step.size)
-    if writes and step.hole and "bytes" in values:
-        values["kept_bytes"] = integer(run.replies.one("touch"), "touched_bytes")
+    values = early(run)
+    if not values:
+        values = _what_came_back(run, step.size)
+        if writes and step.hole:
+            values["kept_bytes"] = integer(run.replies.one("touch"), "touched_bytes")
     return Observation(step.kind, values, (run.record,))
 
 
