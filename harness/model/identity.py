@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.model.machine import MIB, POWERPC, Machine
-from harness.model.numa import expect_nodes
+from harness.model.numa import expect_nodes, node_of
 from harness.model.rules import RULES
 from harness.model.state import GuestState
 from harness.records import Expected, Prediction
@@ -32,7 +32,9 @@ def predict_guest(machine: Machine) -> Prediction:
 def predict_memory_model(state: GuestState, step: MemoryModel) -> Prediction:
     """How the kernel arranged memory: nodes, hotplug blocks, and hash's own pages."""
     machine = state.machine
-    expected = [*expect_nodes(machine)]
+    plugged = (region for region in state.regions if region.ram and region.ram.plugged)
+    given = {node_of(machine, region.device) for region in plugged}
+    expected = [*expect_nodes(machine, given)]
     if machine.kernel.has("MEMORY_HOTPLUG"):
         block, why = memory_block(machine)
         rule = RULES["memory.block"]

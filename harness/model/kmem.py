@@ -169,12 +169,12 @@ def _added(
     rule, online = RULES["kmem.blocks"], RULES["kmem.online"]
     if len(device.data) > 1:
         (seen, why), rule = seen_bytes(machine, device), RULES["kmem.one-piece"]
-    blocks = seen // memory_block(machine)[0]
+    blocks, memory = seen // memory_block(machine)[0], in_use(machine, device, ram)[0]
     return (
         Expected("outcome", "reconfigured", online),
         Expected("mode", "system-ram", online),
-        node,
-        Expected("added_bytes", in_use(machine, device, ram)[0], rule, because=why),
+        *_on_node(machine, node, memory),
+        Expected("added_bytes", memory, rule, because=why),
         Expected("blocks", blocks, rule, because=why),
         Expected("online_blocks", blocks, online),
         Expected("movable", True, online),
@@ -196,6 +196,14 @@ def _returned(
     return (
         Expected("outcome", "reconfigured", rule),
         Expected("mode", "devdax", rule),
-        node,
+        *_on_node(machine, node, memory),
         Expected("added_bytes", -memory, rule, because=why),
     )
+
+
+def _on_node(machine: Machine, node: Expected, memory: int) -> tuple[Expected, ...]:
+    """The target node, and whose memory so many bytes are."""
+    if not machine.kernel.has("NUMA"):
+        return (node,)
+    changed = str(node.value) if memory else ""
+    return (node, Expected("changed_nodes", changed, RULES["kmem.node"]))

@@ -63,9 +63,11 @@ MEMORY_TABLE: tuple[Rule, ...] = (
     ),
     Rule(
         "numa.region",
-        "A region belongs to the node that its device was put on; without nodes to node 0.",
+        "The target node of a region is the one that its device was put on, its node the nearest"
+        " that is online: the same where that has RAM. Without nodes both are 0.",
         "Linux drivers/acpi/nfit/core.c acpi_nfit_register_region (proximity domain),"
-        " arch/powerpc/platforms/pseries/papr_scm.c (ibm,associativity)",
+        " arch/powerpc/platforms/pseries/papr_scm.c (ibm,associativity); mm/mempolicy.c"
+        " numa_map_to_online_node",
     ),
     Rule(
         "vmemmap.ram",
@@ -142,6 +144,13 @@ MEMORY_TABLE: tuple[Rule, ...] = (
         "kmem.no-node",
         "A device that is on no node is no RAM: EINVAL, and it is left disabled.",
         "Linux drivers/dax/kmem.c dev_dax_kmem_probe",
+    ),
+    Rule(
+        "kmem.node",
+        "The memory of a device is RAM of its target node, which comes and goes with it where it"
+        " has no other.",
+        "Linux drivers/dax/kmem.c dev_dax_kmem_probe; mm/memory_hotplug.c add_memory_resource"
+        " (__try_online_node), try_offline_node",
     ),
     Rule(
         "kmem.online",

@@ -19,8 +19,9 @@ class ReconfigureDevice(DeviceStep):
 
     Shows ``outcome`` (``reconfigured``, ``refused`` with ``errno`` and ``message``, or
     ``no-device``), ``mode``, ``target_node`` (the memory node), ``added_bytes`` (by which
-    MemTotal grew, negative where it shrank) and, as ``system-ram``, ``blocks`` (memory blocks
-    of the device), ``online_blocks`` and ``movable``.
+    MemTotal grew, negative where it shrank), ``changed_nodes`` (the memory nodes whose MemTotal
+    did so) and, as ``system-ram``, ``blocks`` (memory blocks of the device), ``online_blocks``
+    and ``movable``.
     """
 
     kind: ClassVar[str] = "reconfigure-device"

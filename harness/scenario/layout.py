@@ -86,7 +86,10 @@ def _ram(reader: LayoutReader, value: Template, target: Target) -> int:
 
 
 def _nodes(reader: LayoutReader, template: LayoutTemplate, target: Target) -> tuple[int, ...]:
-    """RAM of each node. QEMU adds it up itself, and s390x machines know no nodes at all."""
+    """RAM of each node, which all but the first may lack.
+
+    QEMU adds it up itself, and s390x machines know no nodes at all.
+    """
     if not template.nodes:
         return ()
     at: Location = ("layout", "nodes")
@@ -103,7 +106,9 @@ def _nodes(reader: LayoutReader, template: LayoutTemplate, target: Target) -> tu
     granule = max(target.qemu.ram_granule, target.mmu.section_size)
     why = f"{format_size(granule)}, which {target.name} wants of a node"
     return tuple(
-        reader.multiple(value, granule, why, (*at, index))
+        0
+        if index and reader.size(value, (*at, index)) == 0
+        else reader.multiple(value, granule, why, (*at, index))
         for index, value in enumerate(template.nodes)
     )
 

@@ -36,8 +36,9 @@ class SoftReservedTemplate(Record):
 class LayoutTemplate(Record):
     """The guest's memory: ``ram``, or the RAM of each of its ``nodes``; pmem devices; CPUs.
 
-    Of that RAM ``soft_reserved`` is set aside. ``region_idle`` asks the kernel to leave its
-    regions without a device.
+    All nodes but the first may have none (0), and devices all the same. Of that RAM
+    ``soft_reserved`` is set aside. ``region_idle`` asks the kernel to leave its regions without
+    a device.
     """
 
     ram: Template | None = None

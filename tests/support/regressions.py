@@ -23,6 +23,7 @@ CAUGHT_BY = {
     "hwpoison-lsb": ("hwpoison-devdax", "ppc64-hash"),
     "info-block-reserve": ("devdax-map-dev", "ppc64-radix"),
     "insert-zero-rss": ("mapped-data-fsdax", "ppc64-radix"),
+    "kmem-node": ("kmem-node-without-ram", "ppc64-radix"),
     "kmem-online-type": ("kmem-state", "ppc64-radix"),
     "kmem-resource": ("kmem", "ppc64-radix"),
     "label-destroyed": ("power-cut-destroyed", "ppc64-radix"),

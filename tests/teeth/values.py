@@ -116,6 +116,7 @@ MISTAKES = (
     Said("MADV_NOHUGEPAGE is SIGSEGV", "devdax.nohuge", instead("SIGBUS", "SIGSEGV")),
     Said("past a device's end is SIGSEGV", "devdax.past-end", instead("SIGBUS", "SIGSEGV")),
     Said("past a file's end is SIGSEGV", "file.past-end", instead("SIGBUS", "SIGSEGV")),
+    Said("RAM of a device is on no node", "kmem.node", always("")),
     Said("no entry is ever split", "mmap.split", always("EINVAL")),
     Said("an entry of device-dax is split", "devdax.split", instead("EINVAL", None)),
     Said("a hole takes one byte more", "data.hole-end", plus(-1)),

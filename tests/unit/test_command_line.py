@@ -121,3 +121,13 @@ def test_memory_nodes() -> None:
         assert f"memory-backend-ram,id=ram1,size={1 << 30}" in argv
         assert any(word.startswith("nvdimm,") and word.endswith(",node=1") for word in argv)
     assert not any("node=" in word or "-numa" in word for word in arguments("x86_64"))
+
+
+def test_a_memory_node_without_ram() -> None:
+    layout = Layout(2 << 30, 2, (replace(DEVICE, node=1),), nodes=(2 << 30, 0))
+    argv = render(TARGETS["x86_64"], layout, FILES, emulator=(10, 0, 2), accelerator="tcg")
+    assert [word for word in argv if word.startswith("node,")] == [
+        "node,nodeid=0,memdev=ram0",
+        "node,nodeid=1",
+    ]
+    assert not any(word.startswith("memory-backend-ram,id=ram1") for word in argv)

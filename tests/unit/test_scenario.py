@@ -201,6 +201,12 @@ def test_ram_is_the_sum_of_its_nodes(tmp_path: Path) -> None:
     assert [device.node for device in layout.pmem] == [1, None]
 
 
+def test_a_node_may_have_a_device_and_no_ram(tmp_path: Path) -> None:
+    layout = cells(tmp_path, NODES.replace("512M", "0"))[0].layout
+    assert (layout.ram_bytes, layout.nodes) == (1 << 30, (1 << 30, 0))
+    assert layout.pmem[0].node == 1
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -208,7 +214,7 @@ def test_ram_is_the_sum_of_its_nodes(tmp_path: Path) -> None:
         ("  nodes: [1G, 512M]\n", "", "the layout has no nodes"),
         ("  nodes:", "  ram: 2G\n  nodes:", "ram is the sum of what the nodes have"),
         ("512M", "100M", "100M is not a multiple of 256M, which ppc64-hash wants of a node"),
-        ("[1G, 512M]", "[1G, 0]", "0 is not a multiple of 256M"),
+        ("[1G, 512M]", "[0, 1G]", "0 is not a multiple of 256M"),
         ("[1G, 512M]", str(["1G"] * 9).replace("'", ""), "9 nodes; a guest takes 8"),
     ],
 )

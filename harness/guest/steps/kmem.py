@@ -15,14 +15,15 @@ from harness.observe.vmstat import counter_change, parse_meminfo
 from harness.records import Observation, Scalar
 from harness.scenario.steps import KmemState, ReconfigureDevice
 
-_BEFORE = """\
+_MEMORY = "grep -hs MemTotal /proc/meminfo /sys/devices/system/node/node*/meminfo"
+_BEFORE = f"""\
 mark before
-grep MemTotal /proc/meminfo
+{_MEMORY}
 """
-_AFTER = """\
+_AFTER = f"""\
 status=$?
 mark after
-grep MemTotal /proc/meminfo
+{_MEMORY}
 """
 
 # With --force daxctl takes the memory offline first.
@@ -62,6 +63,7 @@ def reconfigure_device(step: ReconfigureDevice, shell: Shell, context: StepConte
         "mode": device.mode,
         "target_node": device.target_node,
         "added_bytes": _added(output),
+        "changed_nodes": _changed_nodes(output),
     }
     if device.mode == "system-ram":
         values |= _blocks(device) | {"movable": device.movable}
@@ -87,6 +89,14 @@ def _added(output: ScriptOutput) -> int | None:
     """By how many bytes MemTotal grew."""
     before, after = (parse_meminfo(output.section(name)) for name in ("before", "after"))
     return counter_change(before, after, "MemTotal")
+
+
+def _changed_nodes(output: ScriptOutput) -> str:
+    """The nodes whose MemTotal is another one now, commas between them."""
+    before, after = (parse_meminfo(output.section(name)) for name in ("before", "after"))
+    names = {name for name in before.keys() | after.keys() if name.startswith("Node ")}
+    changed = (name for name in names if before.get(name, 0) != after.get(name, 0))
+    return ",".join(sorted(name.split()[1] for name in changed))
 
 
 def _blocks(device: DaxDevice) -> dict[str, Scalar]:

@@ -1,0 +1,76 @@
+"""Memory nodes: which are online, and which a pmem device, its struct pages and its RAM are on."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.model import Machine, Model
+from harness.model.numa import expect_nodes
+from harness.records import KernelFacts, Layout, PmemDevice, Scalar
+from harness.scenario.steps import (
+    CreateNamespace,
+    MemoryModel,
+    ReconfigureDevice,
+    Regions,
+    Step,
+)
+from harness.target import load_targets
+
+MIB, GIB = 1 << 20, 1 << 30
+SYMBOLS = (
+    "ACPI_NFIT LIBNVDIMM BLK_DEV_PMEM ZONE_DEVICE NVDIMM_PFN NVDIMM_DAX DEV_DAX DEV_DAX_PMEM "
+    "DEV_DAX_KMEM TRANSPARENT_HUGEPAGE NUMA ACPI_NUMA MEMORY_HOTREMOVE"
+)
+DEVDAX = CreateNamespace(mode="devdax", map="mem", align=2 * MIB)
+
+
+def machine(*nodes: int, device: int = 1, without: str = "") -> Machine:
+    symbols = dict.fromkeys(SYMBOLS.split(), "y")
+    kernel = KernelFacts((7, 3, 4), "release", {**symbols, without: "n"}, 64)
+    pmem = PmemDevice(GIB, 4 * GIB, 128 << 10, "uuid", device)
+    return Machine(load_targets()["x86_64"], kernel, Layout(sum(nodes), 2, (pmem,), nodes))
+
+
+def shown(guest: Machine, *steps: Step) -> dict[str, Scalar]:
+    """What the last step must show, after all before it."""
+    model = Model(guest)
+    return {e.name: e.value for e in [model.predict(step) for step in steps][-1].expected}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "online"),
+    [
+        ((2 * GIB,), "0"),
+        ((GIB, GIB), "0-1"),
+        ((2 * GIB, 0), "0"),
+        ((GIB, 0, GIB), "0,2"),
+        ((GIB, GIB, 0, GIB, GIB, GIB), "0-1,3-5"),
+    ],
+)
+def test_nodes_with_ram_are_online(nodes: tuple[int, ...], online: str) -> None:
+    (seen,) = expect_nodes(machine(*nodes, device=0))
+    assert seen.value == online
+
+
+@pytest.mark.parametrize(
+    ("nodes", "device", "nearest"),
+    [((GIB, GIB), 1, 1), ((2 * GIB, 0), 1, 0), ((GIB, GIB, 0), 2, 0), ((GIB, 0, GIB), 2, 2)],
+)
+def test_a_device_without_ram_beside_it_is_nearest_to_the_first_node(
+    nodes: tuple[int, ...], device: int, nearest: int
+) -> None:
+    guest = machine(*nodes, device=device)
+    seen = shown(guest, Regions())
+    assert (seen["region0.numa_node"], seen["region0.target_node"]) == (nearest, device)
+    assert f"node{nearest}.ram_bytes" in shown(guest, DEVDAX)
+
+
+def test_ram_of_a_device_is_on_its_own_node() -> None:
+    guest = machine(2 * GIB, 0)
+    steps = (DEVDAX, ReconfigureDevice(mode="system-ram"))
+    assert shown(guest, *steps)["changed_nodes"] == "1"
+    assert shown(guest, *steps, MemoryModel())["nodes"] == "0-1"
+    back = ReconfigureDevice(mode="devdax")
+    assert shown(guest, *steps, back)["changed_nodes"] == "1"
+    assert shown(guest, *steps, back, MemoryModel())["nodes"] == "0"
+    assert "changed_nodes" not in shown(machine(2 * GIB, without="NUMA"), *steps)
