@@ -10,7 +10,7 @@ from harness.guest.protocols import Shell
 from harness.guest.steps.context import StepContext
 from harness.guest.steps.filesystem import CHUNK
 from harness.guest.steps.mapping import early
-from harness.guest.steps.probe import ProbeRun, run_probe, signal_values
+from harness.guest.steps.probe import ProbeRun, map_beside, run_probe, signal_values
 from harness.observe.daxprobe import errno_name, first_errno, integer
 from harness.records import Observation, Scalar
 from harness.scenario.steps import ReadBack, WriteRead
@@ -68,14 +68,14 @@ def _by_mapping(
     peek = f"peek:0:{step.size}:{math.gcd(step.size, CHUNK)}"
     operations = [verify, "protect:r", verify, "protect:rw", peek, "unmap"]
     if not writes:
-        operations = ["beside", mapped, *operations]
+        operations = [*map_beside(step.size), *operations]
     elif step.hole:
         operations = [*_make_holes(step, mapped, context.page_size), *operations]
     else:
         # device-dax has no fsync: what it maps is as durable as the caches of the CPU.
         sync = ["sync"] if memory == "fsdax" else []
         fill = [f"touch:fill:0:{step.size}:{_WORD}", *sync, "unmap"]
-        operations = ["beside", mapped, *fill, mapped, *operations]
+        operations = [*map_beside(step.size), *fill, mapped, *operations]
     run = run_probe(step.kind, memory, step.region, operations, shell, context)
     values = early(run)
     if not values:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from harness.errors import UserError
 from harness.guest.protocols import Shell
 from harness.guest.steps.context import StepContext
-from harness.guest.steps.probe import run_probe
+from harness.guest.steps.probe import map_beside, run_probe
 from harness.observe.daxprobe import ProbeReplies, errno_name, first_errno, integer
 from harness.records import Observation, Scalar
 from harness.scenario.steps import GupCommand, GupTest
@@ -40,8 +40,7 @@ def _operations(step: GupTest, context: StepContext) -> list[str]:
     flags |= context.foll_longterm if step.command == "longterm-fast" else 0
     gup = f"gup:{_NUMBERS[step.command]}:0:{step.size}:{step.pages_per_call}:{flags}"
     return [
-        "beside",
-        f'map:{sharing}:rw:0:{step.size}:"$file"',
+        *map_beside(step.size, sharing),
         *([] if step.huge else ["advise:nohuge"]),
         "count:before",
         f"repeat:{step.repeats} '{{' {gup} '}}'",

@@ -85,15 +85,19 @@ def set_kmem_state(step: KmemState, shell: Shell, context: StepContext) -> Obser
     return Observation(step.kind, values, (output.record,))
 
 
+def _memory(output: ScriptOutput) -> tuple[dict[str, int], dict[str, int]]:
+    """Bytes of the guest and of each node, before and after."""
+    return parse_meminfo(output.section("before")), parse_meminfo(output.section("after"))
+
+
 def _added(output: ScriptOutput) -> int | None:
     """By how many bytes MemTotal grew."""
-    before, after = (parse_meminfo(output.section(name)) for name in ("before", "after"))
-    return counter_change(before, after, "MemTotal")
+    return counter_change(*_memory(output), "MemTotal")
 
 
 def _changed_nodes(output: ScriptOutput) -> str:
     """The nodes whose MemTotal is another one now, commas between them."""
-    before, after = (parse_meminfo(output.section(name)) for name in ("before", "after"))
+    before, after = _memory(output)
     names = {name for name in before.keys() | after.keys() if name.startswith("Node ")}
     changed = (name for name in names if before.get(name, 0) != after.get(name, 0))
     return ",".join(sorted(name.split()[1] for name in changed))

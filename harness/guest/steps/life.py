@@ -6,7 +6,7 @@ from harness.errors import InfrastructureError
 from harness.guest.protocols import Shell
 from harness.guest.steps.context import StepContext
 from harness.guest.steps.places import locate
-from harness.guest.steps.probe import signal_values
+from harness.guest.steps.probe import map_beside, signal_values
 from harness.guest.steps.script import ScriptOutput, run_script
 from harness.observe.daxprobe import ProbeReplies, errno_name, integer, parse_replies
 from harness.observe.ndctl import parse_refusal
@@ -114,8 +114,7 @@ def _operations(step: TakeAway, page: int) -> list[str]:
         return [f'write-on:{step.size}:"$file"']
     hold = [f"hold:0:{page}"] if step.hold else []
     return [
-        "beside",
-        f'map:shared:rw:0:{step.size}:"$file"',
+        *map_beside(step.size),
         f"touch:write:0:{step.size}:{page}",
         *hold,
         "pause",

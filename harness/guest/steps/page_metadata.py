@@ -6,6 +6,7 @@ from harness.errors import InfrastructureError
 from harness.guest.protocols import Shell
 from harness.guest.steps.context import StepContext
 from harness.guest.steps.places import locate
+from harness.guest.steps.probe import map_beside
 from harness.guest.steps.script import run_script, say_mark
 from harness.observe.dump_page import parse_dump
 from harness.observe.gup_test import parse_gup_test
@@ -58,8 +59,7 @@ def dump_pages(step: PageMetadata, shell: Shell, context: StepContext) -> Observ
 
 def _also_map(step: PageMetadata, page: int) -> tuple[str, ...]:
     return (
-        "beside",
-        f'map:shared:rw:0:{step.size}:"$file"',
+        *map_beside(step.size),
         f"touch:write:0:{step.size}:{page}",
     )
 

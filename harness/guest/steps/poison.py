@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.guest.protocols import Shell
 from harness.guest.steps.context import StepContext
-from harness.guest.steps.probe import END, FORK, ProbeRun, run_probe, signal_values
+from harness.guest.steps.probe import END, FORK, ProbeRun, map_beside, run_probe, signal_values
 from harness.observe.daxprobe import ProbeReplies, Reply, first_errno, integer
 from harness.observe.memory_failure import parse_memory_failure
 from harness.records import Observation, Scalar
@@ -75,8 +75,7 @@ def _operations(step: HwPoison, offset: int, page: int) -> list[str]:
     return [
         "count:before",
         *(["early"] if step.early else []),
-        "beside",
-        f'map:shared:rw:0:{step.size}:"$file"',
+        *map_beside(step.size),
         f'map-again:{step.size}:"$file"',
         *(this, everything),
         *(FORK, *child, END),

@@ -112,6 +112,14 @@ def map_operation(step: MappingStep, *, writable: bool = True, fixed: bool = Tru
     return words if step.memory == "anon" else f'{words}:"$file"'
 
 
+def map_beside(size: int, sharing: str = "shared") -> list[str]:
+    """The operations that map ``size`` bytes of ``$file``, with other memory in their PUD.
+
+    For steps that are not about faults (defect.pud-fault-size).
+    """
+    return ["beside", f'map:{sharing}:rw:0:{size}:"$file"']
+
+
 def advise(step: MappingStep) -> list[str]:
     """The operation for the step's advice, if any."""
     return [] if step.advice == "none" else [f"advise:{step.advice}"]
