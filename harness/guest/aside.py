@@ -20,7 +20,7 @@ _SLICE_SECONDS = 0.25
 _READ_BYTES = 4096
 _LIMIT_BYTES = 64 << 10
 
-# What runs for the steps' shell, a child of init or of dropbear's, and that shell or dropbear
+# What runs below the steps' shell, a child of init or of dropbear's, and that shell or dropbear
 # where one cannot be interrupted. Each process is read once, by a shell that takes a byte at a
 # time; kernel threads are kthreadd's, 2. PPid comes after State (fs/proc/array.c, task_state).
 # Where it waits is a function's name, or 0 where it does not (fs/proc/base.c, proc_pid_wchan).
@@ -39,13 +39,14 @@ for status in /proc/[0-9]*/status; do
     processes="$processes $pid/$state"
 done 2>/dev/null
 for process in $processes; do
-    pid=${process%/*} state=${process#*/}
-    eval "name=\\$name_$pid parent=\\$parent_$pid"
-    eval "above=\\$name_$parent grandparent=\\$parent_$parent"
-    case $above/$parent/$name/$state in
-    */dropbear/D | dropbear/*/D | */1/sh/D) ;;
-    */dropbear/* | dropbear/* | */1/*) continue ;;
-    sh/*) eval "[ $grandparent = 1 ] || [ \"\\$name_$grandparent\" = dropbear ]" || continue ;;
+    pid=${process%/*} state=${process#*/} top=${process%/*}
+    while eval "above=\\$parent_$top" && [ "${above:-1}" != 1 ]; do
+        eval "[ \"\\$name_$above\" != dropbear ]" || break
+        top=$above
+    done
+    eval "name=\\$name_$pid top_name=\\$name_$top"
+    case $top_name/$state in
+    sh/* | dropbear/D) [ $top != $pid ] || [ $state = D ] || continue ;;
     *) continue ;;
     esac
     at=; read -r at </proc/$pid/wchan

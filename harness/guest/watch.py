@@ -43,9 +43,9 @@ _BY_GUEST = {
 # that does not go on (QAPI RunState).
 _STOPPED_BY_GUEST = ("guest-panicked", "shutdown", "suspended", "watchdog")
 # Magic SysRq, as consoles take it: after a serial break, or after Ctrl-O (hvc on pseries,
-# VT220 on s390x). l: backtraces of all CPUs, w: blocked tasks.
+# VT220 on s390x). t: every task, l: backtraces of all CPUs, w: blocked tasks.
 _SYSRQ_PREFIXES = (b"", b"\x0f")
-_SYSRQ_KEYS = (b"l", b"w")
+_SYSRQ_KEYS = (b"t", b"l", b"w")
 _SYSRQ_ANSWER = "sysrq: "
 # Before the kernel says so nobody has opened its console, and no key on it interrupts it.
 _CONSOLE_OPEN = "Run /init as init process"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,7 +32,9 @@ def guest(target: Target, provider: Provider, tmp_path: Path) -> Iterator[Guest]
         yield guest
 
 
-def test_a_command_that_does_not_end_hangs_and_the_kernel_was_asked(guest: Guest) -> None:
+def test_a_command_that_does_not_end_hangs_and_the_kernel_was_asked(
+    guest: Guest, tmp_path: Path
+) -> None:
     with pytest.raises(KernelFailure) as caught:
         guest.shell.run("sleep 100", Deadline.after(3))
     said = str(caught.value)
@@ -39,6 +42,9 @@ def test_a_command_that_does_not_end_hangs_and_the_kernel_was_asked(guest: Guest
     assert "busy: s" in said  # the shell, or sleep in its place
     assert "the kernel's answer to SysRq:" in said
     assert "NIP" in said.partition("-- registers --")[2]
+    log = (tmp_path / "console.log").read_text(errors="replace")
+    tasks = re.split(r"(?m)^.*task:", log)[1:]
+    assert any(task.startswith("s") and "nanosleep" in task for task in tasks)
 
 
 def test_a_link_that_is_dead_is_not_a_kernel_that_hangs(
