@@ -60,7 +60,7 @@ def _static(machine: Machine, step: ReconfigureDevice, region: RegionState) -> t
             field="mode",
             hint="reconfigure-device with mode: devdax before it",
         )
-    region.system_ram, region.ram = device, Ram.brought_online(machine)
+    region.system_ram, region.ram = device, _brought_online(machine, device)
     return _added(machine, device, Expected("target_node", node, rule), region.ram)
 
 
@@ -81,9 +81,14 @@ def _dynamic(state: GuestState, step: ReconfigureDevice, device: DaxDevice) -> t
     if region.node is None:
         device.driver = None
         return _refused(RULES["kmem.no-node"], "the region is on no node")
-    device.ram = Ram.brought_online(machine) if online_spans(machine, device) else None
+    device.ram = _brought_online(machine, device)
     device.driver = "kmem" if device.ram else None
     return _added(machine, device, node, device.ram)
+
+
+def _brought_online(machine: Machine, device: Devdax) -> Ram | None:
+    """The RAM that daxctl makes of a device; None where kmem refuses it, as too small."""
+    return Ram.brought_online(machine) if online_spans(machine, device) else None
 
 
 def _not_so(step: ReconfigureDevice) -> UserError:

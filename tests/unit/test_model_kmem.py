@@ -24,6 +24,7 @@ from harness.scenario.steps import (
     CreateNamespace,
     DestroyNamespaces,
     KmemState,
+    MemoryModel,
     ReconfigureDevice,
     Step,
 )
@@ -86,6 +87,19 @@ def test_a_device_that_is_ram_is_nothing_else_meanwhile() -> None:
         model.predict(DestroyNamespaces())
     model.predict(AS_DEVICE)
     assert values(model, DestroyNamespaces())["outcome"] == "destroyed"
+
+
+def test_a_node_has_no_ram_of_a_device_that_kmem_refuses() -> None:
+    guest = machine("ppc64-radix")
+    devices = tuple(replace(device, node=1) for device in guest.layout.pmem)
+    layout = replace(guest.layout, nodes=(2 * GIB, 0), pmem=devices)
+    model = Model(Machine(guest.target, guest.kernel, layout))
+    for size, nodes in ((64 * MIB, "0"), (GIB, "0-1")):
+        model.predict(devdax(size))
+        model.predict(AS_RAM)
+        assert values(model, MemoryModel())["nodes"] == nodes
+        model.predict(AS_DEVICE)
+        model.predict(DestroyNamespaces())
 
 
 def state(word: str) -> KmemState:
