@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.errors import UserError
@@ -29,6 +30,24 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> None:  # type: ignore[override]
         raise UserError(message, hint=f"{self.prog} --help")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse's, but for a command of daxhound's nothing may be left over.
+
+        argparse leaves that to the outermost parser, which knows none of a command's options.
+        """
+        options, left = super().parse_known_args(args, namespace)
+        if left:
+            raise UserError(f"unrecognized arguments: {' '.join(left)}", hint=self._instead(left))
+        return options, left
+
+    def _instead(self, left: Sequence[str]) -> str:
+        known = {name for action in self._actions for name in action.option_strings}
+        wrong = next((word.partition("=")[0] for word in left if word.startswith("-")), None)
+        if wrong is None and "--arch" in known and left[0] in target_names():
+            return f"{self.prog} --arch {left[0]}"
+        close = difflib.get_close_matches(wrong or "", known, n=1)
+        return f"{self.prog} {close[0]}" if close else f"{self.prog} --help"
 
 
 def add_command(

@@ -20,6 +20,13 @@ from harness.target import load_targets, select_targets
         (["qemu", "s390x", "--kernel", "6.1"], ["debian:6.1"]),
         (["predict", "devdx-map-mem"], ["try: 'devdax-map-mem'"]),
         (["predict"], ["required: scenario"]),
+        (
+            ["build", "ppc64-hash"],
+            ["arguments: ppc64-hash", "try: daxhound build --arch ppc"],
+        ),
+        (["build", "--kernle=7.3"], ["arguments: --kernle=7.3", "try: daxhound build --kernel"]),
+        (["qemu", "s390x", "x86_64"], ["arguments: x86_64", "try: daxhound qemu --help"]),
+        (["--jsn", "targets"], ["arguments: --jsn", "try: daxhound --help"]),
     ],
 )
 def test_bad_input_exits_with_4_and_a_remedy(
