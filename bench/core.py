@@ -15,8 +15,8 @@ import psutil
 
 from bench.figure import Figure, conclude
 from bench.watched import is_guest, run_watched
-from harness.machine.share import usable_cores
 from harness.scenario.find import CORE, SCENARIOS_DIR
+from harness.share import usable_cores
 
 _NAME = "core scenarios on all targets"
 _BAR_SECONDS = 240.0

@@ -17,7 +17,7 @@ from harness.campaign.order import Order
 from harness.campaign.outcomes import Outcome, Outcomes
 from harness.campaign.pool import GuestPool
 from harness.campaign.provide import Needs, Provider, Provisions
-from harness.errors import InfrastructureError, KernelFailure, UserError
+from harness.errors import InfrastructureError, KernelFailure
 from harness.records import CellResult, Verdict
 
 _LOOK_SECONDS = 0.5
@@ -94,13 +94,13 @@ class PlannedRunner(ABC):
         needs = Needs.of(orders[0].cell, orders[0].patches)
         try:
             self._send(orders, self._provisions(needs))
-        except UserError as exc:
-            for order in orders:
-                self.outcomes.settle(order.id, exc)
         except InfrastructureError as exc:
             self._not_built(orders, Verdict.INFRASTRUCTURE, exc)
         except KernelFailure as exc:
             self._not_built(orders, Verdict.KERNEL_FAILURE, exc)
+        except Exception as exc:  # bad input, or a bug: raised for each that waits
+            for order in orders:
+                self.outcomes.settle(order.id, exc)
 
     def _provisions(self, needs: Needs) -> Provisions:
         """The host's trouble is tried once more, as in ``CellRunner``."""

@@ -7,10 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
-import psutil
-from dask.system import CPU_COUNT
 from distributed import Status, Worker, get_client, get_worker
-from distributed.system import MEMORY_LIMIT
 
 from harness.campaign.kept import harness_digest
 from harness.cluster.cells import RESULT_FILE, Job, run_apart
@@ -20,6 +17,7 @@ from harness.cluster.link import WorkerLink
 from harness.cluster.parcel import take_in
 from harness.report.results import folder_name
 from harness.scratch import scratch_directory
+from harness.share import available_memory, usable_cores
 from harness.store import Store
 from harness.target import load_targets
 
@@ -39,10 +37,13 @@ class GuestWorker(Worker):
         resources: dict[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
-        cores = nthreads or CPU_COUNT
-        memory = min(MEMORY_LIMIT, psutil.virtual_memory().available)
+        cores = nthreads or usable_cores()
         found = offers(
-            load_targets().values(), Store.default().root, harness_digest(), cores, memory
+            load_targets().values(),
+            Store.default().root,
+            harness_digest(),
+            cores,
+            available_memory(),
         )
         super().__init__(
             *args, nthreads=nthreads, resources={**found, **(resources or {})}, **kwargs

@@ -5,7 +5,6 @@ The tool follows its kernel: ioctls, options and output differ between releases.
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from harness.errors import UserError
 from harness.image.compiler import compile_program
 from harness.kernel.make import Make, find_toolchain
+from harness.share import usable_cores
 from harness.target import Target
 
 # The folder was renamed from vm to mm in 6.3.
@@ -68,7 +68,7 @@ def build_gup_test(
     if len(found.files) > 1:
         log = scratch / "headers.log"
         make = Make(source, scratch, find_toolchain(target), log, linked=linked)
-        make.run(["headers"], jobs=os.cpu_count() or 1)
+        make.run(["headers"], jobs=usable_cores())
     program = scratch / "gup_test"
     include = ["-I", str(source), "-I", str(found.directory.parent)]
     command = [f"{target.kernel.cross_compile}gcc", "-O2", "-static", "-s", *include]

@@ -7,7 +7,6 @@ what differs from its base; ``deltas.py`` tells how long it stays whole.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -34,6 +33,7 @@ from harness.kernel.work_area import hold_work_area
 from harness.progress import Progress
 from harness.records import KernelFacts
 from harness.series.patch import Patch
+from harness.share import usable_cores
 from harness.store import Store, digest
 from harness.target import KernelBuild, Target
 
@@ -81,8 +81,8 @@ def provide_kernel(
 ) -> BuiltKernel:
     """The kernel of a target, with the patches on it, built where nobody has built it yet.
 
-    ``jobs`` is how many compilers run at a time, as many as there are processors where it
-    is not said. Raises UserError for a source or symbol that is not there, KernelFailure
+    ``jobs`` is how many compilers run at a time, as many as this process has processors where
+    it is not said. Raises UserError for a source or symbol that is not there, KernelFailure
     for a kernel that does not build, InfrastructureError for a host that cannot build it.
     """
     requests = load_fragments(fragments, fragments_dir)
@@ -96,7 +96,7 @@ def provide_kernel(
         target.kernel,
         requests,
         toolchain,
-        jobs or os.cpu_count() or 1,
+        jobs or usable_cores(),
         usual=load_fragments(own, fragments_dir) if more else requests,
     )
     entry = build.provide(store, progress)

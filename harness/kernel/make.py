@@ -50,9 +50,13 @@ _ERROR = re.compile(
     r": (?:fatal )?error: |undefined reference to |multiple definition of "
     r"|^\S*ld: (?!.*: (?:in function|warning: ))|^ERROR: |\*\*\* "
 )
+# What the disk or the OOM killer does to compilers, linkers and the shells that call them.
 _HOST_ERROR = re.compile(
-    r"No space left on device|Cannot allocate memory|Killed signal terminated program"
+    r"No space left on device|Disk quota exceeded|Input/output error|Read-only file system"
+    r"|Cannot allocate memory|virtual memory exhausted|Killed signal terminated program"
+    r"|^Killed$|: line \d+: +\d+ Killed |terminated with signal 9|\*\*\* \[.*\] Error 137$"
 )
+_KILLED = 128 + signal.SIGKILL
 # The host's fault where it is what make stopped at: kernels also ask for tools in vain
 # that they can do without.
 _HOST_LACKS = re.compile(r": (?:command )?not found$|(?:gelf|libelf|openssl/\w+)\.h: No such file")
@@ -161,6 +165,11 @@ class Make:
             self._watch(process, task or Task())
         finally:
             _end_group(process)
+        if process.returncode in (_KILLED, -signal.SIGKILL):
+            raise InfrastructureError(
+                f"make for the {self.toolchain.arch} kernel was killed, as a host does that runs"
+                f" out of memory\n  log: {self.log}"
+            )
         if process.returncode != 0:
             raise explain_failure(self.log, self.toolchain.arch)
 

@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from harness.errors import UserError
-from harness.machine.share import usable_cores
+from harness.share import usable_cores
 
 # One interpreter looks after as many without being what they wait for.
 _MOST: Final = 8

@@ -119,7 +119,7 @@ class Settings:
         """None for a single chunk, which one guest runs."""
         from harness.campaign.abreast import AbreastRunner
         from harness.campaign.chunks import cut
-        from harness.machine.share import available_memory
+        from harness.share import available_memory
 
         chunks = cut([order for order in orders if order.cell.needs_guest], at_once)
         if len(tuple(chunks)) < 2:

@@ -205,10 +205,10 @@ def test_the_hosts_trouble_with_a_build_is_tried_once_more(provider: Provider) -
 
 
 @pytest.mark.parametrize("where", ["provider", "thread"])
+@pytest.mark.parametrize("bad", [UserError("no such kernel"), OSError("no such kernel")])
 def test_bad_input_and_bugs_are_raised_where_the_cell_is_waited_for(
-    provider: Provider, where: str
+    provider: Provider, where: str, bad: Exception
 ) -> None:
-    bad = UserError("no such kernel")
     orders = orders_of(1, 2)
 
     def act(order: Order, _: Provides) -> CellResult:
@@ -221,7 +221,7 @@ def test_bad_input_and_bugs_are_raised_where_the_cell_is_waited_for(
     with abreast(provider, act) as runner:
         runner.plan(orders)
         for order in orders:
-            with pytest.raises(UserError, match="no such kernel"):
+            with pytest.raises(type(bad), match="no such kernel"):
                 runner.run(order)
 
 

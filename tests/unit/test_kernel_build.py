@@ -336,6 +336,10 @@ def test_what_counts_as_a_complaint(said: str, found: bool) -> None:
     [
         "/tmp/cc1.s: fatal error: writing: No space left on device",
         "gcc: fatal error: Killed signal terminated program cc1",
+        "scripts/link-vmlinux.sh: line 82: 4242 Killed                  ${ld} -o vmlinux",
+        "make[2]: *** [scripts/Makefile.vmlinux:34: vmlinux] Error 137",
+        "ld: final link failed: Input/output error",
+        "ld: final link failed: Disk quota exceeded",
         "/bin/sh: 1: flex: not found",
         "tools/objtool/elf.h:10:10: fatal error: gelf.h: No such file or directory",
     ],

@@ -36,7 +36,7 @@ READERS = LEAVES | {
 }
 EDGES = (
     READERS
-    | {"observe", "store", "apt", "apt_host", "apt_known"}
+    | {"observe", "share", "store", "apt", "apt_host", "apt_known"}
     | {"kernel", "image", "machine", "guest"}
 )
 
@@ -62,6 +62,7 @@ ALLOWED: dict[str, set[str]] = {
     "contrast": LEAVES,
     "pairs": LEAVES,
     "report": LEAVES | {"pairs"},
+    "share": LEAVES | {"observe"},
     "store_use": LEAVES,
     "store": LEAVES | {"store_use"},
     "prune": LEAVES | {"store"},
@@ -70,8 +71,8 @@ ALLOWED: dict[str, set[str]] = {
     "apt_host": LEAVES,
     "apt_known": LEAVES | {"store", "apt_host"},
     "apt": LEAVES | {"store", "yaml_document", "apt_host", "apt_known"},
-    "kernel": READERS | {"store", "apt", "apt_host"},
-    "image": READERS | {"store", "apt", "apt_host", "kernel"},
+    "kernel": READERS | {"store", "apt", "apt_host", "share"},
+    "image": READERS | {"store", "apt", "apt_host", "share", "kernel"},
     "machine": READERS | {"store", "observe"},
     "guest": READERS | {"store", "machine", "image", "observe"},
     "doctor": READERS | {"apt_host", "machine"},

@@ -140,6 +140,16 @@ def test_this_python_runs_in_it() -> None:
     assert "TOKEN" not in said
 
 
+@pytest.mark.parametrize("switch", ["off", pytest.param("on", marks=needs_sandbox)])
+def test_a_make_that_is_killed_is_the_hosts_trouble(
+    make: Make, monkeypatch: pytest.MonkeyPatch, switch: str
+) -> None:
+    monkeypatch.setenv(sandbox.SWITCH, switch)
+    (make.source / "Makefile").write_text("all:\n\tkill -9 $$PPID\n")
+    with pytest.raises(InfrastructureError, match="make for the x86_64 kernel was killed"):
+        make.run(["all"], jobs=1)
+
+
 def test_it_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(sandbox.SWITCH, "off")
     assert why_not() == "$DAXHOUND_SANDBOX is off"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.machine.share import available_memory, usable_cores
+from harness.share import available_memory, usable_cores
 
 MIB = 1 << 20
 
@@ -63,9 +63,9 @@ def test_memory_is_what_a_limit_leaves_less_what_is_not_of_files(host: Host) -> 
     files = {
         "ci/memory.max": str(2048 * MIB),
         "ci/memory.current": str(1500 * MIB),
-        "ci/memory.stat": f"anon 5\nfile {1000 * MIB}\nfile_mapped 7",
+        "ci/memory.stat": f"anon 5\nfile {1000 * MIB}\nshmem {300 * MIB}",
     }
-    assert available_memory(host("/ci/job", files)) == (2048 - 1500 + 1000) * MIB
+    assert available_memory(host("/ci/job", files)) == (2048 - 1500 + 1000 - 300) * MIB
 
 
 def test_a_group_over_its_limit_leaves_nothing(host: Host) -> None:

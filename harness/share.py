@@ -32,8 +32,10 @@ def available_memory(root: Path = _ROOT) -> int:
         limit = _read(group / "memory.max")
         if limit.isdigit():
             taken = int(_read(group / "memory.current") or 0)
-            pages_of_files = parse_vmstat(_read(group / "memory.stat")).get("file", 0)
-            free = min(free, int(limit) - taken + pages_of_files)
+            pages = parse_vmstat(_read(group / "memory.stat"))
+            # Those of tmpfs are files' pages as well, and cannot be dropped.
+            droppable = pages.get("file", 0) - pages.get("shmem", 0)
+            free = min(free, int(limit) - taken + droppable)
     return max(0, free)
 
 
