@@ -42,20 +42,32 @@ class Chunk:
 
     @property
     def memory(self) -> int:
-        return guest_bytes(self.orders[0].cell)
+        return guest_bytes(self.orders[0].cell.layout)
 
 
 @dataclass(slots=True)
 class _Room:
-    """Memory of the host that guests may take, and what each thread's takes of it; bytes."""
+    """Memory of the host that guests may take, and what those of each thread take; bytes."""
 
     available: int
     taken: dict[int, int] = field(default_factory=dict)
 
+    @property
+    def own(self) -> int:
+        """What this thread's guests take."""
+        return self.taken.get(threading.get_ident(), 0)
+
     def has(self, wanted: int) -> bool:
         """Whether this thread may have a guest of that size; one guest alone always may."""
-        others = sum(self.taken.values()) - self.taken.get(threading.get_ident(), 0)
-        return not others or others + wanted <= self.available
+        return self.fits(wanted) or not self._others
+
+    def fits(self, wanted: int) -> bool:
+        """Whether so much for this thread's guests is no more than there is."""
+        return self._others + wanted <= self.available
+
+    @property
+    def _others(self) -> int:
+        return sum(self.taken.values()) - self.own
 
     def take(self, size: int) -> None:
         self.taken[threading.get_ident()] = size
@@ -135,25 +147,36 @@ class AbreastRunner(PlannedRunner):
 
     def _next(self, pool: GuestPool) -> Chunk | None:
         """The chunk that has waited longest of those that there is room for; None at the end."""
+        chunk = self._take(pool, _IDLE_SECONDS)
+        if chunk is None and not self._stopped:
+            self._end_idle(pool)
+            chunk = self._take(pool, None)
+        if chunk is None:
+            spare()
+        elif pool.memory_with(chunk.memory) > self._room.own:
+            self._end_idle(pool, chunk.memory)
+        return chunk
+
+    def _take(self, pool: GuestPool, seconds: float | None) -> Chunk | None:
+        """As ``_next``, and None where none comes in so many seconds."""
         with self._changed:
-            if not self._changed.wait_for(self._has_news, _IDLE_SECONDS):
-                self._end_idle(pool)
-                self._changed.wait_for(self._has_news)
-            if self._stopped:
-                spare()
+            if not self._changed.wait_for(self._has_news, seconds) or self._stopped:
                 return None
             chunk = next(chunk for chunk in self._waiting if self._room.has(chunk.memory))
             self._waiting.remove(chunk)
-            self._room.take(chunk.memory)
+            memory = pool.memory_with(chunk.memory)
+            self._room.take(memory if self._room.fits(memory) else chunk.memory)
             return chunk
 
-    def _end_idle(self, pool: GuestPool) -> None:
+    def _end_idle(self, pool: GuestPool, still_taken: int = 0) -> None:
+        """End the guests that wait, which may take seconds; what is then still taken is told."""
         try:
             pool.close()
         except InfrastructureError as exc:
             self.outcomes.notice(f"a guest that no cell came for did not end well: {exc}")
-        self._room.take(0)
-        self._changed.notify_all()
+        with self._changed:
+            self._room.take(still_taken)
+            self._changed.notify_all()
 
     def _has_news(self) -> bool:
         return self._stopped or any(self._room.has(chunk.memory) for chunk in self._waiting)

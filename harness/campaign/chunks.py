@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from typing import Final
 
 from harness.campaign.order import Order
-from harness.scenario.expand import Cell
+from harness.records import Layout
 
 # QEMU's own, the pages that it keeps of its files, and the process that watches it.
 _BESIDES_RAM: Final = 384 << 20
@@ -44,6 +44,6 @@ def _in_parts(group: tuple[Order, ...], longest: int) -> Iterator[tuple[Order, .
         yield group[len(group) * part // parts : len(group) * (part + 1) // parts]
 
 
-def guest_bytes(cell: Cell) -> int:
-    """What a guest for a cell may take of a host's memory."""
-    return cell.layout.ram_bytes + _BESIDES_RAM
+def guest_bytes(layout: Layout) -> int:
+    """What a guest may take of a host's memory."""
+    return layout.ram_bytes + _BESIDES_RAM

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from harness.campaign.chunks import guest_bytes
 from harness.compare import compare
 from harness.errors import InfrastructureError
 from harness.guest.boot import BootRequest, Guest, boot
@@ -95,6 +96,11 @@ class GuestPool:
     def __init__(self, capacity: int = 1) -> None:
         self.capacity = capacity
         self._idle: list[tuple[BootRequest, PooledGuest]] = []  # the longest idle first
+
+    def memory_with(self, size: int) -> int:
+        """Bytes that its guests may take while one of ``size`` runs: it, and those that wait on."""
+        waiting = sorted(guest_bytes(request.layout) for request, _ in self._idle)
+        return size + sum(waiting[max(0, len(waiting) - self.capacity + 1) :])
 
     def close(self) -> None:
         """End every guest that waits."""

@@ -42,7 +42,7 @@ def needs(orders: Sequence[Order], code: str) -> dict[str, float]:
     cell = orders[0].cell
     return {
         CORES: 1,
-        MEMORY: guest_bytes(cell),
+        MEMORY: guest_bytes(cell.layout),
         target_resource(cell.target.name): 1,
         code_resource(code): 1,
     }

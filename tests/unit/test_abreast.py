@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 
@@ -16,11 +18,12 @@ from harness.campaign.abreast import AbreastRunner
 from harness.campaign.attempt import RunOptions
 from harness.campaign.cell import unbuilt
 from harness.campaign.chunks import guest_bytes
-from harness.campaign.order import Order
-from harness.campaign.pool import GuestPool
+from harness.campaign.order import Order, Runner
+from harness.campaign.pool import GuestPool, PooledGuest, Wanted
 from harness.campaign.provide import Needs, Provides, Provisions
 from harness.deadline import Deadline, NoLongerWanted
 from harness.errors import InfrastructureError, KernelFailure, UserError
+from harness.guest.boot import BootRequest
 from harness.progress import Silence
 from harness.records import CellResult, Verdict
 from harness.scenario.expand import Cell
@@ -66,27 +69,41 @@ def provider(tmp_path: Path) -> Provider:
     return Provider(tmp_path)
 
 
+@dataclass(frozen=True)
+class Acting:
+    """A runner of one chunk."""
+
+    act: Callable[[Order], CellResult]
+
+    def run(self, order: Order) -> CellResult:
+        return self.act(order)
+
+
 @contextmanager
 def abreast(
     provider: Any, act: Act, *, guests: int = 2, memory: int = 1 << 40
 ) -> Iterator[AbreastRunner]:
     """A runner whose threads do ``act``."""
 
-    @dataclass(frozen=True)
-    class One:
-        provides: Provides
+    def runner_of(provides: Provides, _pool: GuestPool) -> Runner:
+        return Acting(lambda order: act(order, provides))
 
-        def run(self, order: Order) -> CellResult:
-            return act(order, self.provides)
+    with abreast_with(provider, runner_of, guests=guests, memory=memory, kept=1) as runner:
+        yield runner
 
+
+@contextmanager
+def abreast_with(
+    provider: Any,
+    runner_of: Callable[[Provides, GuestPool], Runner],
+    *,
+    guests: int,
+    memory: int,
+    kept: int,
+) -> Iterator[AbreastRunner]:
+    root = provider.store.root
     runner = AbreastRunner(
-        provider,
-        RunOptions(),
-        provider.store.root,
-        lambda provides, _pool: One(provides),
-        guests=guests,
-        memory=memory,
-        kept=1,
+        provider, RunOptions(), root, runner_of, guests=guests, memory=memory, kept=kept
     )
     try:
         yield runner
@@ -132,8 +149,8 @@ def test_no_more_run_at_once_than_memory_allows(provider: Provider) -> None:
     larger = replace(CELL.layout, ram_bytes=4 * CELL.layout.ram_bytes)
     large = [replace(order, cell=replace(order.cell, layout=larger)) for order in large]
     orders = [*small, *large, *orders_of(3, 1), *orders_of(4, 1)]
-    taken = {order.id: guest_bytes(order.cell) for order in orders}
-    memory = 2 * guest_bytes(CELL)
+    taken = {order.id: guest_bytes(order.cell.layout) for order in orders}
+    memory = 2 * guest_bytes(CELL.layout)
 
     def act(order: Order, _: Provides) -> CellResult:
         with lock:
@@ -148,7 +165,70 @@ def test_no_more_run_at_once_than_memory_allows(provider: Provider) -> None:
         runner.plan(orders)
         for order in orders:
             runner.run(order)
-    assert most[0] == guest_bytes(large[0].cell) > memory, "the large one runs, and alone"
+    assert most[0] == guest_bytes(large[0].cell.layout) > memory, "the large one runs, and alone"
+
+
+@dataclass
+class LivingGuests:
+    """Guests that boot at once; ``bytes`` and ``most`` are what they take and took at most."""
+
+    bytes: int = 0
+    most: int = 0
+    booted: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def boot(self, wanted: Wanted, *, for_more: bool) -> Any:
+        assert for_more
+        end = ExitStack()
+        size = guest_bytes(wanted.boot.layout)
+        self._grow(size)
+        self.booted += 1
+        end.callback(self._grow, -size)
+        nothing = Mock()
+        return PooledGuest(nothing, nothing, nothing, nothing, end)
+
+    def _grow(self, size: int) -> None:
+        with self.lock:
+            self.bytes += size
+            self.most = max(self.most, self.bytes)
+
+
+@pytest.mark.parametrize(
+    ("guests", "room", "booted"), [(1, 1, 4), (1, 2, 2), (2, 2, None), (2, 3, None)]
+)
+def test_guests_that_wait_for_their_next_cell_take_memory_as_well(
+    provider: Provider,
+    monkeypatch: pytest.MonkeyPatch,
+    guests: int,
+    room: int,
+    booted: int | None,
+) -> None:
+    """As in a series, in which each thread takes turns on two guests."""
+    living = LivingGuests()
+    monkeypatch.setattr(PooledGuest, "boot", living.boot)
+    monkeypatch.setattr(PooledGuest, "is_as_new", lambda _: True)
+
+    def lease(pool: GuestPool, order: Order) -> CellResult:
+        files = Path(*order.cell.config)
+        request = BootRequest(order.cell.target, order.cell.layout, files, (), files, files)
+        wanted = Wanted(request, cast("Any", None), cast("Any", None))
+        with pool.lease(wanted, order.id, fresh=False, keep=True):
+            return passed(order)
+
+    memory = room * guest_bytes(CELL.layout)
+    parts = [orders_of(guest, 8)[start : start + 4] for start in (0, 4) for guest in (1, 2)]
+
+    def runner_of(_provides: Provides, pool: GuestPool) -> Runner:
+        return Acting(partial(lease, pool))
+
+    with abreast_with(provider, runner_of, guests=guests, memory=memory, kept=2) as runner:
+        for part in parts:
+            runner.plan(part)
+        results = [runner.run(order) for part in parts for order in part]
+    assert {result.verdict for result in results} == {Verdict.OK}
+    assert guest_bytes(CELL.layout) <= living.most <= memory
+    assert booted in (None, living.booted)
+    assert living.bytes == 0
 
 
 def test_a_guest_is_kept_as_long_as_another_cell_waits_for_it(provider: Provider) -> None:
