@@ -106,12 +106,16 @@ class Store:
             self._take_away(directory, lock)
 
     def _take_away(self, directory: Path, lock: str) -> None:
-        """Whole or gone, also for whoever comes after a kill."""
+        """Remove a directory whose users hold that lock, as the caller does."""
+        shutil.rmtree(self._set_aside(directory, lock), ignore_errors=True)
+
+    def _set_aside(self, directory: Path, lock: str) -> Path:
+        """Where it is to be removed: whole or gone, also for whoever comes after a kill."""
         building = self.root / _BUILDING
         building.mkdir(parents=True, exist_ok=True)
         doomed = Path(tempfile.mkdtemp(prefix=f"{lock}.", dir=building))
         directory.rename(doomed / "doomed")
-        shutil.rmtree(doomed, ignore_errors=True)
+        return doomed
 
     def sealed(self, kind: str, key: str) -> dict[str, str]:
         """The SHA-256 of each file of an entry, as it was when it was made.
@@ -144,20 +148,23 @@ class Store:
 
     def remove(self, kind: str, key: str) -> bool:
         """Remove an entry that no living process uses; whether it was removed."""
-        entry = self._entry(kind, key)
-        building = self.root / _BUILDING
-        building.mkdir(parents=True, exist_ok=True)
-        doomed = Path(tempfile.mkdtemp(prefix="removed.", dir=building))
-        with self._host_errors():
+        entry, name = self._entry(kind, key), f"{kind}-{key}"
+        if not entry.is_dir():
+            return False
+        with (
+            self._host_errors(),
+            suppress(TimeoutError),  # whoever holds it makes or uses the entry
+            file_lock(self.root / _LOCKS / name, seconds=0),
+        ):
             with self._uses.gate():
-                free = entry.is_dir() and f"{kind}/{key}" not in self._uses.in_use()
-                if free:
-                    # Whole or gone, also for whoever comes after a kill.
-                    entry.rename(doomed / "entry")
-                    self._uses.forget(entry)
-                    remove_seal(self._seal(kind, key))
+                if not entry.is_dir() or f"{kind}/{key}" in self._uses.in_use():
+                    return False
+                doomed = self._set_aside(entry, name)
+                self._uses.forget(entry)
+                remove_seal(self._seal(kind, key))
             shutil.rmtree(doomed, ignore_errors=True)
-        return free
+            return True
+        return False
 
     def _make(self, kind: str, key: str, build: Callable[[Path], None]) -> None:
         self._remove_leftovers(f"{kind}-{key}")

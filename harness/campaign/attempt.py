@@ -34,11 +34,10 @@ from harness.records import (
     KernelReport,
     Observation,
     Prediction,
-    Scalar,
     StepResult,
     Verdict,
 )
-from harness.report.results import CellFolder
+from harness.report.results import DMESG_FILE, QEMU_FILE, CellFolder
 from harness.scenario.expand import Cell
 from harness.scenario.steps import ABSENCE, Step
 
@@ -146,9 +145,7 @@ class Attempt:
             lease = pool.lease(self._wanted(), self.cell.id, fresh=fresh, keep=keep)
             with lease as pooled:
                 self.cells_before = tuple(pooled.cells)
-                self.folder.write(
-                    "qemu.json", json.dumps(_describe(pooled, self.slowness), indent=1)
-                )
+                self.folder.write(QEMU_FILE, json.dumps(_describe(pooled, self.slowness), indent=1))
                 self._enter("guest")
                 self._keep(pooled.identity)
                 self.context = replace(self.context, power=pooled.guest)
@@ -212,18 +209,18 @@ class Attempt:
 
         Raises KernelReported for any other complaint.
         """
-        values: dict[str, Scalar] = {}
-        report = None
+        observation, report = Observation(step.kind, {}), None
         with suppress(KernelReported):  # there may be more to come
-            values.update(run_step(step, guest.shell, self.context).values)
+            observation = run_step(step, guest.shell, self.context)
         try:
             guest.watch.settle()
         except KernelReported as exc:
             if not foretells(prediction, exc.reports):
                 raise
             report = exc.reports[0]
-            values[KERNEL_REPORT] = name_reports(exc.reports)
-        mismatch = self._compare(step, prediction, Observation(step.kind, values))
+            values = {**observation.values, KERNEL_REPORT: name_reports(exc.reports)}
+            observation = replace(observation, values=values)
+        mismatch = self._compare(step, prediction, observation)
         if mismatch is not None:
             return Verdict.MISMATCH, mismatch, None
         return Verdict.OK, self._known_defects(), report
@@ -256,7 +253,7 @@ class Attempt:
 
     def _keep_dmesg(self, guest: Guest) -> None:
         said = guest.shell.run("exec dmesg", self.context.deadline()).stdout
-        self.folder.write("dmesg.txt", said)
+        self.folder.write(DMESG_FILE, said)
 
 
 def judge_reports(

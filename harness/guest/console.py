@@ -46,7 +46,7 @@ class Console:
     def __init__(self, socket_path: Path, log: Path, ignore: IgnoreList = NOTHING_IGNORED) -> None:
         self._reader = ConsoleReader()
         self._ignore = ignore
-        self._lines_before = 0
+        self._lines_before = -_lines_in(log)
         self._log_path = log
         self._log = _open_log(log)
         self._spawn = _connect(socket_path, self._take)
@@ -232,6 +232,17 @@ class _TappedSocket(_Spawn):
         if len(kept) > 4 * _WINDOW_BYTES:
             self._before = BytesIO()
             self._before.write(kept[-_WINDOW_BYTES:])
+
+
+def _lines_in(path: Path) -> int:
+    """Lines that a log has already: of a guest that was tried before, under KVM."""
+    if not path.is_file():
+        return 0
+    try:
+        with path.open("rb") as file:
+            return sum(block.count(b"\n") for block in iter(lambda: file.read(_READ_BYTES), b""))
+    except OSError as exc:
+        raise InfrastructureError(f"{path} cannot be read: {exc}") from exc
 
 
 def _open_log(path: Path) -> FileIO:

@@ -121,6 +121,10 @@ class GuestWatch:
         if state != "running":
             return self._stopped(what, state, kind)
         aside = ask_aside(self.other_line, self.console)
+        try:
+            self._settle_console()  # it may have said why only now
+        except KernelReported as exc:
+            return exc
         if aside.answered and not aside.busy:
             return InfrastructureError(
                 f"{what}; but the guest answers on its other line, and nothing that its shell "

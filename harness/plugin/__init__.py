@@ -5,13 +5,7 @@ whose conftest.py takes :func:`collect_scenarios`. Under pytest-xdist the worker
 cells and the controller alone writes run.json.
 """
 
-import gc
-
-# What is imported and collected stays: looking for garbage among it at every 700th object is an
-# eighth of a start.
-gc.set_threshold(50_000, 20, 100)
-
-from harness.plugin.hooks import (  # noqa: E402
+from harness.plugin.hooks import (
     pytest_addoption,
     pytest_cmdline_main,
     pytest_collection_modifyitems,
@@ -21,8 +15,8 @@ from harness.plugin.hooks import (  # noqa: E402
     pytest_sessionfinish,
     pytest_sessionstart,
 )
-from harness.plugin.items import collect_scenarios  # noqa: E402
-from harness.plugin.planned_hooks import (  # noqa: E402
+from harness.plugin.items import collect_scenarios
+from harness.plugin.planned_hooks import (
     pytest_runtest_makereport,
     pytest_runtestloop,
 )

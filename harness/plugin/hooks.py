@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from harness.errors import InfrastructureError, UserError
-from harness.machine.termination import orderly_termination
 from harness.plugin.crashed import CRASHED, crashed_cell
 from harness.plugin.items import CELL_PROPERTY, SETTINGS, USER_ERROR_PROPERTY, CellItem, SeriesItem
 from harness.plugin.live import LIVE_LINES, LiveLines, wants_live_lines
@@ -30,6 +29,9 @@ from harness.scenario.shard import Shard, guest_order
 USER_ERROR_EXIT = 4
 RECORDER = "daxhound-recorder"
 
+# What ends when every guest has ended.
+AROUND_GUESTS = pytest.StashKey[ExitStack]()
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
@@ -41,11 +43,9 @@ def pytest_configure(config: pytest.Config) -> None:
     except UserError as exc:
         raise pytest.UsageError(str(exc)) from exc
     config.addinivalue_line("markers", f"{CORE}: scenarios that a change is tried on first")
-    # SIGTERM unwinds as Ctrl-C does, so that every guest is ended on the way out.
-    stack = ExitStack()
-    stack.enter_context(orderly_termination())
-    stack.callback(config.stash[SETTINGS].close)
-    config.add_cleanup(stack.close)
+    config.stash[AROUND_GUESTS] = around_guests = ExitStack()
+    config.add_cleanup(around_guests.close)
+    config.add_cleanup(config.stash[SETTINGS].close)  # the last one is the first to be called
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Workers(), "daxhound-workers")
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from harness.errors import InfrastructureError, UserError
-from harness.plugin.hooks import RECORDER, USER_ERROR_EXIT
+from harness.machine.termination import orderly_termination
+from harness.plugin.hooks import AROUND_GUESTS, RECORDER, USER_ERROR_EXIT
 from harness.plugin.items import SETTINGS, CellItem, SeriesItem
 from harness.records import CellResult
 
@@ -21,7 +22,12 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     """Whoever runs cells is told of every one before the first is waited for."""
     config = session.config
     cells = [item for item in session.items if isinstance(item, CellItem)]
-    if not cells or config.option.collectonly:
+    if config.option.collectonly:
+        return
+    if cells or config.pluginmanager.has_plugin("dsession"):
+        # SIGTERM unwinds as Ctrl-C does, so that every guest is ended on the way out.
+        config.stash[AROUND_GUESTS].enter_context(orderly_termination())
+    if not cells:
         return
     try:
         planned = config.stash[SETTINGS].plan(order for item in cells for order in item.orders())

@@ -35,6 +35,8 @@ RUN_FILE = "run.json"
 STEPS_FILE = "steps.jsonl"
 CONSOLE_FILE = "console.log"
 QEMU_FILE = "qemu.json"
+DMESG_FILE = "dmesg.txt"
+_OF_AN_ATTEMPT = (STEPS_FILE, CONSOLE_FILE, QEMU_FILE, DMESG_FILE)
 
 
 def open_run_directory(asked: Path | None, base: Path) -> Path:
@@ -97,12 +99,20 @@ class CellFolder:
         """Begin an attempt; what an earlier one left is kept with its number."""
         with host_errors(self.path):
             if number == 1:
-                (self.path / STEPS_FILE).write_bytes(b"")
+                self._empty()
                 return
-            for name in (STEPS_FILE, CONSOLE_FILE, QEMU_FILE, "dmesg.txt"):
+            for name in _OF_AN_ATTEMPT:
                 path = self.path / name
                 if path.exists():
                     path.rename(path.with_stem(f"{path.stem}-attempt{number - 1}"))
+
+    def _empty(self) -> None:
+        """Nothing of an earlier run into the same folder is taken for this one's."""
+        for name in map(Path, _OF_AN_ATTEMPT):
+            for path in self.path.glob(f"{name.stem}*{name.suffix}"):
+                if re.fullmatch(rf"{name.stem}(-attempt\d+)?", path.stem):
+                    path.unlink()
+        (self.path / STEPS_FILE).touch()
 
     @property
     def console_log(self) -> Path:

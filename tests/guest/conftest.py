@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.campaign.provide import Provider
+from harness.machine.termination import orderly_termination
 from harness.plugin.progress import UncapturedProgress
 from harness.store import Store
 
@@ -19,6 +20,13 @@ KERNEL = "debian:6.1"
 def provider(pytestconfig: pytest.Config) -> Provider:
     """Kernels and images of debian:6.1; a cold one takes minutes."""
     return Provider(Store.default(), KERNEL, UncapturedProgress(pytestconfig))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _orderly() -> Iterator[None]:
+    """Whoever ends the tests by SIGTERM ends their guests first."""
+    with orderly_termination():
+        yield
 
 
 @pytest.fixture

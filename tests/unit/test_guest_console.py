@@ -179,6 +179,20 @@ def test_a_report_is_found_in_the_log_that_it_is_in(
     assert lines[report.first_line - 1] == PANIC.strip()
 
 
+def test_a_report_is_found_behind_what_a_guest_before_said(
+    machine: Machine, tmp_path: Path
+) -> None:
+    """As where KVM was tried, whose guest did not come up."""
+    log = tmp_path / "console.log"
+    log.write_bytes(b"[    0.1] one\r\n[    0.2] two\r\n")
+    with Console(tmp_path / "console.sock", log) as second:
+        machine.say(PANIC + PANIC_END)
+        with pytest.raises(KernelReported) as caught:
+            second.wait_for(b"never", soon())
+    (report,) = caught.value.reports
+    assert log.read_bytes().splitlines()[report.first_line - 1] == PANIC.strip()
+
+
 def test_a_pump_ends_though_the_guest_never_does(machine: Machine, console: Console) -> None:
     stop = threading.Event()
 

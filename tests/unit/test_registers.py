@@ -7,7 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from harness.errors import BootFailure, InfrastructureError, KernelFailure
+from harness.errors import BootFailure, InfrastructureError, KernelFailure, KernelReported
+from harness.guest import watch
+from harness.guest.aside import Aside
 from harness.guest.watch import GuestWatch
 from harness.observe.registers import awaits_interrupts
 
@@ -48,14 +50,15 @@ class Silent:
     def execute(self, *_: object) -> None:
         self.tail += self.answer
 
-    def check(self, *_: object) -> None: ...
+    def check(self, *_: object) -> None:
+        pass
 
     drain = send = inject_nmi = check
 
 
 def explained(guest: Silent, kind: type[KernelFailure]) -> Exception:
-    watch = GuestWatch(cast(Any, guest), cast(Any, guest), Path("/nonexistent"))
-    return watch.explain_silence("silence", kind)
+    host = GuestWatch(cast(Any, guest), cast(Any, guest), Path("/nonexistent"))
+    return host.explain_silence("silence", kind)
 
 
 @pytest.mark.parametrize(
@@ -70,3 +73,20 @@ def explained(guest: Silent, kind: type[KernelFailure]) -> Exception:
 )
 def test_who_is_to_blame(guest: Silent, kind: type[KernelFailure], error: type[Exception]) -> None:
     assert type(explained(guest, kind)) is error
+
+
+def test_what_the_kernel_says_while_it_is_asked_goes_before_a_lost_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    guest = Silent("a command's output")
+    late = KernelReported(())
+
+    def ask(*_: object) -> Aside:
+        def check() -> None:
+            raise late
+
+        monkeypatch.setattr(guest, "check", check)
+        return Aside(answered=True)
+
+    monkeypatch.setattr(watch, "ask_aside", ask)
+    assert explained(guest, KernelFailure) is late

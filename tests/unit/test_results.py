@@ -121,6 +121,21 @@ def test_steps_are_on_disk_at_once_and_attempts_are_kept(tmp_path: Path) -> None
     assert names == ["steps-attempt1.jsonl", "steps.jsonl"]
 
 
+def test_a_second_run_into_the_same_folder_finds_nothing_of_the_first(tmp_path: Path) -> None:
+    folder = CellFolder(tmp_path, RESULT.id)
+    for number in (1, 2):
+        folder.step(STEP)
+        for name in ("console.log", "qemu.json", "dmesg.txt"):
+            folder.write(name, f"of attempt {number}")
+        folder.attempt(number + 1)
+    folder.write("console-of-mine.log", "by hand")
+    assert len(list(folder.path.iterdir())) == 9
+    CellFolder(tmp_path, RESULT.id)
+    names = sorted(path.name for path in folder.path.iterdir())
+    assert names == ["console-of-mine.log", "steps.jsonl"]
+    assert (folder.path / "steps.jsonl").read_bytes() == b""
+
+
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_folder_names_stay_inside_and_apart(first: str, second: str) -> None:
     name = folder_name(first)

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from harness import seals
 from harness.deadline import Deadline
 from harness.errors import InfrastructureError, UserError
 from harness.store import Store, digest
+from harness.store_use import Uses
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -102,6 +104,38 @@ def test_what_a_living_builder_has_so_far_is_left_alone(tmp_path: Path) -> None:
     Store(root).provide("other", "key", lambda into: (into / "x").touch())
     out, _ = builder.communicate(timeout=20)
     assert sorted(path.name for path in Path(out.strip()).iterdir()) == ["half", "whole"]
+
+
+def test_an_entry_is_removed_while_another_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A builder clears away what killed ones left, and nothing that is being removed."""
+    builder = start_builder(tmp_path / "store", tmp_path / "log", 0)
+    out, _ = builder.communicate(timeout=20)
+    store, gate = Store(tmp_path / "store"), Uses.gate
+    builds = iter([True])
+
+    @contextmanager
+    def gate_after_a_build(uses: Uses) -> Iterator[None]:
+        if next(builds, False):
+            store.provide("other", "key", lambda into: (into / "x").touch())
+        with gate(uses):
+            yield
+
+    monkeypatch.setattr(Uses, "gate", gate_after_a_build)
+    assert store.remove("thing", "key")
+    assert not Path(out.strip()).exists()
+    assert leftovers(store.root) == []
+
+
+def test_an_entry_that_somebody_is_about_to_use_is_not_removed(tmp_path: Path) -> None:
+    builder = start_builder(tmp_path / "store", tmp_path / "log", 0)
+    builder.communicate(timeout=20)
+    store = Store(tmp_path / "store")
+    with store.lock("thing-key"):
+        assert not store.remove("thing", "key")
+    assert store.remove("thing", "key")
+    assert not store.remove("thing", "key")
 
 
 def test_a_failed_build_leaves_nothing_and_may_be_tried_again(tmp_path: Path) -> None:

@@ -62,6 +62,17 @@ def test_binary_that_cannot_run_is_an_infrastructure_error(tmp_path: Path) -> No
         read_version(path)
 
 
+def test_a_program_that_gave_no_answer_is_asked_again(tmp_path: Path) -> None:
+    program = tmp_path / "cc"
+    with pytest.raises(InfrastructureError, match="No such file"):
+        said_version(program)
+    program.write_text("#!/bin/sh\necho $1\n")
+    with pytest.raises(InfrastructureError, match="Permission denied"):
+        said_version(program)
+    program.chmod(0o755)
+    assert said_version(program) == "--version\n"
+
+
 def test_a_program_is_asked_once_ahead_or_not_until_it_changes(
     tmp_path: Path, only_path: pytest.MonkeyPatch
 ) -> None:
