@@ -38,7 +38,7 @@ def main() -> int:
         (directory / "test_nothing.py").write_text("def test_nothing():\n    pass\n")
         cells, nothing = [], []
         for _ in range(options.repeats):
-            cells.append(collect(directory / "cells", "--arch", "ppc64-hash"))
+            cells.append(collect(directory / "cells", "--arch", options.arch))
             nothing.append(collect(directory / "test_nothing.py", "-p", "no:daxhound"))
     found = [look_up(options.arch, options.kernel) for _ in range(options.repeats)]
     return conclude(

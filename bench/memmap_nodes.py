@@ -26,9 +26,9 @@ from harness.campaign.provide import Provider
 from harness.deadline import Deadline
 from harness.guest.boot import Guest, boot
 from harness.guest.steps import StepContext, check_regions
-from harness.guest.steps.power import BOOT_ARGUMENTS
 from harness.progress import Progress
 from harness.records import Layout, PmemDevice
+from harness.scenario.life_steps import PowerCycle
 from harness.store import Store
 from harness.target import Target, load_targets
 from tests.support.guests import boot_request
@@ -101,7 +101,7 @@ def with_namespaces(target: Target, provider: Provider, devices: int) -> Iterato
             layout,
             Path(name),
             scale=SECONDS / 60,
-            extra_arguments=BOOT_ARGUMENTS,
+            extra_arguments=PowerCycle().boot_arguments,
         )
         with boot(request) as guest:
             check_regions(guest.shell, StepContext(target, target.mmu.page_size, SECONDS))

@@ -111,7 +111,7 @@ def main() -> int:
         for run in ours.values():
             run()
         peers = {name: run for name, run in peers.items() if works(name, run)}
-        rounds = [in_turns(ours | peers) for _ in range(options.rounds)]
+        rounds = [in_turns(ours | peers, backwards=n % 2 == 1) for n in range(options.rounds)]
     return conclude(figures(rounds, ours, peers))
 
 
@@ -147,8 +147,10 @@ def works(name: str, run: Runner) -> bool:
     return True
 
 
-def in_turns(runs: Mapping[str, Runner]) -> dict[str, Run]:
-    return {name: run() for name, run in runs.items()}
+def in_turns(runs: Mapping[str, Runner], *, backwards: bool) -> dict[str, Run]:
+    """Each once; every other round the other way round, so that none is always the first."""
+    names = [*runs][:: -1 if backwards else 1]
+    return {name: runs[name]() for name in names}
 
 
 def _one_archive(first: bytes, second: bytes) -> bytes:

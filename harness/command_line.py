@@ -140,6 +140,7 @@ def render_interactive(
     emulator: tuple[int, ...],
     accelerator: Accelerator,
     binary: str | None = None,
+    extra_arguments: tuple[str, ...] = (),
 ) -> tuple[str, ...]:
     """The same guest for a person: console, shell and monitor share the terminal."""
     values = _values(target, layout, files, emulator, accelerator, binary)
@@ -151,7 +152,7 @@ def render_interactive(
         "qmp_chardev": None,
         "monitor": "chardev=console,mode=readline",
         "append": kernel_arguments(
-            target, layout, (f"daxhound.interactive={target.qemu.console_tty}",)
+            target, layout, (*extra_arguments, f"daxhound.interactive={target.qemu.console_tty}")
         ),
     }
     return _argv(target, values)

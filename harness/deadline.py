@@ -64,7 +64,7 @@ class _Clock:
             self._unwanted.discard(threading.current_thread())
 
     def heed(self) -> None:
-        """Raise NoLongerWanted, once, where that is this thread's lot."""
+        """Raise NoLongerWanted, once, where ``give_up`` named this thread."""
         if not self._unwanted:
             return
         with self._lock:
@@ -143,7 +143,3 @@ class Deadline:
     @property
     def expired(self) -> bool:
         return self.remaining == 0.0
-
-    def sooner(self, seconds: float) -> Deadline:
-        """The earlier of this deadline and ``seconds`` from now."""
-        return Deadline(min(self.at, _CLOCK.now() + seconds))

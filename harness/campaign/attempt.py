@@ -21,7 +21,7 @@ from harness.compare import compare, first_difference, foretells, name_reports
 from harness.deadline import seconds_stood_still
 from harness.errors import InfrastructureError, KernelFailure, KernelReported
 from harness.guest.boot import BootRequest, Guest, Transport
-from harness.guest.steps import StepContext, boot_arguments, run_step
+from harness.guest.steps import StepContext, run_step
 from harness.ignore import NOTHING_IGNORED, IgnoreList
 from harness.machine.speed import slowness
 from harness.model import Machine, Model
@@ -39,6 +39,7 @@ from harness.records import (
 )
 from harness.report.results import DMESG_FILE, QEMU_FILE, CellFolder
 from harness.scenario.expand import Cell
+from harness.scenario.step import boot_arguments
 from harness.scenario.steps import ABSENCE, Step
 
 STEP_SECONDS = 60.0

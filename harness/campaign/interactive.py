@@ -73,6 +73,7 @@ def canned_command(
         emulator=emulator.version,
         accelerator=accelerator,
         binary=str(emulator.path),
+        extra_arguments=cell.boot_arguments if cell else (),
     )
     return Canned(tuple(_preparation(target, layout, files)), argv, files)
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from harness.deadline import Deadline
 from harness.guest.console import Console
 
-_ANSWER_SECONDS = 10.0  # a guest on a busy host takes seconds for it
 _SLICE_SECONDS = 0.25
 _READ_BYTES = 4096
 _LIMIT_BYTES = 64 << 10
@@ -65,14 +64,14 @@ class Aside:
     busy: tuple[str, ...] = ()
 
 
-def ask_aside(socket_path: Path, console: Console) -> Aside:
+def ask_aside(socket_path: Path, console: Console, deadline: Deadline) -> Aside:
     """Ask the shell behind a unix socket; raises nothing, whatever is wrong with it."""
     mark = secrets.token_hex(8)
     try:
         with socket.socket(socket.AF_UNIX) as line:
             line.connect(str(socket_path))
             line.sendall(_QUESTION.replace("{mark}", mark).encode())
-            said = _listen(line, f"daxhound-{mark}-aside".encode(), console)
+            said = _listen(line, f"daxhound-{mark}-aside".encode(), console, deadline)
     except OSError:
         return Aside(False)
     if said is None:
@@ -81,9 +80,8 @@ def ask_aside(socket_path: Path, console: Console) -> Aside:
     return Aside(True, tuple(line for line in lines if line.startswith("busy: ")))
 
 
-def _listen(line: socket.socket, end: bytes, console: Console) -> bytes | None:
+def _listen(line: socket.socket, end: bytes, console: Console, deadline: Deadline) -> bytes | None:
     """What comes up to ``end``; None where it does not come."""
-    deadline = Deadline.after(_ANSWER_SECONDS)
     said = bytearray()
     poll = select.poll()
     poll.register(line, select.POLLIN)

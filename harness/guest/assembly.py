@@ -179,7 +179,7 @@ class Assembly:
                 if before
                 else Console(socket, request.console_log, request.ignore)
             )
-            watch = GuestWatch(console, process, files.port_socket("aside"))
+            watch = GuestWatch(console, process, files.port_socket("aside"), request.scale)
             yield Starting(watch, self.keys or stack.enter_context(_ports(files)))
 
 

@@ -22,10 +22,6 @@ class Bounded:
         self._kept += data[:room]
         self._dropped += max(0, len(data) - room)
 
-    def drop(self, count: int) -> None:
-        """Count bytes that were dropped before they came here."""
-        self._dropped += count
-
     def text(self) -> str:
         """UTF-8 where it is; other bytes are spelled out, as in ``\\xff``."""
         text = self._kept.decode(errors="backslashreplace")

@@ -25,6 +25,7 @@ from harness.machine.process import QemuProcess
 from harness.observe.registers import awaits_interrupts
 
 _DRAIN_SECONDS = 3.0
+_ASIDE_SECONDS = 10.0
 _END_SECONDS = 5.0
 _ANSWER_SECONDS = 2.0
 _TAIL_CHARACTERS = 1500
@@ -57,12 +58,14 @@ _FLOAT_LINE = re.compile(r"(FPR|FPSCR|[XYZ]MM|[FQVZ]\d\d|FP[RS])")
 class GuestWatch:
     """The host's view of one guest, for whoever waits for it.
 
-    ``other_line`` is the socket of a shell that no step uses.
+    ``other_line`` is the socket of a shell that no step uses. ``scale`` is how many times as
+    long as meant the host may take for an answer.
     """
 
     console: Console
     process: QemuProcess
     other_line: Path
+    scale: float = 1.0
 
     def check(self) -> None:
         """Raise what the console or a gone QEMU shows; return while all seems well."""
@@ -91,10 +94,10 @@ class GuestWatch:
             return exc
         causes = [
             str(event.data.get("reason"))
-            for event in self.process.qmp.events(Deadline.after(_END_SECONDS))
+            for event in self.process.qmp.events(self._within(_END_SECONDS))
             if event.name == "SHUTDOWN"
         ]
-        status = self.process.exit_status(Deadline.after(_END_SECONDS))
+        status = self.process.exit_status(self._within(_END_SECONDS))
         if status == 0 and causes and causes[-1] in _BY_GUEST:
             did = _BY_GUEST[causes[-1]]
             return kind(f"{what}: the guest {did}, without a report; {self._last_words()}")
@@ -120,7 +123,7 @@ class GuestWatch:
         state = self._run_state()
         if state != "running":
             return self._stopped(what, state, kind)
-        aside = ask_aside(self.other_line, self.console)
+        aside = ask_aside(self.other_line, self.console, self._within(_ASIDE_SECONDS))
         try:
             self._settle_console()  # it may have said why only now
         except KernelReported as exc:
@@ -144,11 +147,14 @@ class GuestWatch:
 
     def settle(self) -> None:
         """As ``check``, once the console has said what it still had to say."""
-        self.console.drain(Deadline.after(_DRAIN_SECONDS))
+        self.console.drain(self._within(_DRAIN_SECONDS))
         self.check()
 
+    def _within(self, seconds: float) -> Deadline:
+        return Deadline.after(seconds * self.scale)
+
     def _settle_console(self) -> None:
-        self.console.drain(Deadline.after(_DRAIN_SECONDS))
+        self.console.drain(self._within(_DRAIN_SECONDS))
         self.console.check()
 
     def _stopped(self, what: str, state: str, kind: type[KernelFailure]) -> DaxhoundError:
@@ -164,7 +170,7 @@ class GuestWatch:
 
     def _monitor(self, line: str) -> str:
         try:
-            return self.process.qmp.monitor(line, Deadline.after(_ANSWER_SECONDS))
+            return self.process.qmp.monitor(line, self._within(_ANSWER_SECONDS))
         except InfrastructureError as exc:
             return str(exc)
 
@@ -178,7 +184,7 @@ class GuestWatch:
                 if _SYSRQ_ANSWER in answer:  # the console may also just echo the keys
                     return f"the kernel's answer to SysRq:\n{answer}"
             self.process.qmp.inject_nmi()
-            self.console.drain(Deadline.after(_DRAIN_SECONDS))
+            self.console.drain(self._within(_DRAIN_SECONDS))
         if answer := self._said_since(before):
             return f"no answer to SysRq, but to an NMI:\n{answer}"
         return "neither SysRq nor an NMI was answered"
@@ -203,7 +209,7 @@ class GuestWatch:
             self.console.send(prefix + key)
             # One after the other: s390 has a single work item for every key, and sets it up
             # anew while it is queued (drivers/s390/char/ctrlchar.c, schedule_sysrq_work).
-            self.console.drain(Deadline.after(_DRAIN_SECONDS))
+            self.console.drain(self._within(_DRAIN_SECONDS))
 
     def _last_words(self) -> str:
         tail = self.console.tail[-_TAIL_CHARACTERS:].strip()

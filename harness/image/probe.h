@@ -54,6 +54,8 @@ static void say(const char *format, ...)
 	va_start(args, format);
 	length = vsnprintf(line, sizeof(line) - 1, format, args);
 	va_end(args);
+	if (length > (int)sizeof(line) - 2)
+		length = sizeof(line) - 2;
 	line[length++] = '\n';
 	if (write(STDOUT_FILENO, line, length) != length)
 		die("write");

@@ -69,14 +69,14 @@ class Machine:
     def linear_page(self) -> int:
         """Page size of the kernel's linear map on hash; elsewhere it does not matter.
 
-        16M needs them offered by the hypervisor, and neither KFENCE nor DEBUG_PAGEALLOC,
+        16M needs them offered by the hypervisor, and neither KFENCE nor debug_pagealloc,
         which have to unmap single pages (arch/powerpc/mm/book3s64/hash_utils.c,
-        htab_init_page_sizes).
+        htab_init_page_sizes; include/linux/mm.h, debug_pagealloc_enabled: a kernel that merely
+        could do the latter has it off).
         """
         offered = self.target.mmu.linear_page or self.page
-        if self.kernel.has("KFENCE") or self.kernel.has("DEBUG_PAGEALLOC"):
-            return self.page
-        return offered
+        symbols = ("KFENCE", "DEBUG_PAGEALLOC_ENABLE_DEFAULT")
+        return self.page if any(self.kernel.has(symbol) for symbol in symbols) else offered
 
     @cached_property
     def linear_map_of_pages(self) -> bool:

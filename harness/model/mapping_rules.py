@@ -26,8 +26,8 @@ MAPPING_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "mmap.page-tables",
-        "VmPTE grows by the tables of each level that entries need; a PMD entry needs a PTE"
-        " table, put by, where it is anonymous, and on powerpc's hash always.",
+        "VmPTE grows by the tables of each level that entries need. A PMD entry of anonymous memory"
+        " has a deposited PTE table as well; on powerpc's hash one of a file or a device has, too.",
         "Linux mm/huge_memory.c insert_pfn_pmd (arch_needs_pgtable_deposit);"
         " arch/powerpc/include/asm/book3s/64/pgtable.h; include/linux/mm.h mm_inc_nr_ptes",
     ),
@@ -54,9 +54,9 @@ MAPPING_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "fault.entry",
-        "One fault an entry: device-dax has entries of its alignment alone, anonymous memory of"
-        " a PMD where huge pages are on, a DAX file of a PMD where its blocks lie for it, and"
-        " copies of private pages are base pages.",
+        "One fault an entry. Entries of device-dax are of its alignment; anonymous memory has PMD"
+        " entries where THP is on, a DAX file where its blocks are PMD-aligned; copies of private"
+        " pages are base pages.",
         f"{_DEVDAX} dev_dax_huge_fault; fs/dax.c dax_iomap_pmd_fault; mm/huge_memory.c"
         " do_huge_pmd_anonymous_page",
     ),
@@ -169,7 +169,8 @@ MAPPING_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "poison.unmapped",
-        "Where any process is told, the entry goes from all of them; else from none.",
+        "If any process is signalled, the page is unmapped from all that map it; if none is, it"
+        " stays mapped in all.",
         f"{_MF} unmap_and_kill",
     ),
     Rule(

@@ -52,7 +52,7 @@ def page_table_bytes(
 ) -> int:
     """PMD and PTE tables under ``length`` bytes that entries of one size map.
 
-    ``deposits``: a PTE table is put by for each PMD entry (pgtable_trans_huge_deposit).
+    ``deposits``: a PTE table is deposited for each PMD entry (pgtable_trans_huge_deposit).
     ``stopped``: a fault behind them failed, for which the PMD table was made all the same.
     ``beside``: other memory lies BESIDE_BYTES behind the mapping's start.
     Source: mm_inc_nr_pmds and mm_inc_nr_ptes, include/linux/mm.h; __handle_mm_fault.

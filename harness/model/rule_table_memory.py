@@ -44,8 +44,8 @@ MEMORY_TABLE: tuple[Rule, ...] = (
     ),
     Rule(
         "hash.linear-page",
-        "hash maps memory by pages of 16M where the hypervisor offers them, unless KFENCE or"
-        " DEBUG_PAGEALLOC need to unmap single ones.",
+        "hash maps memory by pages of 16M where the hypervisor offers them, unless KFENCE"
+        " or DEBUG_PAGEALLOC_ENABLE_DEFAULT need to unmap single ones.",
         _HASH,
     ),
     Rule(

@@ -18,6 +18,7 @@ from harness.errors import nearest
 from harness.records import Layout
 from harness.scenario.layout import resolve_layout
 from harness.scenario.schema import Scenario, Template
+from harness.scenario.step import boot_arguments
 from harness.scenario.steps import STEPS, Kconfig, Step
 from harness.target import Target
 from harness.units import format_size
@@ -63,7 +64,12 @@ class Cell:
     @property
     def guest(self) -> tuple[object, ...]:
         """Equal for cells that one guest can run."""
-        return self.target.name, self.config, self.layout, self.programs
+        return self.target.name, self.config, self.layout, self.programs, self.boot_arguments
+
+    @property
+    def boot_arguments(self) -> tuple[str, ...]:
+        """What its guest's kernel is told beside what every guest's is."""
+        return boot_arguments(self.steps)
 
     @property
     def programs(self) -> tuple[str, ...]:

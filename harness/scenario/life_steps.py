@@ -30,6 +30,11 @@ class PowerCycle(Step):
     damage: LabelPart | None = None
     region: Index = 0
 
+    @property
+    def boot_arguments(self) -> tuple[str, ...]:
+        """Debug messages of the boot itself: nobody could ask for them later."""
+        return ('dyndbg="func memmap_init_zone_device +p; func __nd_label_validate +p"',)
+
 
 class TakeAway(Step):
     """Take memory away from a process that uses it, and see who waits for whom.

@@ -26,5 +26,9 @@ class NdctlTest(Step):
     test: str
     legacy_pmem: bool = False
 
+    @property
+    def boot_arguments(self) -> tuple[str, ...]:
+        return ("memmap=4G!6G",) if self.legacy_pmem else ()
+
 
 NDCTL_STEPS: tuple[type[Step], ...] = (NdctlTest,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 import pydantic
@@ -49,6 +50,16 @@ class Step(Record):
     kind: ClassVar[str]
     needs_guest: ClassVar[bool] = True
     programs: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def boot_arguments(self) -> tuple[str, ...]:
+        """What the kernel of its guest must be told when it boots."""
+        return ()
+
+
+def boot_arguments(steps: Iterable[Step]) -> tuple[str, ...]:
+    """What the kernel of a guest that is to do these steps is told, each once."""
+    return tuple(dict.fromkeys(word for step in steps for word in step.boot_arguments))
 
 
 class DeviceStep(Step):

@@ -79,7 +79,7 @@ def test_what_runs_for_the_shell_is_seen_from_aside(guest: Guest) -> None:
     ):
         guest.shell.run("sleep 8", Deadline.after(1))
     assert guest.shell.run("echo well", soon()).stdout.endswith("well\n")
-    aside = ask_aside(guest.watch.other_line, guest.console)
+    aside = ask_aside(guest.watch.other_line, guest.console, soon())
     assert aside.answered
     assert aside.busy == ()
 

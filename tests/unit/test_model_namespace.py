@@ -298,8 +298,18 @@ def test_derivations_carry_the_numbers() -> None:
     assert offset.rule.id == "ns.data-offset"
 
 
-def test_kfence_takes_the_16m_pages_from_the_linear_map() -> None:
-    guest = machine("ppc64-hash", GIB, KFENCE="y")
+def test_debug_pagealloc_that_is_off_leaves_the_16m_pages() -> None:
+    assert machine("ppc64-hash", GIB, DEBUG_PAGEALLOC="y").linear_page == 16 * MIB
+
+
+@pytest.mark.parametrize(
+    "guest",
+    [
+        machine("ppc64-hash", GIB, KFENCE="y"),
+        machine("ppc64-hash", GIB, DEBUG_PAGEALLOC_ENABLE_DEFAULT="y"),
+    ],
+)
+def test_what_unmaps_single_pages_takes_the_16m_pages_from_the_linear_map(guest: Machine) -> None:
     assert guest.memremap_compat_align == 2 * MIB
     assert guest.supported_alignments == (65536, 16 * MIB)
     assert create(guest, mode="devdax", map="mem", align=65536)["data_offset"] == 2 * MIB

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from harness.errors import UserError
-from harness.guest.steps import boot_arguments
 from harness.image import EXTRA_PROGRAMS
 from harness.image.ndctl_build import list_tests
 from harness.kernel.assumed import assumed_facts
@@ -19,6 +18,7 @@ from harness.scenario.expand import Cell, expand
 from harness.scenario.find import SCENARIOS_DIR
 from harness.scenario.ndctl_steps import NdctlTest
 from harness.scenario.schema import load_scenarios
+from harness.scenario.step import boot_arguments
 from harness.target import load_targets
 
 TARGETS = load_targets()

@@ -233,3 +233,24 @@ def test_x86_would_drop_nodes_that_end_within_a_section(tmp_path: Path) -> None:
 def test_machines_whose_guests_have_no_nodes(tmp_path: Path, name: str) -> None:
     with pytest.raises(UserError, match=f"{name} has no memory nodes"):
         cells(tmp_path, NODES, name)
+
+
+def test_cells_whose_kernels_are_told_otherwise_have_guests_of_their_own(tmp_path: Path) -> None:
+    """One that is to lose its power says more while it boots."""
+    layout = "layout:\n  pmem:\n    - {size: 1G}\n"
+    texts = [
+        f"scenario: {name}\nsummary: a guest\n{layout}steps:\n{steps}"
+        for name, steps in (
+            ("plain", "  - regions:\n"),
+            ("cut", "  - regions:\n  - power-cycle:\n"),
+            ("plain-too", "  - features:\n"),
+        )
+    ]
+    path = tmp_path / "x.yaml"
+    path.write_text("---\n".join(texts))
+    target = load_targets()["ppc64-hash"]
+    plain, cut, too = (
+        next(expand(scenario, {target.name: target})) for scenario in load_scenarios(path)
+    )
+    assert plain.guest == too.guest != cut.guest
+    assert "dyndbg" in cut.boot_arguments[0]

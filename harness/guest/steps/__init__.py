@@ -5,7 +5,7 @@ The names of the values are those in the docstrings of ``harness/scenario/steps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from harness.errors import InfrastructureError
@@ -28,10 +28,10 @@ from harness.guest.steps.life import take_away
 from harness.guest.steps.mapping import fault, live
 from harness.guest.steps.memory import show_memory_model
 from harness.guest.steps.namespaces import create_namespace
-from harness.guest.steps.ndctl_test import LEGACY_PMEM, run_ndctl_test
+from harness.guest.steps.ndctl_test import run_ndctl_test
 from harness.guest.steps.page_metadata import dump_pages
 from harness.guest.steps.poison import poison
-from harness.guest.steps.power import BOOT_ARGUMENTS, power_cycle
+from harness.guest.steps.power import power_cycle
 from harness.guest.steps.rdma import register
 from harness.guest.steps.regions import check_regions, destroy_namespaces, show_regions
 from harness.guest.steps.tidy import Housekeeping
@@ -68,7 +68,6 @@ __all__ = [
     "RUNNERS",
     "Housekeeping",
     "StepContext",
-    "boot_arguments",
     "check_regions",
     "identify_guest",
     "run_step",
@@ -100,17 +99,6 @@ RUNNERS: dict[type[Step], Callable[[Any, Shell, StepContext], Observation]] = {
     ResizeDevice: resize_device,
     DestroyDevice: destroy_device,
 }
-
-
-def boot_arguments(steps: Iterable[Step]) -> tuple[str, ...]:
-    """What the kernel of a guest that is to do these steps is told."""
-    chosen: dict[str, None] = {}
-    for step in steps:
-        if isinstance(step, PowerCycle):
-            chosen.update(dict.fromkeys(BOOT_ARGUMENTS))
-        if isinstance(step, NdctlTest) and step.legacy_pmem:
-            chosen[LEGACY_PMEM] = None
-    return tuple(chosen)
 
 
 def run_step(step: Step, shell: Shell, context: StepContext) -> Observation:

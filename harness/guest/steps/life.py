@@ -53,7 +53,7 @@ until ended $taker || [ -n "$waits" ] || [ $looks -ge {looks} ]; do
     looks=$((looks + 1))
     usleep 20000
 done
-ended $taker || waits=${{waits:-$at}}
+ended $taker || [ "${{at:-0}}" = 0 ] || waits=${{waits:-$at}}
 echo >&9
 wait $taker; status=$?
 [ $status -eq 0 ] || {{ {spare}; }}
@@ -87,7 +87,9 @@ _RESTORE_FILE = """\
 stat -c bytes=%s "$file"
 """
 
-_LOOKS = 300
+# So long one is watched that neither ends nor waits where it is known to, of a step's time.
+_WATCHED = 0.1
+_LOOK_SECONDS = 0.02
 _SECTOR_BYTES = 512  # the unit of /sys/block/*/size
 
 
@@ -99,7 +101,7 @@ def take_away(step: TakeAway, shell: Shell, context: StepContext) -> Observation
         operations=" ".join(_operations(step, context.page_size)),
         take=_taking(step),
         waits="|".join(_WAITS),
-        looks=_LOOKS,
+        looks=round(context.step_deadline_seconds * _WATCHED / _LOOK_SECONDS),
         restore=_restoring(step),
         # Who writes on and on must not be waited for where nothing was taken away.
         spare="kill $holder" if step.memory == "block" else ":",

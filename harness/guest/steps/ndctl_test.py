@@ -11,8 +11,6 @@ from harness.observe.sections import parse_attributes, read_integer
 from harness.records import Observation
 from harness.scenario.ndctl_steps import NdctlTest
 
-LEGACY_PMEM = "memmap=4G!6G"
-
 # What meson itself gives a test, in steps' deadlines: 600 s on a host that is not slow.
 _ROUNDS = 10
 

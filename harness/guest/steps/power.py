@@ -18,9 +18,6 @@ from harness.observe.sections import parse_attributes, read_integer
 from harness.records import CommandRecord, Layout, Observation, Scalar
 from harness.scenario.life_steps import PowerCycle
 
-# Debug messages of the boot itself: nobody could ask for them later.
-BOOT_ARGUMENTS = ('dyndbg="func memmap_init_zone_device +p; func __nd_label_validate +p"',)
-
 _FIND = """\
 mark messages
 dmesg | grep -e 'memmap_init_zone_device init' -e nsindex

@@ -17,7 +17,11 @@ _NETDEV = "eth0"
 _ADDRESS = "10.0.2.15"
 _PREPARE = f"""\
 [ -d /sys/class/net/{_NETDEV} ] || lack 'the network device {_NETDEV}'
-until grep -q {_ADDRESS} /proc/net/fib_trie; do usleep 10000; done
+looks=0
+until grep -q {_ADDRESS} /proc/net/fib_trie; do
+    [ $looks -lt 500 ] || lack 'the address {_ADDRESS} on {_NETDEV}'
+    looks=$((looks + 1)); usleep 10000
+done
 """
 # hash has one page size in each terabyte: at the fixed address that of rdmaprobe's buffer.
 _MAP = {

@@ -23,23 +23,20 @@ from tests.faults.workspace import Workspace
 _KERNEL = "debian:6.1"
 _OTHER_SECONDS = 120.0
 _DAMAGED = "is damaged"
-# Of a guest that needs no program of its own, in the order of Provisions.archives.
-_ARCHIVES = ("daxprobe", "overlay", "base")
 
 
 def image_damaged(rng: random.Random, here: Surroundings) -> Trial:
     """One of a stored image's files is not what was stored."""
-    number = rng.randrange(len(_ARCHIVES))
+    path = rng.choice(_provisions(here).archives)
     told, damage = _damage(rng)
 
     def prepare(workspace: Workspace) -> Mapping[str, str]:
-        path = _provisions(here).archives[number]
         copy = _private_cache(workspace, path.parent)
         damage(copy / path.name)
         return _environment(workspace)
 
     return Trial(
-        what=f"the stored {_ARCHIVES[number]} archive is {told}",
+        what=f"the stored {path.name} of {path.parent.parent.name} is {told}",
         prepare=prepare,
         expected=exactly("ok", 0),
     )
