@@ -7,7 +7,8 @@
  *   map:KIND:PROT:OFFSET:LENGTH[:PATH]  KIND shared, private, sync or huge (MAP_HUGETLB, of no
  *                                       path); PROT r or rw, for which PATH is opened as well;
  *                                       without PATH anonymous memory
- *   map-anywhere:...                    the same, at an address of the kernel's choice
+ *   map-anywhere:...                    the same, at an address of the kernel's choice, below
+ *                                       a page that was there ("over": the mapping lies over it)
  *   advise:huge|nohuge                  madvise() of the whole mapping
  *   beside                              a page of other memory, BESIDE, written to
  *   unmap                               munmap() of the whole mapping
@@ -154,8 +155,9 @@ static void map(char *words, int fixed)
 {
 	const char *kind = strsep(&words, ":"), *prot = strsep(&words, ":");
 	size_t offset = number(&words), length = number(&words);
-	int flags = fixed, protection = PROT_READ, file = -1, error = 0;
-	char *at;
+	size_t page = sysconf(_SC_PAGESIZE);
+	int flags = fixed, protection = PROT_READ, file = -1, error = 0, over = 0;
+	char *at, *there = MAP_FAILED;
 
 	if (!strcmp(kind, "sync"))
 		flags |= MAP_SHARED_VALIDATE | MAP_SYNC;
@@ -172,16 +174,21 @@ static void map(char *words, int fixed)
 	} else {
 		flags |= MAP_ANONYMOUS;
 	}
+	if (!fixed)
+		there = mmap(NULL, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	at = mmap(fixed ? FIXED : NULL, length, protection, flags, file, offset);
 	if (at == MAP_FAILED) {
 		error = errno;
 	} else {
 		base = at;
 		mapped = length;
+		over = there != MAP_FAILED && at < there + page && there < at + length;
 	}
+	if (there != MAP_FAILED && !over)
+		munmap(there, page);
 	if (file >= 0)
 		close(file);
-	say("{\"op\": \"map\", \"errno\": %d}", error);
+	say("{\"op\": \"map\", \"errno\": %d, \"over\": %d}", error, over);
 }
 
 /* Does one of the operations above; 0 for any other. */

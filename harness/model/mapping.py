@@ -52,6 +52,8 @@ def expect_fault(memory: Memory, step: Fault) -> tuple[Expected, ...]:
         *(() if stop is None else stop.expected(step.first)),
         Expected("touched_bytes", touched, rule),
     ]
+    if not step.fixed:
+        values.append(Expected("overlaps", False, RULES["mmap.free-address"]))
     if not memory.direct and step.memory == "fsdax" and not copies_pages(memory):
         return tuple(values)
     faults = faults_of(memory, step.first, touched)

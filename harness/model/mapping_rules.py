@@ -74,6 +74,12 @@ MAPPING_RULES: tuple[Rule, ...] = (
         "Linux each architecture's mm/fault.c (do_sigbus, bad_area)",
     ),
     Rule(
+        "mmap.free-address",
+        "Where the kernel chooses the address, nothing else is mapped there.",
+        "Linux drivers/dax/device.c dax_get_unmapped_area; mm/mmap.c __get_unmapped_area;"
+        " mm/huge_memory.c thp_get_unmapped_area",
+    ),
+    Rule(
         "fault.read-only",
         "Writing to a mapping without PROT_WRITE is SIGSEGV with SEGV_ACCERR.",
         "Linux each architecture's mm/fault.c access_error",

@@ -46,7 +46,8 @@ class Fault(MappingStep):
     ``fault_offset`` (si_addr, as bytes from the mapping's start) of the access that was
     stopped, ``touched_bytes`` (before that), ``faults`` (taken, minor and major),
     ``bytes_per_fault`` (touched bytes for each fault), ``page_table_bytes`` (growth of VmPTE)
-    and ``page_table_bytes_left`` (of that, after munmap).
+    and ``page_table_bytes_left`` (of that, after munmap); with ``fixed`` false ``overlaps``,
+    whether the kernel chose an address at which something was mapped.
     """
 
     kind: ClassVar[str] = "fault"

@@ -118,6 +118,7 @@ MISTAKES = (
     Said("past a file's end is SIGSEGV", "file.past-end", instead("SIGBUS", "SIGSEGV")),
     Said("RAM of a device is on no node", "kmem.node", always("")),
     Said("no entry is ever split", "mmap.split", always("EINVAL")),
+    Said("an address of the kernel's choice is taken", "mmap.free-address", always(True)),
     Said("an entry of device-dax is split", "devdax.split", instead("EINVAL", None)),
     Said("a hole takes one byte more", "data.hole-end", plus(-1)),
     Said("hugetlb pages are twice as large", "hugetlb.size", twice),

@@ -36,6 +36,8 @@ def fault(step: Fault, shell: Shell, context: StepContext) -> Observation:
     ]
     run = run_probe(step.kind, step.memory, step.place, operations, shell, context)
     values = early(run) or _fault_values(run.replies)
+    if not step.fixed and "touched_bytes" in values:
+        values["overlaps"] = bool(integer(run.replies.one("map"), "over"))
     return Observation(step.kind, values, (run.record,))
 
 
