@@ -33,7 +33,16 @@ _HARMLESS = (Word.UNCHANGED, Word.FIXED)
 
 
 def collect_scenarios(file_path: Path, parent: pytest.Collector) -> ScenarioFile | None:
-    """``pytest_collect_file`` of a folder of scenarios."""
+    """``pytest_collect_file`` of a folder of scenarios: what nobody had to name."""
+    return None if parent.session.isinitpath(file_path) else _scenario_file(file_path, parent)
+
+
+def collect_named(file_path: Path, parent: pytest.Collector) -> ScenarioFile | None:
+    """``pytest_collect_file`` of every run: a file that the command line names, wherever it is."""
+    return _scenario_file(file_path, parent) if parent.session.isinitpath(file_path) else None
+
+
+def _scenario_file(file_path: Path, parent: pytest.Collector) -> ScenarioFile | None:
     if file_path.suffix in (".yaml", ".yml"):
         # What is imported and collected stays: looking for garbage among it at every 700th object
         # is an eighth of a start.

@@ -40,6 +40,25 @@ def test_one_item_a_cell(folder: pytest.Pytester) -> None:
     assert result.ret == 0
 
 
+@pytest.mark.parametrize("conftest", [True, False])
+def test_a_file_that_is_named_is_collected_once(pytester: pytest.Pytester, conftest: bool) -> None:
+    path = pytester.path / "mine" / "odd.yaml"
+    path.parent.mkdir()
+    path.write_text(SCENARIO)
+    if conftest:
+        path.with_name("conftest.py").write_text(CONFTEST)
+    for name, cells in ((str(path), 2), (f"{path}::gup-anon[s390x-pin-fast]", 1)):
+        result = pytester.runpytest_subprocess("--collect-only", "-q", "--arch", "s390x", name)
+        result.stdout.fnmatch_lines(["*odd.yaml::gup-anon[[]s390x-pin-fast[]]"])
+        assert f"{cells} test{'s' * (cells > 1)} collected" in result.stdout.str()
+
+
+def test_a_folder_of_others_is_left_alone(pytester: pytest.Pytester) -> None:
+    pytester.path.joinpath("workflow.yaml").write_text("jobs: {}\n")
+    for arguments in ([], [str(pytester.path)]):
+        assert pytester.runpytest_subprocess(*arguments).ret == pytest.ExitCode.NO_TESTS_COLLECTED
+
+
 def test_configurations_are_told_apart_by_name(folder: pytest.Pytester) -> None:
     options = ("--arch", "arm64", "--config", "debug,no-thp", "-k", "pin")
     result = folder.runpytest_subprocess("--collect-only", "-q", *options)
