@@ -60,6 +60,14 @@ class UserError(DaxhoundError):
         return f"{where}{field}{self.message}{hint}"
 
 
+class BadValue(ValueError):
+    """A value that is none of its kind, where nobody knows the file yet that it came from."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        self.hint = hint
+        super().__init__(message)
+
+
 class InfrastructureError(DaxhoundError):
     """The host, QEMU, the network or the harness failed; says nothing about the kernel."""
 

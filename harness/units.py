@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
+
+from harness.errors import BadValue
 
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _SIZE = re.compile(r"(0x[0-9a-fA-F]+|[0-9]+)\s*([KMGT]?)(?:i?B)?")
+_MEANT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(?:i?b)?", re.IGNORECASE)
 
 
 def parse_size(text: str | int) -> int:
     """Bytes from ``64K``, ``2GiB``, ``0x1000`` or a plain number.
 
-    Units are powers of 1024, as ndctl and QEMU read them. Raises ValueError.
+    Units are powers of 1024, as ndctl and QEMU read them, and ``M``, ``MB`` and ``MiB`` are one.
+    Raises BadValue, a ValueError.
     """
-    if isinstance(text, int):
+    if isinstance(text, int) and not isinstance(text, bool):
         return text
-    match = _SIZE.fullmatch(text.strip())
+    match = _SIZE.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
-        raise ValueError(f"{text!r} is not a size such as 64K, 2MiB, 1G or 0x400000000")
+        message = f"{text!r} is not a size such as 64K, 2MiB, 1G or 0x400000000"
+        raise BadValue(message, _meant_size(str(text)))
     return int(match[1], 0) << _UNITS[match[2]]
+
+
+def _meant_size(text: str) -> str | None:
+    """A size that is probably meant; None where that is anybody's guess."""
+    match = _MEANT.fullmatch(text.strip())
+    if match is None:
+        return None
+    size = Fraction(match[1]) * (1 << _UNITS[match[2].upper()])
+    return format_size(int(size)) if size.denominator == 1 else None
 
 
 def format_size(size_bytes: int) -> str:

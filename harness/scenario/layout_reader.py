@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from harness.errors import BadValue
 from harness.scenario.schema import Template
 from harness.units import align_down, align_up, format_size, parse_size
 from harness.yaml_document import Document, Location
@@ -25,8 +26,8 @@ class LayoutReader:
         resolved = self.resolve(value, at)
         try:
             return parse_size(resolved)
-        except ValueError as exc:
-            raise self.document.error(at, str(exc)) from exc
+        except BadValue as exc:
+            raise self.document.error(at, str(exc), exc.hint) from exc
 
     def multiple(self, value: Template, granule: int, why: str, at: Location) -> int:
         size = self.size(value, at)

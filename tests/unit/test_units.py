@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.errors import BadValue
 from harness.units import align_down, align_up, format_size, parse_size
 
 
@@ -16,7 +17,14 @@ def test_formatting_is_exact(size: int) -> None:
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("64K", 65536), ("2GiB", 2 << 30), ("1GB", 1 << 30), ("0x400000000", 16 << 30), ("7", 7)],
+    [
+        ("64K", 65536),
+        ("2GiB", 2 << 30),
+        ("1GB", 1 << 30),
+        ("80MB", 80 << 20),
+        ("0x400000000", 16 << 30),
+        ("7", 7),
+    ],
 )
 def test_spellings(text: str, size: int) -> None:
     assert parse_size(text) == size
@@ -26,6 +34,23 @@ def test_spellings(text: str, size: int) -> None:
 def test_no_size(text: str) -> None:
     with pytest.raises(ValueError, match="is not a size"):
         parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("80 Mb", "80M"),
+        ("80mib", "80M"),
+        ("1.5G", "1536M"),
+        ("0.1K", None),
+        ("64Q", None),
+        ([1], None),
+    ],
+)
+def test_what_is_no_size_says_which_is_meant(text: str, meant: str | None) -> None:
+    with pytest.raises(BadValue, match="is not a size") as caught:
+        parse_size(text)
+    assert caught.value.hint == meant
 
 
 @given(st.integers(0, 1 << 50), st.sampled_from([1, 4096, 65536, 3 << 20]))
