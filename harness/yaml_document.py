@@ -10,6 +10,7 @@ import pydantic
 import yaml
 
 from harness.errors import UserError, nearest
+from harness.mistakes import clearest, explain, explain_missing
 
 Location: TypeAlias = tuple[str | int, ...]
 Model = TypeVar("Model", bound=pydantic.BaseModel)
@@ -22,6 +23,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DEEPEST = 32
 _MOST_VALUES = 100_000
 _QUOTED = 80
+_OF_FIELDS = ("extra_forbidden", "missing")
 _YAML_TAGS = "tag:yaml.org,2002:"
 
 
@@ -59,44 +61,42 @@ class Document:
     def _explain(
         self, model: type[Model], exc: pydantic.ValidationError, at: Location
     ) -> UserError:
-        errors = exc.errors(include_url=False)
-        # A misspelt name also leaves its field missing: name the misspelling.
-        unknown = (error for error in errors if error["type"] == "extra_forbidden")
-        first = next(unknown, errors[0])
-        location = at + self._known(at, first["loc"])
+        first = clearest(exc.errors(include_url=False))
+        location, name = first["loc"], str(first["loc"][-1]) if first["loc"] else ""
+        where = at + self._known(at, location, is_new=first["type"] in _OF_FIELDS)
         if first["type"] == "extra_forbidden":
-            names = _siblings(model, first["loc"])
-            hint = nearest(str(first["loc"][-1]), names) if names else None
-            return self.error(location, "no such field", hint)
-        if first["type"] == "union_tag_invalid":
-            context = first.get("ctx", {})
-            known = [tag.strip(" '") for tag in str(context.get("expected_tags", "")).split(",")]
-            tag = str(context.get("tag"))
-            return self.error(location, f"no such kind: {tag!r}", nearest(tag, known))
-        return self.error(location, first["msg"].removeprefix("Value error, "))
+            names = _names(_holder(model, location))
+            return self.error(where, "no such field", nearest(name, names) if names else None)
+        mistake = explain(first)
+        if first["type"] == "missing":
+            mistake = explain_missing(_holder(model, location), name)
+        return self.error(where, mistake.message, mistake.hint)
 
-    def _known(self, at: Location, location: Location) -> Location:
-        """``location`` without the tags that pydantic puts in for discriminated unions."""
+    def _known(self, at: Location, location: Location, *, is_new: bool) -> Location:
+        """``location`` without what pydantic puts in for unions.
+
+        A field that ``is_new`` stands nowhere in the file, and is the last part.
+        """
         path: Location = ()
-        for part in location:
-            if at + path + (part,) in self.lines or part is location[-1]:
+        for index, part in enumerate(location):
+            is_last = is_new and index == len(location) - 1
+            if at + path + (part,) in self.lines or is_last:
                 path += (part,)
         return path
 
 
-def _siblings(model: type[pydantic.BaseModel], location: Location) -> list[str]:
-    """Field names of the model that the last part of ``location`` does not belong to."""
+def _holder(model: type[pydantic.BaseModel], location: Location) -> Any:
+    """The model that the last part of ``location`` is, or is not, a field of."""
     current: Any = model
     for part in location[:-1]:
-        if isinstance(part, int):
-            continue
         field = getattr(current, "model_fields", {}).get(part)
-        if field is None:
-            continue
-        current = _inner_model(field.annotation)
-        if current is None:
-            return []
-    return [f.alias or name for name, f in getattr(current, "model_fields", {}).items()]
+        if not isinstance(part, int) and field is not None:
+            current = _inner_model(field.annotation)
+    return current
+
+
+def _names(model: Any) -> list[str]:
+    return [f.alias or name for name, f in getattr(model, "model_fields", {}).items()]
 
 
 def _inner_model(annotation: Any) -> Any:
@@ -116,10 +116,7 @@ def load_document(path: Path, model: type[Model]) -> Model:
 
 def load_documents(path: Path) -> list[Document]:
     """Every document of a YAML file. Raises UserError with file and line."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise UserError(f"cannot be read: {exc}", path=path) from exc
+    text = _text(path)
     try:
         nodes = list(yaml.compose_all(text, Loader=_LOADER))
     except RecursionError as exc:
@@ -131,6 +128,18 @@ def load_documents(path: Path) -> list[Document]:
     except yaml.YAMLError as exc:
         raise UserError(f"not YAML: {exc}", path=path) from exc
     return [_read(path, node) for node in nodes if node is not None]
+
+
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+        return content.decode("utf-8")
+    except OSError as exc:
+        raise UserError(f"cannot be read: {exc.strerror}", path=path) from exc
+    except UnicodeDecodeError as exc:
+        line = content.count(b"\n", 0, exc.start) + 1
+        message = f"byte {content[exc.start]:#x} is not UTF-8"
+        raise UserError(message, path=path, line=line, hint="the file saved as UTF-8") from exc
 
 
 def _read(path: Path, node: yaml.Node) -> Document:

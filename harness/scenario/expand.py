@@ -195,7 +195,8 @@ class _Substitution:
         if isinstance(value, str) and value.startswith("$"):
             name = value[1:]
             if name not in self.parameters:
-                hint = nearest(name, self.parameters)
+                add = f"{name}: [VALUE, ...] under parameters:"
+                hint = nearest(name, self.parameters) if self.parameters else add
                 raise self.document.error(at, f"no such parameter: {value!r}", hint)
             value = self.parameters[name]
         return self.size_word(value)

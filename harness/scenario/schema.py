@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import pydantic
 
-from harness.errors import nearest
+from harness.errors import BadValue, nearest
+from harness.mistakes import LIST_HINT, told
 from harness.scenario.steps import STEPS
 from harness.yaml_document import Document, Record, load_documents
 
+_WORD = re.compile("[a-z0-9]+")
+_NAME = re.compile(f"{_WORD.pattern}(-{_WORD.pattern})*")
 Template: TypeAlias = str | int | bool
 
 
@@ -49,6 +53,13 @@ class LayoutTemplate(Record):
     region_idle: bool = False
 
 
+def _scenario_name(name: str) -> str:
+    if _NAME.fullmatch(name):
+        return name
+    message = f"{name!r} is no name: words of small letters and digits, with - between"
+    raise BadValue(message, "-".join(_WORD.findall(name.lower())) or None)
+
+
 class ScenarioDocument(Record):
     """One YAML document.
 
@@ -58,7 +69,7 @@ class ScenarioDocument(Record):
     must have chosen, or else its cell is one that is unsupported.
     """
 
-    scenario: str = pydantic.Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+    scenario: Annotated[str, pydantic.AfterValidator(_scenario_name)]
     summary: str
     core: bool = False
     targets: tuple[str, ...] | str = "all"
@@ -68,7 +79,14 @@ class ScenarioDocument(Record):
     needs_vmemmap_optimisation: bool = False
     layout: LayoutTemplate = LayoutTemplate()
     parameters: dict[str, tuple[Template, ...]] = pydantic.Field(default_factory=dict)
-    steps: tuple[dict[str, dict[str, Any] | None], ...] = pydantic.Field(min_length=1)
+    steps: tuple[dict[str, Any], ...]
+
+    @pydantic.field_validator("steps", mode="before")
+    @classmethod
+    def _has_steps(cls, steps: Any) -> Any:
+        if not steps or not isinstance(steps, list):
+            raise BadValue("no list of steps", LIST_HINT)
+        return steps
 
 
 class Scenario(Record):
@@ -105,11 +123,16 @@ def load_scenarios(path: Path) -> list[Scenario]:
 def _check_step_kinds(scenario: Scenario) -> None:
     for index, step in enumerate(scenario.body.steps):
         at = ("steps", index)
+        kind, fields = next(iter(step.items()), ("", None))
         if len(step) != 1:
-            raise scenario.document.error(at, "a step is one name with its fields")
-        kind = next(iter(step))
+            message = "a step is one name with its fields"
+            hint = f"the fields of {kind} below it, with more spaces before each"
+            raise scenario.document.error(at, message, hint if fields is None else None)
         if kind not in STEPS:
             raise scenario.document.error(at, f"no such step: {kind!r}", nearest(kind, STEPS))
+        if not isinstance(fields, dict | None):
+            message = f"{told(fields)} is no field of {kind}"
+            raise scenario.document.error((*at, kind), message, f"{kind}: {{FIELD: VALUE}}")
         first = next(iter(scenario.body.steps[0]))
         if STEPS[kind].needs_guest != STEPS[first].needs_guest:
             message = f"{kind} and {first} in one scenario: one needs a guest, one has none"

@@ -14,6 +14,7 @@ LEAVES = {
     "records",
     "deadline",
     "units",
+    "mistakes",
     "progress",
     "host_version",
     "scratch",

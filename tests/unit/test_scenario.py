@@ -94,7 +94,7 @@ def test_a_target_without_pmem_gives_one_cell_without_devices(tmp_path: Path) ->
         ("size: 1G", "size: 1G, lable: 1M", 5, "no such field\n  try: 'label'"),
         ("    - {size: 1G}\nparam", "    - {size: 1G, at: 4G}\nparam", 6, "overlaps device 0"),
         ("$align", "$algn", 10, "no such parameter: '$algn'\n  try: 'align'"),
-        ("map: mem", "map: ram", 10, "map: Input should be 'mem' or 'dev'"),
+        ("map: mem", "map: ram", 10, "map: no such value: 'ram'\n  try: one of: dev, mem"),
         ("create-namespace", "create-namespce", 10, "try: 'create-namespace'"),
         ("summary", "sumary", 2, "try: 'summary'"),
         ("parameters:", "targets: [ppc64]\nparameters:", 7, "no such target: 'ppc64'"),
@@ -110,6 +110,62 @@ def test_mistakes_name_line_and_remedy(
     assert words in str(caught.value)
     assert caught.value.line == line
     assert str(tmp_path / "sample.yaml") in str(caught.value)
+
+
+LIST = 'try: a list: each item on a line of its own that begins with "- "'
+GUP = "  - gup-test: {command: pin-fast, memory: devdax}\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("pin-fast", "pin_fast", "command: no such value: 'pin_fast'\n  try: 'pin-fast' (known: "),
+        ("memory: devdax", "memory: devdax, write: yes please", "'yes please' is neither true nor"),
+        ("memory: devdax", "memory: devdax, repeats: 0", "0 is out of range\n  try: at least 1"),
+        ("memory: devdax", "memory: devdax, repeats: x", "a whole number is wanted here, not 'x'"),
+        ("mode: devdax, ", "", "mode: must be given\n  try: one of: devdax, fsdax, raw, sector"),
+        ("[page, pmd]", "page", "align: a list is wanted here, not 'page'\n  try: [page]"),
+        ("[page, pmd]", "", f"align: a list is wanted here, not nothing\n  {LIST}"),
+        ("    - {size: 1G}", "    - 1G", "fields with values are wanted here, not '1G'"),
+        ("    - {size: 1G}", "    - size", "here, not 'size'\n  try: size: with a colon"),
+        ("- {size: 1G}", "- {size: 1.5G}", "'1.5G' is not a size such as 64K"),
+        ("- {size: 1G}", "- {size: 1.5G}", "\n  try: 1536M"),
+        ("- {size: 1G}", "- {size: [1G]}", "size: one value is wanted here, not a list"),
+        ("targets: all", "targets: 5", "targets: a list is wanted here, not 5\n  try: [5]"),
+        ("sample", "my odd [x]", "letters and digits, with - between\n  try: my-odd-x"),
+        ("sample", "1", 'scenario: text is wanted here, not 1\n  try: "1", in quotes'),
+        (GUP, "  - features\n", "steps.1: fields with values are wanted here, not 'features'"),
+        (GUP, "  - features: 3\n", "steps.1.features: 3 is no field of features"),
+        (
+            "gup-test: {command: pin-fast, memory: devdax}",
+            "gup-test:\n    command: pin-fast",
+            "steps.1: a step is one name with its fields\n"
+            "  try: the fields of gup-test below it, with more spaces before each",
+        ),
+    ],
+)
+def test_a_value_of_another_kind_is_named_with_what_would_do(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    text = GOOD.replace("layout:", "targets: all\nlayout:") + GUP
+    assert old in text
+    with pytest.raises(UserError) as caught:
+        cells(tmp_path, text.replace(old, new, 1))
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("steps", ["", " []", "\n  create-namespace: {mode: devdax}"])
+def test_steps_are_a_list(tmp_path: Path, steps: str) -> None:
+    with pytest.raises(UserError) as caught:
+        cells(tmp_path, f"scenario: sample\nsummary: s\nsteps:{steps}\n")
+    assert str(caught.value).endswith(f"sample.yaml:3: steps: no list of steps\n  {LIST}")
+
+
+def test_a_parameter_that_nobody_declared_is_to_be_added(tmp_path: Path) -> None:
+    text = GOOD.replace("parameters:\n  align: [page, pmd]\n", "")
+    with pytest.raises(UserError) as caught:
+        cells(tmp_path, text)
+    assert caught.value.hint == "align: [VALUE, ...] under parameters:"
 
 
 def test_a_second_scenario_of_one_name_is_refused(tmp_path: Path) -> None:

@@ -50,6 +50,14 @@ def test_few_words_that_stand_for_a_thousand_million_are_refused(tmp_path: Path)
     assert "stands for more than 100000 values" in error_of(tmp_path, _LAUGHS)
 
 
+def test_a_file_that_is_not_utf8_names_the_line(tmp_path: Path) -> None:
+    path = tmp_path / "some.yaml"
+    path.write_bytes("scenario: x\nsummary: gr\u00fcn\n".encode("latin1"))
+    with pytest.raises(UserError) as caught:
+        load_documents(path)
+    assert str(caught.value) == f"{path}:2: byte 0xfc is not UTF-8\n  try: the file saved as UTF-8"
+
+
 @given(st.text(max_size=20), st.text("![]{}&*:-\"' \n", max_size=12))
 def test_whatever_stands_there_is_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, word: str, marks: str
