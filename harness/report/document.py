@@ -12,6 +12,7 @@ from typing import Any, Literal
 import pydantic
 
 from harness.errors import UserError
+from harness.mistakes import explain
 from harness.records import Difference, Fulfilment, TimeRatio, Verdict, Word
 from harness.report.results import RUN_FILE, SCHEMA
 from harness.report.run_file import complete
@@ -151,7 +152,7 @@ def read_document(directory: Path) -> RunDocument:
     except OSError as exc:
         raise UserError(f"cannot be read: {exc.strerror}", path=path) from exc
     except json.JSONDecodeError as exc:
-        raise UserError(f"not JSON, or cut short: {exc.msg}", path=path, line=exc.lineno) from exc
+        raise _no_json(path, exc) from exc
     except (UnicodeDecodeError, RecursionError) as exc:
         raise UserError(f"not JSON: {exc}", path=path) from exc
     return _validate(path, _completed(directory, path, data))
@@ -165,11 +166,23 @@ def _completed(directory: Path, path: Path, data: Any) -> Any:
         raise UserError("its cells cannot be read", path=path, field="cells") from exc
 
 
+def _no_json(path: Path, exc: json.JSONDecodeError) -> UserError:
+    # A string that is begun and not ended takes in all that follows.
+    is_cut = exc.pos >= len(exc.doc.rstrip()) or exc.msg.startswith("Unterminated")
+    if is_cut:
+        message = "cut short: the end of it is missing"
+        return UserError(message, path=path, line=exc.lineno, hint="a whole copy of it")
+    message = f"not JSON: {exc.msg}, at column {exc.colno}"
+    return UserError(message, path=path, line=exc.lineno, hint="a copy that nobody has edited")
+
+
 def _validate(path: Path, data: Any) -> RunDocument:
-    if isinstance(data, dict) and data.get("schema") != SCHEMA:
-        found = data.get("schema", "missing")
+    if not isinstance(data, dict) or "schema" not in data:
+        hint = "the run.json of a folder that pytest --results named, or of one of results/"
+        raise UserError("no results of daxhound: it names no schema", path=path, hint=hint)
+    if data["schema"] != SCHEMA:
         raise UserError(
-            f"schema {found!r} is not known here",
+            f"schema {data['schema']!r} is not known here",
             path=path,
             field="schema",
             hint=f"the daxhound that wrote it (this one reads schema {SCHEMA})",
@@ -179,4 +192,5 @@ def _validate(path: Path, data: Any) -> RunDocument:
     except pydantic.ValidationError as exc:
         first = exc.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"])) or None
-        raise UserError(first["msg"].removeprefix("Value error, "), path=path, field=field) from exc
+        mistake = explain(first)
+        raise UserError(mistake.message, path=path, field=field, hint=mistake.hint) from exc
