@@ -17,6 +17,7 @@ from typing import Any
 
 from harness.campaign.pool import GuestPool, PooledGuest, Wanted
 from harness.campaign.provide import Provisions
+from harness.campaign.supported import why_unsupported
 from harness.compare import compare, first_difference, foretells, name_reports
 from harness.deadline import seconds_stood_still
 from harness.errors import InfrastructureError, KernelFailure, KernelReported
@@ -179,7 +180,7 @@ class Attempt:
     @cached_property
     def _unsupported(self) -> str | None:
         """Why the guest cannot have what some step needs. Raises UserError as the model does."""
-        return self.model.unsupported(self.cell.steps)
+        return why_unsupported(self.model, self.cell)
 
     def _run_steps(self, guest: Guest) -> tuple[Verdict, str, KernelReport | None]:
         steps = self._steps

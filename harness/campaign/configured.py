@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from harness.campaign.attempt import values_intended
 from harness.campaign.order import Order
 from harness.campaign.provide import Provides
+from harness.campaign.supported import why_unsupported
 from harness.compare import compare
 from harness.kconfig import parse_dotconfig
 from harness.kernel.assumed import assumed_facts
@@ -30,6 +31,7 @@ def resolve_steps(order: Order, provider: Provides, folder: CellFolder) -> Itera
     asked = (*cell.target.kernel.fragments, *cell.config, *cell.wished)
     facts = assumed_facts(parse_kernel_spec(provider.kernel_name), asked, provider.store)
     model = Model(Machine(cell.target, facts, cell.layout))
+    why_unsupported(model, cell)  # raises for a step that nothing is known of
     for step in cell.steps:
         if not isinstance(step, Kconfig):
             raise TypeError(f"{step.kind} needs a guest")

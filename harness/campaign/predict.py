@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from harness.campaign.supported import why_unsupported
 from harness.kernel.assumed import assumed_facts
 from harness.kernel.fragments import check_needs, load_fragments
 from harness.kernel.spec import parse_kernel_spec
@@ -38,7 +39,7 @@ def predict_cells(cells: Iterable[Cell], kernel: str) -> Iterator[CellPrediction
         check_needs(load_fragments(fragments), cell.target)
         facts = assumed_facts(spec, (*fragments, *cell.wished), store)
         model = Model(Machine(cell.target, facts, cell.layout))
-        unsupported = model.unsupported(cell.steps)
+        unsupported = why_unsupported(model, cell)
         yield CellPrediction(cell.id, unsupported, () if unsupported else _steps(model, cell))
 
 

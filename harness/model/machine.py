@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from harness.errors import UserError
 from harness.records import KernelFacts, Layout, PmemDevice
+from harness.scenario.places import check_region
 from harness.target import Target
-from harness.units import align_down, count
+from harness.units import align_down
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -166,14 +166,8 @@ class Machine:
 
     def region(self, index: int) -> PmemDevice:
         """One region. Raises UserError where the layout has no such device."""
-        if index < len(self.regions):
-            return self.regions[index]
-        devices = len(self.regions)
-        raise UserError(
-            f"region {index}: the layout has {count(devices, 'pmem device')}",
-            field="region",
-            hint=f"0 to {devices - 1}" if devices else "a device under layout.pmem",
-        )
+        check_region(index, len(self.regions))
+        return self.regions[index]
 
     def region_align(self, region: PmemDevice) -> int:
         """Unit of allocation in a region (drivers/nvdimm/region_devs.c, default_align)."""

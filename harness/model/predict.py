@@ -5,7 +5,7 @@ Each step's prediction lives with its topic; here is only which topic that is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -110,9 +110,12 @@ class Model:
 
         Leaves the model as it is. Raises UserError as ``predict`` does.
         """
+        return next((reason for reason in self.reasons(steps) if reason is not None), None)
+
+    def reasons(self, steps: Iterable[Step]) -> Iterator[str | None]:
+        """As :meth:`unsupported`, step by step: an error is that of the step which comes next."""
         fresh = Model(self.machine)
-        reasons = (fresh.predict(step).unsupported for step in steps)
-        return next((reason for reason in reasons if reason is not None), None)
+        return (fresh.predict(step).unsupported for step in steps)
 
     def guest(self) -> Prediction:
         """What the booted guest must show before any step: it is what was asked for."""

@@ -12,9 +12,10 @@ from harness.model.machine import Machine
 from harness.model.ram import Ram
 from harness.model.soft_reserved import dax_regions
 from harness.records import PmemDevice
+from harness.scenario.places import check_dax_region
 from harness.scenario.step import DaxName, DeviceStep
 from harness.scenario.steps import DataMemory, FilesystemType, Map, Mode
-from harness.units import count, format_size
+from harness.units import format_size
 
 
 class Devdax(Protocol):
@@ -161,14 +162,8 @@ class GuestState:
 
     def dax_region(self, index: int) -> DaxRegion:
         """One region of soft-reserved memory. Raises UserError where the layout has none."""
-        if index < len(self.dax_regions):
-            return self.dax_regions[index]
-        ranges = count(len(self.dax_regions), "range")
-        raise UserError(
-            f"dax region {index}: the layout has {ranges} of soft-reserved memory",
-            field="device",
-            hint="soft_reserved in the layout",
-        )
+        check_dax_region(index, len(self.dax_regions), "device")
+        return self.dax_regions[index]
 
     def dax_device(self, name: DaxName) -> DaxDevice:
         """A device by its name. Raises UserError where there is none at this point."""

@@ -14,12 +14,13 @@ import pytest
 from harness.campaign.order import Order, prefix
 from harness.errors import UserError
 from harness.host_version import ask_ahead
+from harness.kernel.fragments import fragment_names
 from harness.plugin.settings import Settings
 from harness.records import CellResult, Verdict, Word
 from harness.report.results import cell_to_json, folder_name
 from harness.report.series_text import render_comparison
 from harness.report.text import render_failure
-from harness.scenario.expand import Cell, check_targets, expand
+from harness.scenario.expand import Cell, check_names, expand
 from harness.scenario.find import CORE
 from harness.scenario.schema import load_scenarios
 from harness.shipped import shown
@@ -55,9 +56,9 @@ class ScenarioFile(pytest.File):
     """One YAML file of scenarios."""
 
     def collect(self) -> Iterator[CellItem]:
-        settings = self.config.stash[SETTINGS]
+        settings, fragments = self.config.stash[SETTINGS], fragment_names()
         for scenario in load_scenarios(self.path):
-            check_targets(scenario, settings.known)
+            check_names(scenario, settings.known, fragments)
             for cell in expand(scenario, settings.targets, settings.fragments):
                 for item in self._items(cell, settings):
                     if scenario.body.core:

@@ -9,14 +9,15 @@ whatever the parameters: what is checked is that something is not there.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.errors import nearest
+from harness.errors import UserError, nearest
 from harness.records import Layout
 from harness.scenario.layout import resolve_layout
+from harness.scenario.places import check_place
 from harness.scenario.schema import Scenario, Template
 from harness.scenario.step import boot_arguments
 from harness.scenario.steps import STEPS, Kconfig, Step
@@ -30,7 +31,8 @@ class Cell:
     """Scenario, parameters and target: one pytest item once a kernel is given.
 
     ``name`` is the item's name, ``devdax-map-mem[ppc64-hash-16M]``; ``id`` has the file
-    before it; ``line`` is where the scenario begins in it. ``config`` are fragments beyond
+    before it; ``line`` is where the scenario begins in it, ``step_lines`` where each step's fields
+    stand, and under no name where the step does. ``config`` are fragments beyond
     the target's own: the scenario's, and those of the run, which the name has as well
     (``[ppc64-hash-16M+no-memcg]``).
     """
@@ -46,10 +48,24 @@ class Cell:
     layout: Layout
     parameters: tuple[tuple[str, Template], ...]
     steps: tuple[Step, ...]
+    step_lines: tuple[Mapping[str, int], ...] = field(default=(), repr=False, compare=False)
 
     @property
     def id(self) -> str:
         return f"{self.path.name}::{self.name}"
+
+    def error(self, index: int, error: UserError) -> UserError:
+        """An error of one of its steps, with the step's place in the file."""
+        lines = self.step_lines[index] if index < len(self.step_lines) else {}
+        name = error.field or ""
+        at = f"steps.{index}.{self.steps[index].kind}"
+        return UserError(
+            error.message,
+            path=self.path,
+            line=lines.get(name, lines.get("")),
+            field=f"{at}.{name}" if name else at,
+            hint=error.hint,
+        )
 
     @property
     def needs_guest(self) -> bool:
@@ -83,7 +99,7 @@ def expand(
     """Every cell of a scenario on the given targets. Raises UserError with file and line.
 
     ``targets`` are those that were asked for; names in the scenario that no data file
-    stands for are errors only against ``known`` of :func:`check_targets`. ``config`` are
+    stands for are errors only for :func:`check_names`. ``config`` are
     fragments for every cell. A name in the scenario stands for the target's variants, too.
     """
     wanted = _named_targets(scenario)
@@ -97,6 +113,19 @@ def expand(
         )
         for parameters in _combinations(scenario, whole):
             yield _cell(scenario, target, parameters, config, whole)
+
+
+def check_names(
+    scenario: Scenario, targets: Mapping[str, Target], fragments: Collection[str]
+) -> None:
+    """The targets and the configurations that the scenario names are there; UserError where not."""
+    check_targets(scenario, targets)
+    for field_name in ("config", "needs_config"):
+        for index, name in enumerate(getattr(scenario.body, field_name)):
+            if name not in fragments:
+                message = f"no such configuration fragment: {name!r}"
+                at: Location = (field_name, index)
+                raise scenario.document.error(at, message, nearest(name, fragments))
 
 
 def check_targets(scenario: Scenario, known: Mapping[str, Target]) -> None:
@@ -154,6 +183,7 @@ def _cell(
         layout=resolve_layout(body.layout, target, scenario.document, reader.value),
         parameters=tuple((name, reader.size_word(value)) for name, value in parameters.items()),
         steps=tuple(_steps(scenario, reader)),
+        step_lines=tuple(_step_lines(scenario)),
     )
 
 
@@ -180,7 +210,27 @@ def _steps(scenario: Scenario, reader: _Substitution) -> Iterator[Step]:
         kind, fields = next(iter(entry.items()))
         at: Location = ("steps", index, kind)
         values = {name: reader.value(value, (*at, name)) for name, value in (fields or {}).items()}
-        yield scenario.document.read(STEPS[kind], values, at)
+        step = scenario.document.read(STEPS[kind], values, at)
+        _check_place(scenario, step, at)
+        yield step
+
+
+def _check_place(scenario: Scenario, step: Step, at: Location) -> None:
+    """For every target alike: those without pmem have regions in the scenario all the same."""
+    layout = scenario.body.layout
+    try:
+        check_place(step, len(layout.pmem), len(layout.soft_reserved))
+    except UserError as exc:
+        named = (*at, exc.field) if exc.field else at
+        raise scenario.document.error(named, exc.message, exc.hint) from exc
+
+
+def _step_lines(scenario: Scenario) -> Iterator[dict[str, int]]:
+    for index, entry in enumerate(scenario.body.steps):
+        kind, fields = next(iter(entry.items()))
+        at: Location = ("steps", index, kind)
+        places = {"": at} | {name: (*at, name) for name in fields or {}}
+        yield {name: scenario.document.line(place) or 1 for name, place in places.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 import pydantic
 
+from harness.errors import BadValue
 from harness.scenario.dax_steps import (
     DAX_STEPS,
     CreateDevice,
@@ -28,6 +29,7 @@ from harness.scenario.mapping_steps import MAPPING_STEPS, Fault, HwPoison, Mmap,
 from harness.scenario.ndctl_steps import NDCTL_STEPS, NdctlTest
 from harness.scenario.rdma_steps import RDMA_STEPS, RdmaRegister
 from harness.scenario.step import DeviceStep, Index, PositiveSize, Step
+from harness.units import align_up, format_size
 
 __all__ = [
     "ABSENCE",
@@ -63,6 +65,8 @@ __all__ = [
     "TakeAway",
     "WriteRead",
 ]
+
+_MIB = 1 << 20
 
 Mode: TypeAlias = Literal["raw", "sector", "fsdax", "devdax"]
 Map: TypeAlias = Literal["mem", "dev"]
@@ -192,6 +196,14 @@ class GupTest(DeviceStep):
     huge: bool = True
     repeats: Annotated[int, pydantic.Field(ge=1, le=100)] = 1
     touch: bool = True
+
+    @pydantic.field_validator("size")
+    @classmethod
+    def _in_mib(cls, size: int) -> int:
+        if size % _MIB:
+            whole = format_size(align_up(size, _MIB))
+            raise BadValue(f"gup_test counts in MiB, not {format_size(size)}", whole)
+        return size
 
 
 class Filesystem(Step):

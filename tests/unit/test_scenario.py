@@ -8,7 +8,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.kernel.fragments import fragment_names
-from harness.scenario.expand import Cell, check_targets, expand
+from harness.scenario.expand import Cell, check_names, check_targets, expand
 from harness.scenario.schema import load_scenarios
 from harness.scenario.steps import CreateNamespace
 from harness.target import load_targets, select_targets
@@ -152,6 +152,58 @@ def test_a_value_of_another_kind_is_named_with_what_would_do(
     with pytest.raises(UserError) as caught:
         cells(tmp_path, text.replace(old, new, 1))
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "layout:\n  pmem:\n    - {size: 1G}\n    - {size: 1G}\n",
+            "",
+            "6: steps.0.create-namespace.region: region 0: the layout has 0 pmem devices\n"
+            "  try: a device under layout.pmem",
+        ),
+        (
+            "memory: devdax",
+            "memory: devdax, region: 2",
+            "11: steps.1.gup-test.region: region 2: the layout has 2 pmem devices\n"
+            "  try: region: 0 to 1",
+        ),
+        (
+            "memory: devdax",
+            "memory: devdax, device: dax0.0",
+            "11: steps.1.gup-test.device: dax region 0: the layout has 0 ranges of soft-reserved"
+            " memory\n  try: soft_reserved in the layout",
+        ),
+        (
+            "memory: devdax",
+            "memory: devdax, size: 100K",
+            "11: steps.1.gup-test.size: gup_test counts in MiB, not 100K\n  try: 1M",
+        ),
+    ],
+)
+def test_what_a_step_names_is_in_the_layout(tmp_path: Path, old: str, new: str, said: str) -> None:
+    for target in ("ppc64-hash", "s390x"):
+        with pytest.raises(UserError) as caught:
+            cells(tmp_path, (GOOD + GUP).replace(old, new, 1), target)
+        assert str(caught.value).endswith(f"sample.yaml:{said}")
+
+
+def test_memory_that_is_in_no_region_asks_for_none(tmp_path: Path) -> None:
+    text = "scenario: s\nsummary: s\nsteps:\n" + GUP.replace("devdax", "anon")
+    assert len(cells(tmp_path, text)) == 1
+
+
+def test_configurations_that_are_none_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "sample.yaml"
+    path.write_text(GOOD.replace("layout:", "config: [no-memgc]\nlayout:", 1))
+    (scenario,) = load_scenarios(path)
+    with pytest.raises(UserError) as caught:
+        check_names(scenario, TARGETS, ("debug", "no-memcg"))
+    assert str(caught.value) == (
+        f"{path}:3: config.0: no such configuration fragment: 'no-memgc'\n"
+        "  try: 'no-memcg' (known: debug, no-memcg)"
+    )
 
 
 @pytest.mark.parametrize("steps", ["", " []", "\n  create-namespace: {mode: devdax}"])
