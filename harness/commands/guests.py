@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from harness.commands.named import named_scenario
 from harness.commands.parser import (
     add_command,
     add_config,
@@ -16,8 +17,8 @@ from harness.commands.parser import (
 )
 from harness.errors import UserError
 from harness.kernel.fragments import select_fragments
-from harness.scenario.expand import Cell, expand
-from harness.scenario.find import find_scenario
+from harness.scenario.expand import Cell
+from harness.scenario.find import cells_on
 from harness.stand_ins import StandIns, add_stand_ins
 from harness.target import Target, load_targets
 
@@ -34,7 +35,9 @@ def add_commands(commands: Commands) -> None:
         examples = f"{name} ppc64-radix", f"{name} arm64 {example}"
         command = add_command(commands, name, summary, run, *examples)
         add_target(command)
-        add_scenario(command, "--scenario", "start with this scenario's layout")
+        add_scenario(
+            command, "--scenario", "start with this scenario's layout; a name or FILE.yaml"
+        )
         add_kernel(command)
         add_config(command)
         add_stand_ins(command.add_argument)
@@ -52,10 +55,7 @@ def _first_cell(target: Target, scenario: str | None, config: tuple[str, ...]) -
     """The scenario's first cell on the target; its layout is what a guest starts with."""
     if scenario is None:
         return None
-    cells = list(expand(find_scenario(scenario), {target.name: target}, config))
-    if not cells:
-        raise UserError(f"{scenario} does not run on {target.name}")
-    return cells[0]
+    return cells_on({target.name: target}, [named_scenario(scenario)], load_targets(), config)[0]
 
 
 def _qemu(options: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ from harness.commands.parser import (
     add_scenarios,
 )
 from harness.kernel.fragments import select_fragments
-from harness.scenario.find import choose_cells
+from harness.scenario.find import choose_cells, choose_scenarios
 
 if TYPE_CHECKING:
     from harness.commands.parser import Commands
@@ -48,6 +48,7 @@ def _plan(options: argparse.Namespace) -> int:
         parse_kernel_spec(kernel)
     config = select_fragments(options.config)
     cells = choose_cells(options.arch, options.scenario, config)
-    plan = make_plan(cells, kernels, options.shards, options.scenario or (), config)
+    names = [s.name for s in choose_scenarios(options.scenario)] if options.scenario else []
+    plan = make_plan(cells, kernels, options.shards, names, config)
     sys.stdout.write(FORMATS[options.format](plan))
     return 0

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from harness.commands.named import named_scenarios
 from harness.commands.parser import (
     add_arch,
     add_command,
@@ -17,7 +18,7 @@ from harness.commands.parser import (
 )
 from harness.kernel.fragments import select_fragments
 from harness.scenario.expand import expand
-from harness.scenario.find import all_scenarios, find_scenario
+from harness.scenario.find import all_scenarios, cells_on
 from harness.scenario.schema import Scenario
 from harness.shipped import shown
 from harness.target import Target, load_targets, select_targets
@@ -35,12 +36,13 @@ def add_commands(commands: Commands) -> None:
     add_json(command)
 
     summary = "what the model expects, and which rule says so"
-    examples = (
+    told = (
         "predict devdax-map-mem --arch ppc64-hash --explain",
         "predict devdax-pud --kernel debian:6.12 --json",
+        "predict my/odd.yaml::odd --arch x86_64",
     )
-    command = add_command(commands, "predict", summary, _predict, *examples)
-    add_scenario(command, "scenario", "a scenario's name, such as devdax-map-mem")
+    command = add_command(commands, "predict", summary, _predict, *told)
+    add_scenario(command, "scenario", "a name, a pattern such as 'gup-*', or FILE.yaml")
     add_arch(command)
     add_kernel(command)
     add_config(command)
@@ -85,10 +87,10 @@ def _entry(scenario: Scenario, targets: Mapping[str, Target]) -> dict[str, Any]:
 def _predict(options: argparse.Namespace) -> int:
     from harness.campaign.predict import predict_cells, render_predictions
 
-    targets = select_targets(options.arch or ["all"], load_targets())
-    scenario = find_scenario(options.scenario)
+    known = load_targets()
+    targets = {t.name: t for t in select_targets(options.arch or ["all"], known)}
     config = select_fragments(options.config)
-    cells = expand(scenario, {target.name: target for target in targets}, config)
+    cells = cells_on(targets, named_scenarios(options.scenario), known, config)
     predictions = predict_cells(cells, options.kernel)
     print(render_predictions(predictions, explain=options.explain, as_json=options.json))
     if not options.json:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from harness.cli import main
+from harness.commands.named import named_scenario
+from harness.errors import UserError
+from harness.scenario.find import choose_scenarios
 from harness.target import load_targets, select_targets
 
 
@@ -18,7 +22,27 @@ from harness.target import load_targets, select_targets
         (["qemu", "ppc64"], ["no such target: 'ppc64'", "ppc64-hash"]),
         (["qemu", "s390x", "--scenario", "devdax-above-16g"], ["does not run on s390x"]),
         (["qemu", "s390x", "--kernel", "6.1"], ["debian:6.1"]),
-        (["predict", "devdx-map-mem"], ["try: 'devdax-map-mem'"]),
+        (
+            ["predict", "devdx-map-mem"],
+            [
+                "'devdx-map-mem'\n  try: devdax-map-mem or devdax-map-",
+                "; daxhound scenarios lists all",
+            ],
+        ),
+        (["predict", "zzz"], ["no such scenario: 'zzz'\n  try: daxhound scenarios lists all\n"]),
+        (
+            ["plan", "--scenario", "my/odd.yaml"],
+            ["\n  try: a name: a file of one's own is for"],
+        ),
+        (["predict", "my/odd.yaml"], ["my/odd.yaml: cannot be read: No such file"]),
+        (
+            ["predict", "devdax-pud", "--arch", "ppc64-hash"],
+            ["devdax-pud does not run on ppc64-hash\n  try: ", "x86_64"],
+        ),
+        (
+            ["qemu", "s390x", "--scenario", "devdax-map-*"],
+            ["devdax-map-* is 2 scenarios: devdax-map-mem, devdax-map-dev\n  try: devdax-map-mem"],
+        ),
         (["predict"], ["required: scenario"]),
         (
             ["build", "ppc64-hash"],
@@ -53,6 +77,53 @@ def test_predict_names_rule_and_source(capsys: pytest.CaptureFixture[str]) -> No
     said = capsys.readouterr().out
     assert "region0.supported_alignments = 65536 16777216  [align.supported]" in said
     assert "pfn_devs.c nd_pfn_init" in said
+
+
+OWN = """\
+scenario: one
+summary: a size of its own
+steps:
+  - features:
+---
+scenario: two
+summary: another
+layout:
+  pmem: [{size: 3G}]
+steps:
+  - regions:
+"""
+
+
+def test_a_file_of_ones_own_is_predicted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "odd.yaml"
+    path.write_text(OWN)
+    for word, ids in ((path, ["one", "two"]), (f"{path}::two", ["two"])):
+        assert main(["predict", str(word), "--arch", "x86_64", "--json"]) == 0
+        cells = json.loads(capsys.readouterr().out)
+        assert [cell["id"] for cell in cells] == [f"odd.yaml::{name}[x86_64]" for name in ids]
+    assert named_scenario(f"{path}::two").name == "two"
+    with pytest.raises(UserError) as caught:
+        named_scenario(str(path))
+    assert str(caught.value) == f"{path} is 2 scenarios: one, two\n  try: {path}::one"
+    with pytest.raises(UserError, match=r"odd\.yaml: no such scenario: 'tow'\n  try: 'two'"):
+        named_scenario(f"{path}::tow")
+    path.write_text(OWN.replace("layout:", "config: [no-memgc]\nlayout:"))
+    assert main(["predict", str(path)]) == 4
+    assert "odd.yaml:8: config.0: no such configuration fragment" in capsys.readouterr().err
+
+
+def test_a_pattern_is_every_scenario_that_has_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", "devdax-map-*", "--arch", "s390x", "--json"]) == 0
+    cells = json.loads(capsys.readouterr().out)
+    assert [cell["id"] for cell in cells] == [
+        f"devdax.yaml::devdax-map-{where}[s390x]" for where in ("mem", "dev")
+    ]
+    assert [s.name for s in choose_scenarios(["devdax-map-*", "devdax-map-mem"])] == [
+        "devdax-map-mem",
+        "devdax-map-dev",
+    ]
 
 
 def test_predict_as_json_is_one_document(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from harness.cli import main
 from harness.errors import UserError
 from harness.pack import pack, unpack
-from harness.scenario.find import choose_cells
+from harness.scenario.find import choose_cells, choose_scenarios
 from harness.scenario.shard import Shard, in_guest_order
 from harness.store import Store
 
@@ -72,6 +72,13 @@ def test_pytest_takes_the_shards_that_were_planned(capsys: pytest.CaptureFixture
         found += names
     cells = choose_cells(["s390x,ppc64-hash"], ["gup-anon", "devdax-map-mem"])
     assert sorted(found) == sorted(cell.id for cell in cells)
+
+
+def test_a_word_for_several_is_planned_by_their_names(capsys: pytest.CaptureFixture[str]) -> None:
+    shards = plan(capsys, "--arch", "s390x", "--scenario", "devdax-map-*")["shards"]
+    assert [shard["keyword"] for shard in shards] == ["devdax-map-mem[ or devdax-map-dev["]
+    (core,) = plan(capsys, "--arch", "s390x", "--scenario", "core")["shards"]
+    assert len(core["keyword"].split(" or ")) == len(choose_scenarios(["core"]))
 
 
 def test_kernels_of_a_shard_are_few(capsys: pytest.CaptureFixture[str]) -> None:
