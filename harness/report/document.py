@@ -87,6 +87,7 @@ class CellEntry(_Entry):
     comparison: ComparisonEntry | None = None
     phase: str = ""
     note: str = ""
+    idle: str = ""
     report: str | None = None
     report_details: ReportDetails | None = None
     retried: bool = False

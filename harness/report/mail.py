@@ -7,7 +7,9 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from harness import __version__
+from harness.records import Verdict
 from harness.report.findings import COMPARED, Finding
+from harness.report.idle import idle_summary
 from harness.report.material import Material
 from harness.report.run import Cell, Run
 from harness.report.story import Story, read_emulation, read_story
@@ -40,6 +42,8 @@ def render_mail(material: Material) -> str:
         )
     for number, finding in enumerate(material.findings):
         paragraphs.append("\n".join(_finding(run, finding, number < TOLD_IN_FULL)))
+    idle = [{"idle": cell.entry.idle} for cell in run.cells]
+    paragraphs += [f"{_wrap(line)}." for line in idle_summary(idle)]
     if _is_clean(material):
         paragraphs.append(f"Tested-by: NAME <ADDRESS> # {_short_targets(run)}")
     return "\n\n".join(paragraphs) + "\n"
@@ -144,9 +148,12 @@ def _quoted(line: str) -> Iterator[str]:
 
 
 def _is_clean(material: Material) -> bool:
-    cells = material.run.cells
-    partial = bool(material.run.notes)
-    return bool(cells) and not partial and all(cell.entry.verdict.is_expected for cell in cells)
+    """Whether all was as predicted, and some cell had something to work on."""
+    entries = [cell.entry for cell in material.run.cells]
+    ok = [entry for entry in entries if entry.verdict is Verdict.OK]
+    if material.run.notes or not entries or (ok and all(entry.idle for entry in ok)):
+        return False
+    return all(entry.verdict.is_expected for entry in entries)
 
 
 def _short_targets(run: Run) -> str:

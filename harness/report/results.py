@@ -28,6 +28,7 @@ from harness.records import (
     Rule,
     StepResult,
 )
+from harness.report.idle import idle_note
 from harness.report.running import RunningNote
 
 SCHEMA: Final = 1
@@ -192,6 +193,7 @@ def _expected_from_json(data: Mapping[str, Any]) -> Expected:
 
 def cell_to_json(result: CellResult) -> dict[str, Any]:
     """One entry of ``cells`` in run.json."""
+    idle = idle_note(result)
     return {
         "id": result.id,
         "scenario": result.scenario,
@@ -215,7 +217,8 @@ def cell_to_json(result: CellResult) -> dict[str, Any]:
         "report_details": _report_to_json(result.report) if result.report else None,
         "retried": result.retried,
         "cells_before": len(result.cells_before),
-        "note": result.note,
+        "note": "; ".join(filter(None, (result.note, idle))),
+        "idle": idle,
         "folder": folder_name(result.id),
     }
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from harness.records import CellResult, Mismatch, Observation, Scalar, Verdict
+from harness.report.idle import idle_summary
 from harness.units import count, format_size
 
 _CONSOLE_LINES = 40
@@ -88,6 +89,7 @@ def render_summary(cells: Iterable[Mapping[str, Any]], rules_known: Collection[s
     if again:
         lines.append(f"{count(again, 'cell')} tried again after the host's trouble: see the notes")
     lines += _known_defects(cells)
+    lines += idle_summary(cells)
     lines += _unproved(sorted(set(rules_known) - rules))
     return "\n".join(lines)
 

@@ -115,7 +115,9 @@ class CreateNamespace(Step):
     """``ndctl create-namespace`` in one region.
 
     ``size`` and ``align`` are bytes; without them ndctl takes all there is and its own
-    default. ``map`` is where struct pages live; ndctl's default is ``dev``.
+    default. ndctl refuses a ``size`` that is no multiple of ``align``, or of the unit in which the
+    region gives out space, whatever ``align`` is: 16M, or a page in a region below 16M.
+    ``map`` is where struct pages live; ndctl's default is ``dev``.
 
     Shows ``outcome`` (``created`` or ``refused``). Created: ``mode``, ``map`` (fsdax and
     devdax), ``size_bytes`` as ndctl prints it, ``align_bytes`` (fsdax and devdax),
