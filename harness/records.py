@@ -345,7 +345,8 @@ class CellResult:
     ``configuration`` (of a cell without a guest), ``boot``, ``guest``, a step's kind, or
     ``after the last step``. ``cells_before`` ran in the same guest; ``note`` is what else a
     reader should know. ``patch`` and ``comparison`` are there in runs of a series, ``lost``
-    is as in KernelFacts.
+    is as in KernelFacts. ``revision`` is what of a source that moves on the kernel was built of:
+    Debian's version of the package, or a commit.
     """
 
     id: str
@@ -366,6 +367,7 @@ class CellResult:
     patch: PatchLabel | None = None
     comparison: Comparison | None = None
     lost: tuple[str, ...] = ()
+    revision: str = ""
 
     @property
     def is_expected(self) -> bool:

@@ -86,6 +86,7 @@ class CellRunner:
                 unbuilt(order, kernel, verdict, reason),
                 phase=attempt.phase,
                 kernel=provisions.kernel.release,
+                revision=provisions.kernel.revision,
                 guest_seconds=attempt.guest_seconds,
                 steps=tuple(attempt.results),
                 report=report,

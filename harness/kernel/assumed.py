@@ -6,6 +6,7 @@ asked for had taken.
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from harness.gates import NEWEST, all_gates
 from harness.git import git
 from harness.kernel.fragments import load_fragments
 from harness.kernel.probes import probe_source
+from harness.kernel.revisions import stored_revisions
 from harness.kernel.spec import DebianSpec, DirectorySpec, GitSpec, KernelSpec, TarSpec
 from harness.kernel.version import parse_version, read_version
 from harness.records import KernelFacts
@@ -48,8 +50,9 @@ def find_source(spec: KernelSpec, store: Store | None) -> Path | None:
         case DirectorySpec():
             return spec.path.expanduser()
         case DebianSpec() if store is not None:
-            trees = sorted((store.root / "source").glob(f"{spec.package}_*"))
-            return max(trees, key=lambda path: path.stat().st_mtime, default=None)
+            stored = stored_revisions(spec, store)
+            asked = spec.revision or next(iter(stored), None)
+            return store.root / "source" / f"{spec.package}_{asked}" if asked in stored else None
     return None
 
 
@@ -75,7 +78,8 @@ def _version(spec: KernelSpec) -> tuple[int, int, int]:
         case DebianSpec():
             major, minor = spec.version.split(".")
             # Debian's source packages follow stable closely: the newest patch level is assumed.
-            return int(major), int(minor), NEWEST
+            known = re.match(rf"{re.escape(spec.version)}\.([0-9]+)", spec.revision or "")
+            return int(major), int(minor), int(known[1]) if known else NEWEST
         case DirectorySpec():
             return read_version(spec.path.expanduser(), spec)
         case GitSpec():

@@ -51,7 +51,7 @@ class BuiltKernel:
     ``vmlinux`` the same kernel with its symbols. ``modules_builtin`` has its ``.modinfo``
     beside it, and the folder ``modules`` where the kernel has loadable ones. ``opcode_fixup``
     names what the image needs before TCG can run it. ``linked`` is the tree that ``source``
-    leads to by links.
+    leads to by links, ``revision`` is as in Source.
     """
 
     spec: str
@@ -67,6 +67,7 @@ class BuiltKernel:
     compiler: str
     opcode_fixup: str | None
     linked: Path | None = None
+    revision: str = ""
 
 
 def provide_kernel(
@@ -116,6 +117,7 @@ def provide_kernel(
         compiler=toolchain.version,
         opcode_fixup=target.kernel.opcode_fixup,
         linked=patched.base.path,
+        revision=patched.base.revision,
     )
 
 

@@ -16,7 +16,7 @@ from harness.git import find_commit, git
 from harness.kernel.patched import RefusedError, apply_patches, patch_source
 from harness.kernel.plain_file import File
 from harness.kernel.source import Source
-from harness.kernel.spec import DirectorySpec, GitSpec, KernelSpec
+from harness.kernel.spec import DebianSpec, DirectorySpec, GitSpec, KernelSpec
 from harness.series.patch import Patch
 from harness.store import Store
 
@@ -104,7 +104,8 @@ def _among_stored(patches: Sequence[Patch], store: Store, deadline: Deadline) ->
             patch_source(Source(path, (0, 0, 0), ""), patches)
         except UserError:
             continue
-        return "debian:" + path.name.removeprefix("linux-source-").partition("_")[0]
+        version, _, revision = path.name.removeprefix("linux-source-").partition("_")
+        return str(DebianSpec(version, revision))
     return None
 
 

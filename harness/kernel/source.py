@@ -20,6 +20,7 @@ from harness.errors import UserError
 from harness.git import find_commit, git
 from harness.kernel import tree
 from harness.kernel.contents import Contents, identify, read_contents
+from harness.kernel.revisions import moved_on, no_such_revision, stored_revisions
 from harness.kernel.spec import DebianSpec, DirectorySpec, GitSpec, KernelSpec, TarSpec
 from harness.kernel.unpacking import check_done, run_tar, words_of
 from harness.kernel.version import read_version
@@ -36,7 +37,8 @@ class Source:
 
     ``identity`` is equal for equal content, whatever ``path`` is. ``fingerprint`` is what
     the tree looked like where it is somebody's own and may change at any time, and ``contents``
-    what its files held.
+    what its files held. ``revision`` is what a name that moves on stood for: Debian's version of
+    the package, or a commit.
     """
 
     path: Path
@@ -44,6 +46,7 @@ class Source:
     identity: str
     fingerprint: str | None = None
     contents: Contents | None = field(default=None, repr=False, compare=False)
+    revision: str = ""
 
     def check_unchanged(self) -> None:
         """Raise UserError where the tree was edited since: what was built of it has no name."""
@@ -109,18 +112,12 @@ def load_suites() -> DebianSuites:
 
 
 def _debian(spec: DebianSpec, store: Store, progress: Progress, apt: SourcePackages) -> Source:
-    candidates = apt.candidates(spec.package)
-    if not candidates:
-        found = {name.removeprefix("linux-source-") for name in apt.names("linux-source-")}
-        known = sorted(found | set(load_suites().sources) - {spec.version})
-        there = [f"debian:{version}" for version in known if version[:1].isdigit()]
-        raise UserError(
-            f"Debian has no {spec.package} in the suites where {spec} is looked for",
-            hint=", ".join(there) or "a source of your own: dir:PATH, tar:PATH, git:PATH@REF",
-        )
-    name = f"{spec.package}={candidates[0].version}"
+    revision = _choose_revision(spec, store, apt)
+    name = f"{spec.package}={revision}"
 
     def build(into: Path) -> None:
+        if moved := moved_on(spec, revision, store):
+            progress.line(moved)
         with progress.task(f"source {name}", "steps", total=2) as task:
             scratch = into / ".deb"
             scratch.mkdir()
@@ -130,7 +127,32 @@ def _debian(spec: DebianSpec, store: Store, progress: Progress, apt: SourcePacka
             shutil.rmtree(scratch)
             task.advance()
 
-    return _stored(spec, store, name.replace("=", "_"), build, identity=f"debian {name}")
+    return _stored(spec, store, name.replace("=", "_"), build, f"debian {name}", revision)
+
+
+def _choose_revision(spec: DebianSpec, store: Store, apt: SourcePackages) -> str:
+    """Debian's version of the package: the one asked for, or the newest of the mirror."""
+    if spec.revision is None:
+        return _newest(spec, apt)
+    if spec.revision in stored_revisions(spec, store):
+        return spec.revision
+    there = [candidate.version for candidate in apt.candidates(spec.package)]
+    if spec.revision not in there:
+        raise no_such_revision(spec, store, there)
+    return spec.revision
+
+
+def _newest(spec: DebianSpec, apt: SourcePackages) -> str:
+    candidates = apt.candidates(spec.package)
+    if not candidates:
+        found = {name.removeprefix("linux-source-") for name in apt.names("linux-source-")}
+        known = sorted(found | set(load_suites().sources) - {spec.version})
+        there = [f"debian:{version}" for version in known if version[:1].isdigit()]
+        raise UserError(
+            f"Debian has no {spec.package} in the suites where {spec} is looked for",
+            hint=", ".join(there) or "a source of your own: dir:PATH, tar:PATH, git:PATH@REF",
+        )
+    return candidates[0].version
 
 
 def _unpack_debian(deb: Path, spec: DebianSpec, scratch: Path, into: Path) -> None:
@@ -190,7 +212,7 @@ def _commit(spec: GitSpec, store: Store, progress: Progress) -> Source:
             packed.unlink()
             read_version(into, spec)
 
-    return _stored(spec, store, f"git-{commit}", build, identity=f"git {commit}")
+    return _stored(spec, store, f"git-{commit}", build, f"git {commit}", commit[:12])
 
 
 def _directory(spec: DirectorySpec, store: Store, progress: Progress) -> Source:
@@ -222,7 +244,12 @@ def _directory(spec: DirectorySpec, store: Store, progress: Progress) -> Source:
 
 
 def _stored(
-    spec: KernelSpec, store: Store, key: str, build: Callable[[Path], None], identity: str
+    spec: KernelSpec,
+    store: Store,
+    key: str,
+    build: Callable[[Path], None],
+    identity: str,
+    revision: str = "",
 ) -> Source:
     path = store.provide("source", key, build)
-    return Source(path, read_version(path, spec), identity)
+    return Source(path, read_version(path, spec), identity, revision=revision)

@@ -16,18 +16,22 @@ from harness.errors import UserError
 FORMS = ("debian:6.1", "dir:PATH", "tar:PATH", "git:PATH@REF")
 
 _VERSION = re.compile(r"[0-9]+\.[0-9]+")
+# A revision begins with a version, and is no word that leads out of a folder.
+_REVISION = re.compile(r"[0-9][A-Za-z0-9.+:~-]*")
+_DEBIAN = re.compile(rf"(?P<version>{_VERSION.pattern})(=(?P<revision>{_REVISION.pattern}))?")
 # The first @ that does not start a reflog selector such as HEAD@{1}.
 _COMMIT = re.compile(r"(?P<path>.+?)@(?P<ref>[^{].*)")
 
 
 @dataclass(frozen=True, slots=True)
 class DebianSpec:
-    """The newest ``linux-source-<version>`` in Debian's archive."""
+    """A ``linux-source-<version>`` of Debian's: the newest in the archive, or one revision."""
 
     version: str
+    revision: str | None = None
 
     def __str__(self) -> str:
-        return f"debian:{self.version}"
+        return f"debian:{self.version}" + (f"={self.revision}" if self.revision else "")
 
     @property
     def package(self) -> str:
@@ -71,10 +75,10 @@ KernelSpec: TypeAlias = DebianSpec | DirectorySpec | TarSpec | GitSpec
 def parse_kernel_spec(text: str) -> KernelSpec:
     """A kernel source by its name. Raises UserError with the form that was meant."""
     kind, _, rest = text.partition(":")
-    commit = _COMMIT.fullmatch(rest)
+    commit, debian = _COMMIT.fullmatch(rest), _DEBIAN.fullmatch(rest)
     match kind:
-        case "debian" if _VERSION.fullmatch(rest):
-            return DebianSpec(rest)
+        case "debian" if debian is not None:
+            return DebianSpec(debian["version"], debian["revision"])
         case "dir" if rest:
             return DirectorySpec(Path(rest))
         case "tar" if rest:
@@ -87,7 +91,9 @@ def parse_kernel_spec(text: str) -> KernelSpec:
 def _nearest_form(kind: str, rest: str) -> str:
     """What was probably meant by a name that is none."""
     if version := _VERSION.match(kind) or (kind == "debian" and _VERSION.match(rest)):
-        return f"debian:{version[0]}"
+        whole = version.string
+        one = "-" in whole and _REVISION.fullmatch(whole)  # 6.1.192-2, as the package's name has it
+        return f"debian:{version[0]}" + (f"={whole}" if one else "")
     if kind == "git" and rest:
         return f"git:{rest.rstrip('@')}@HEAD"
     if not rest and re.search(r"\.tar(\.\w+)?$", kind):

@@ -25,7 +25,8 @@ def add_options(parser: pytest.Parser) -> None:
         "--kernel",
         default="debian:6.1",
         metavar="SPEC",
-        help="debian:6.1 (default), another of Debian's, dir:PATH, tar:PATH, git:PATH@REF",
+        help="debian:6.1 (default), another of Debian's, debian:6.1=REVISION, dir:PATH, tar:PATH, "
+        "git:PATH@REF",
     )
     group.addoption(
         "--config",

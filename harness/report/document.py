@@ -75,6 +75,7 @@ class CellEntry(_Entry):
     scenario: str
     target: str
     kernel: str
+    revision: str = ""
     config: tuple[str, ...] = ()
     verdict: Verdict
     reason: str = ""

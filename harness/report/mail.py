@@ -13,7 +13,7 @@ from harness.report.idle import idle_summary
 from harness.report.material import Material
 from harness.report.run import Cell, Run
 from harness.report.story import Story, read_emulation, read_story
-from harness.report.summary import headline, join, name_patches, verdict_counts
+from harness.report.summary import headline, join, name_kernels, name_patches, verdict_counts
 from harness.report.text import mismatch_lines, printable
 from harness.units import count
 
@@ -64,7 +64,7 @@ def _tested(run: Run) -> str:
     counts = ", ".join(f"{n} {verdict.value}" for verdict, n in verdict_counts(run).items())
     compared = sum(cell.entry.compared for cell in run.cells)
     rules = len({rule for cell in run.cells for rule in cell.entry.rules})
-    lines = [_row("kernel", ", ".join(_kernels(run)))]
+    lines = [_row("kernel", ", ".join(name_kernels(run)))]
     if run.series is not None:
         lines.append(
             _row("series", f"{run.series.name}, {count(len(run.series.patches), 'patch')}")
@@ -79,12 +79,6 @@ def _tested(run: Run) -> str:
 
 def _row(name: str, text: str) -> str:
     return _wrap(text, " " * 11, f"  {name:9}")
-
-
-def _kernels(run: Run) -> Iterator[str]:
-    for spec in run.kernels or (run.document.kernel,):
-        releases = {c.entry.kernel for c in run.cells if c.kernel_spec == spec} - {spec}
-        yield f"{spec} ({', '.join(sorted(releases))})" if releases else spec
 
 
 def _targets(run: Run) -> Iterator[str]:

@@ -199,6 +199,7 @@ def cell_to_json(result: CellResult) -> dict[str, Any]:
         "scenario": result.scenario,
         "target": result.target,
         "kernel": result.kernel,
+        "revision": result.revision,
         "config": list(result.config),
         "verdict": result.verdict.value,
         "reason": result.reason,

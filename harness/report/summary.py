@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from harness.records import Verdict
 from harness.report.findings import Finding
@@ -41,6 +41,15 @@ def name_patch(run: Run, position: int, subject: str | None = None) -> str:
     known = {patch.position: patch.subject for patch in (run.series.patches if run.series else ())}
     subject = subject or known.get(position, "")
     return f"patch {position}/{max(known, default=position)}" + (f' "{subject}"' if subject else "")
+
+
+def name_kernels(run: Run) -> Iterator[str]:
+    """Each kernel as it was asked for, with what that stood for: release and revision."""
+    for spec in run.kernels or (run.document.kernel,):
+        cells = [cell.entry for cell in run.cells if cell.kernel_spec == spec]
+        known = sorted({cell.kernel for cell in cells} - {spec})
+        known += sorted({f"revision {cell.revision}" for cell in cells if cell.revision})
+        yield f"{spec} ({', '.join(known)})" if known else spec
 
 
 def verdict_counts(run: Run) -> dict[Verdict, int]:

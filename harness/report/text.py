@@ -29,7 +29,8 @@ def render_failure(result: CellResult, *, folder: str, reproduce: str) -> str:
         lines += ["", f"  kernel report: {printable(result.report.title)}"]
         shown = result.report.text.splitlines()[:_CONSOLE_LINES]
         lines += [f"  | {printable(line)}" for line in shown]
-    lines += ["", f"  kernel:     {result.kernel}", f"  results:    {folder}"]
+    kernel = ", revision ".join(filter(None, (result.kernel, result.revision)))
+    lines += ["", f"  kernel:     {kernel}", f"  results:    {folder}"]
     lines += [f"  reproduce:  {reproduce}"]
     return "\n".join(lines)
 

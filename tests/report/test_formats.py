@@ -221,6 +221,20 @@ def test_the_mail_says_what_where_and_why_in_72_columns(series: Material) -> Non
     assert "Tested-by" not in text
 
 
+def test_text_and_failure_name_the_revision_that_a_kernel_was_built_of(
+    clean_run: Path, tmp_path: Path
+) -> None:
+    def change(document: dict[str, list[dict[str, object]]]) -> None:
+        for cell in document["cells"]:
+            cell["revision"] = "6.1.192-2"
+
+    directory = Path(shutil.copytree(clean_run, tmp_path / "run"))
+    edit(directory, change)
+    material = gather([directory], None, Path())
+    assert "debian:6.1 (6.1.192, revision 6.1.192-2)" in FORMATS["text"](material)
+    assert "<span>debian:6.1 (6.1.192, revision 6.1.192-2)</span>" in FORMATS["html"](material)
+
+
 def test_a_clean_run_is_tested_by(clean_run: Path) -> None:
     text = FORMATS["text"](gather([clean_run], None, Path()))
     assert text.endswith(

@@ -313,6 +313,8 @@ def test_a_source_in_the_store_is_asked_rather_than_the_version(tmp_path: Path) 
     (tree / "mm").mkdir(parents=True)
     (tree / "mm/vmstat.c").write_text('"nr_memmap_pages"')
     assert assumed_facts(DebianSpec("6.1"), ("base",), store).probes == {"memmap_counted": True}
+    other = assumed_facts(DebianSpec("6.1", "6.1.50-1"), ("base",), store)
+    assert (other.probes, other.version) == ({}, (6, 1, 50))
 
 
 def test_an_unbuilt_kernel_has_what_its_fragments_ask_for() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from harness.apt import Candidate
 from harness.errors import UserError
+from harness.kernel.revisions import stored_revisions
 from harness.kernel.source import Source, load_suites, provide_source
 from harness.kernel.spec import DebianSpec, DirectorySpec, GitSpec, KernelSpec, TarSpec
 from harness.kernel.version import parse_version
@@ -140,6 +141,7 @@ def test_a_commit_is_taken_without_touching_work_tree_or_index(
 
     source = provide(GitSpec(repository, "HEAD"), tmp_path)
     assert source.identity == f"git {commit}"
+    assert source.revision == commit[:12]
     assert (source.path / "mm/gup.c").read_text() == "int gup;\n"
     assert not (source.path / "mm/staged.c").exists()
     assert (repository / ".git/index").read_bytes() == index
@@ -256,10 +258,10 @@ class Shelf:
         return (Path(shutil.copy(self.deb, into)),)
 
 
-@pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="dpkg-deb makes the package")
-def test_debians_newest_source_is_unpacked_from_its_package(
-    kernel_tree: Path, tmp_path: Path
-) -> None:
+@pytest.fixture
+def deb(kernel_tree: Path, tmp_path: Path) -> Path:
+    if shutil.which("dpkg-deb") is None:
+        pytest.skip("dpkg-deb makes the package")
     build = tmp_path / "build"
     (build / "DEBIAN").mkdir(parents=True)
     (build / "usr/src").mkdir(parents=True)
@@ -270,6 +272,10 @@ def test_debians_newest_source_is_unpacked_from_its_package(
     packed(kernel_tree, build / "usr/src/linux-source-6.12.tar.xz")
     deb = tmp_path / "linux-source.deb"
     subprocess.run(("dpkg-deb", "-b", build, deb), check=True, capture_output=True)
+    return deb
+
+
+def test_debians_newest_source_is_unpacked_from_its_package(deb: Path, tmp_path: Path) -> None:
     shelf = Shelf(deb, "6.12.117-1", "6.12.94-1")
 
     store = Store(tmp_path / "store")
@@ -277,7 +283,71 @@ def test_debians_newest_source_is_unpacked_from_its_package(
         source = provide_source(DebianSpec("6.12"), store, Silence(), shelf)
     assert source.identity == "debian linux-source-6.12=6.12.117-1"
     assert sorted(path.name for path in source.path.iterdir()) == ["Makefile", "mm"]
+    assert source.revision == "6.12.117-1"
     assert shelf.fetched == ["linux-source-6.12=6.12.117-1"]
+
+
+class Heard(Silence):
+    """Keeps the lines that a person would see."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def line(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def test_a_name_that_moves_on_says_so_and_how_to_keep_the_one_before(
+    deb: Path, tmp_path: Path
+) -> None:
+    store, heard = Store(tmp_path / "store"), Heard()
+    provide_source(DebianSpec("6.12"), store, heard, Shelf(deb, "6.12.117-1"))
+    assert heard.lines == []
+    for _ in range(2):
+        provide_source(DebianSpec("6.12"), store, heard, Shelf(deb, "6.12.117-2", "6.12.117-1"))
+    assert heard.lines == [
+        "debian:6.12 is 6.12.117-2 now; --kernel debian:6.12=6.12.117-1 keeps the one before"
+    ]
+
+
+def test_one_revision_is_taken_from_the_store_or_fetched_where_the_mirror_has_it(
+    deb: Path, tmp_path: Path
+) -> None:
+    store, heard = Store(tmp_path / "store"), Heard()
+    old = DebianSpec("6.12", "6.12.94-1")
+    shelf = Shelf(deb, "6.12.117-1", "6.12.94-1")
+    provide_source(DebianSpec("6.12"), store, heard, shelf)
+    source = provide_source(old, store, heard, shelf)
+    assert (source.revision, source.identity) == (
+        "6.12.94-1",
+        "debian linux-source-6.12=6.12.94-1",
+    )
+    assert shelf.fetched[1:] == ["linux-source-6.12=6.12.94-1"]
+    assert provide_source(old, store, heard, Shelf(None)) == source
+    assert heard.lines == []
+
+
+def test_revisions_in_the_store_are_sorted_as_debian_does(tmp_path: Path) -> None:
+    newest_first = ["7.3.10-1", "7.3.4-10", "7.3.4-2+b1", "7.3.4-2", "7.3.4-2~bpo13+1", "7.3-1~rc5"]
+    for revision in (*newest_first[3:], *newest_first[:3]):
+        (tmp_path / "source" / f"linux-source-7.3_{revision}").mkdir(parents=True)
+    (tmp_path / "source" / "linux-source-7.30_7.30.1-1").mkdir()
+    assert list(stored_revisions(DebianSpec("7.3"), Store(tmp_path))) == newest_first
+
+
+def test_a_revision_that_is_nowhere_is_answered_with_those_that_are(
+    deb: Path, tmp_path: Path
+) -> None:
+    store = Store(tmp_path / "store")
+    provide_source(DebianSpec("6.12"), store, Silence(), Shelf(deb, "6.12.94-1"))
+    gone = DebianSpec("6.12", "6.12.95-1")
+    with pytest.raises(UserError) as caught:
+        provide_source(gone, store, Silence(), Shelf(None, "6.12.117-1"))
+    assert caught.value.message == (
+        "linux-source-6.12 6.12.95-1 is not in the store, and Debian's mirror has 6.12.117-1"
+    )
+    assert caught.value.hint == "debian:6.12=6.12.94-1, debian:6.12=6.12.117-1"
 
 
 def test_a_version_that_debian_has_no_more_is_answered_with_what_there_is(

@@ -22,6 +22,8 @@ from harness.kernel.spec import (
     [
         ("debian:6.1", DebianSpec("6.1")),
         ("debian:6.12", DebianSpec("6.12")),
+        ("debian:6.1=6.1.192-2", DebianSpec("6.1", "6.1.192-2")),
+        ("debian:7.3=7.3.4-1~bpo13+1", DebianSpec("7.3", "7.3.4-1~bpo13+1")),
         ("dir:../linux", DirectorySpec(Path("../linux"))),
         ("dir:/srv/a:b", DirectorySpec(Path("/srv/a:b"))),
         ("tar:linux-7.2.tar.xz", TarSpec(Path("linux-7.2.tar.xz"))),
@@ -40,7 +42,11 @@ def test_a_name_is_a_source_and_is_printed_as_it_was_given(text: str, spec: Kern
     [
         ("6.1", "debian:6.1"),
         ("6.1.192", "debian:6.1"),
-        ("debian:6.1.192-2", "debian:6.1"),
+        ("debian:6.1.192", "debian:6.1"),
+        ("debian:6.1.192-2", "debian:6.1=6.1.192-2"),
+        ("6.1.192-2", "debian:6.1=6.1.192-2"),
+        ("debian:6.1=", "debian:6.1"),
+        ("debian:6.1=../../etc", "debian:6.1"),
         ("debain:6.1", "debian:6.1"),
         ("debian:", "debian:6.1"),
         ("git:/srv/linux", "git:/srv/linux@HEAD"),

@@ -246,7 +246,7 @@ def test_another_stored_source_that_takes_the_series_is_named(
         folder.mkdir(parents=True)
         (folder / "gup.c").write_text(text)
     found = find_nearest_base(DebianSpec("6.1"), writer.patches, Store(tmp_path / "store"))
-    assert found == "debian:6.12"
+    assert found == "debian:6.12=1-1"
 
 
 def test_a_view_shows_the_patched_source_and_links_to_the_rest(

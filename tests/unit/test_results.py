@@ -156,6 +156,13 @@ def test_a_failure_says_expected_seen_rule_report_and_how_again() -> None:
     assert places == sorted(places)
 
 
+def test_a_failure_and_run_json_name_the_revision_that_was_built() -> None:
+    result = replace(RESULT, revision="6.1.192-3")
+    text = render_failure(result, folder="out/x", reproduce="pytest it")
+    assert "  kernel:     6.1.192, revision 6.1.192-3\n" in text
+    assert cell_to_json(result)["revision"] == "6.1.192-3"
+
+
 def test_nothing_that_a_terminal_obeys_is_passed_on() -> None:
     text = render_failure(RESULT, folder="out", reproduce="again")
     assert "\x1b" not in text

@@ -75,7 +75,7 @@ const renderFacts = (cell, detail) => {
     by && [el("dt", { text: "with" }), el("dd", { text: by })],
     detail.comparison.length > 0 && [el("dt", { text: "compared" }), el("dd", {}, detail.comparison.map((line) => el("p", { text: line })))],
     detail.note && [el("dt", { text: "note" }), el("dd", { text: detail.note })],
-    el("dt", { text: "kernel" }), el("dd", { text: cell.release === cell.kernel ? cell.kernel : `${cell.release} (${cell.kernel})` }),
+    el("dt", { text: "kernel" }), el("dd", { text: cell.release === cell.kernel ? cell.kernel : `${cell.release} (${[cell.kernel, cell.revision && `revision ${cell.revision}`].filter(Boolean).join(", ")})` }),
     detail.qemu && [el("dt", { text: "guest" }), el("dd", { text: `${cell.target}, ${detail.qemu}` })],
     detail.before.length > 0 && [el("dt", { text: "shared" }), el("dd", {}, `${count(detail.before.length, "other cell")} ran in this guest before; it was booted for `, otherCell(detail.before[0]))],
     detail.retried && [el("dt", { text: "tries" }), el("dd", { text: "two, each in a new guest" })],

@@ -25,7 +25,7 @@ from harness.report.html.payload import detail_to_json, finding_to_json, index_t
 from harness.report.material import Material
 from harness.report.measurements import measure
 from harness.report.story import read_story
-from harness.report.summary import headline, verdict_counts
+from harness.report.summary import headline, name_kernels, verdict_counts
 from harness.units import count
 
 _HERE = Path(__file__).parent
@@ -54,6 +54,7 @@ def render_html(material: Material) -> str:
         .render(
             title=headline(run, findings),
             run=run,
+            kernels=list(name_kernels(run)),
             counts=verdict_counts(run),
             compared=sum(cell.entry.compared for cell in run.cells),
             nr_rules=len({rule for cell in run.cells for rule in cell.entry.rules}),

@@ -57,6 +57,7 @@ def _cell(cell: Cell, finding: Finding | None, measured: Sequence[Measurement]) 
         "target": printable(entry.target),
         "kernel": printable(cell.kernel_spec),
         "release": printable(entry.kernel),
+        "revision": printable(entry.revision),
         "verdict": entry.verdict.value,
         "seconds": entry.seconds,
         "compared": entry.compared,
