@@ -162,7 +162,7 @@ class PrivateApt:
     @contextmanager
     def _ready(self) -> Iterator[None]:
         """Hold this configuration's lock, with lists that are young enough."""
-        with self._store.lock(f"apt-{self._key}"):
+        with self._store.lock(f"apt-{self._key}", "reads package lists"):
             stamp = self._root / "refreshed"
             if not stamp.exists() or time.time() - stamp.stat().st_mtime > LISTS_MAX_AGE_SECONDS:
                 self._write_configuration()

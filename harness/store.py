@@ -12,18 +12,19 @@ import ctypes
 import errno
 import hashlib
 import os
+import re
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import platformdirs
 
 from harness.errors import InfrastructureError
 from harness.seals import damaged_file, read_seal, remove_seal, write_seal
-from harness.store_use import Uses, file_lock
+from harness.store_use import Uses, file_lock, told_lock
 
 # All start with a dot, which no kind of entry may.
 _BUILDING = ".building"
@@ -31,6 +32,7 @@ _LOCKS = ".locks"
 # Folders that are no entries: their owners keep them small, or their age is their use.
 _NO_ENTRIES = ("acceleration", "apt", "logs", "trees", "work")
 _SEALS = ".seals"
+_DIGEST = re.compile(r"[0-9a-f]{24,}")
 
 
 def _tell(text: str) -> None:
@@ -40,7 +42,7 @@ def _tell(text: str) -> None:
 class Store:
     """Entries under one root directory, safe between processes and against kill -9.
 
-    ``tell`` is how a person hears of an entry that was damaged.
+    ``tell`` is how a person hears of an entry that was damaged, and of a wait for others.
     """
 
     def __init__(self, root: Path, tell: Callable[[str], None] = _tell) -> None:
@@ -67,7 +69,7 @@ class Store:
             if name is None:
                 return path
             self.tell(f"{path / name} is damaged; it is made again")
-            with self.lock(f"{kind}-{key}"):
+            with self._entry_lock(kind, key):
                 # Whoever held the lock before may have made it again already.
                 if path.is_dir() and damaged_file(path, seal) is not None:
                     self._take_away(path, f"{kind}-{key}")
@@ -83,19 +85,26 @@ class Store:
         """
         if found := self.find(kind, key):
             return found
-        with self._host_errors(), self.lock(f"{kind}-{key}"):
+        with self._host_errors(), self._entry_lock(kind, key):
             path = self._entry(kind, key)
             while not (path.is_dir() and self._uses.note(path)):
                 self._make(kind, key, build)
             return path
 
     @contextmanager
-    def lock(self, name: str) -> Iterator[None]:
-        """Hold a named lock of this store; the kernel drops it when its holder dies."""
+    def lock(self, name: str, does: str) -> Iterator[None]:
+        """Hold a named lock of this store; the kernel drops it when its holder dies.
+
+        What a holder ``does``, such as "reads package lists", is told to whoever waits for long.
+        """
         path = self.root / _LOCKS / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        with file_lock(path):
+        with told_lock(path, lambda whom: self.tell(f"waiting for {whom}, which {does}")):
             yield
+
+    def _entry_lock(self, kind: str, key: str) -> AbstractContextManager[None]:
+        """Held by whoever makes the entry."""
+        return self.lock(f"{kind}-{key}", f"makes {kind}/{short_key(key)}")
 
     def discard(self, directory: Path, lock: str) -> None:
         """Remove a directory whose users hold that lock; left alone while one does."""
@@ -219,6 +228,11 @@ class Store:
             if not word or word.startswith(".") or "/" in word:
                 raise ValueError(f"{word!r} cannot name a store entry")
         return self.root / kind / key
+
+
+def short_key(key: str) -> str:
+    """A key for a person: of a digest, as much as tells it from others."""
+    return _DIGEST.sub(lambda found: found[0][:12], key)
 
 
 def digest(*parts: str | bytes | Path) -> str:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, ClassVar
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 _USERS = ".users"
 _USED = ".used"
 _GATE = "users"
+# What others hold for no longer is no news.
+_SILENT_SECONDS = 2.0
 _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -113,6 +116,38 @@ def _lock(file: IO[str]) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+@contextmanager
+def told_lock(path: Path, tell: Callable[[str], None]) -> Iterator[None]:
+    """Hold a lock; where another process has it for longer, ``tell`` is told once who.
+
+    Nothing is told of this process's own threads, which say themselves what they do.
+    """
+    lock = file_lock(path)
+    try:
+        lock.acquire(timeout=_SILENT_SECONDS)
+    except TimeoutError:
+        holder = _holder(path)
+        if holder != os.getpid():
+            tell(f"another daxhound (process {holder})" if holder else "another daxhound")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _holder(path: Path) -> int | None:
+    """The process that holds a lock, where the kernel tells."""
+    try:
+        file = path.stat()
+        place = f"{os.major(file.st_dev):02x}:{os.minor(file.st_dev):02x}:{file.st_ino}"
+        locks = Path("/proc/locks").read_text(encoding="ascii")
+    except OSError:
+        return None
+    held = re.search(rf": FLOCK +\S+ +WRITE (?P<process>[1-9]\d*) {place} ", locks)
+    return int(held["process"]) if held else None
 
 
 def file_lock(path: Path, *, seconds: float = -1) -> filelock.BaseFileLock:

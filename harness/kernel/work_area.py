@@ -26,7 +26,7 @@ from harness.kernel.plain_file import read_file, remove_file, write_file
 from harness.kernel.sandbox import why_not
 from harness.kernel.source import Source
 from harness.progress import Progress
-from harness.store import Store, digest, flush_directory, flush_file_system
+from harness.store import Store, digest, flush_directory, flush_file_system, short_key
 
 # The objects of some tens of kernels.
 _CCACHE_CONF = "max_size = 2G\n"
@@ -59,7 +59,7 @@ def hold_own_area(store: Store, base: Source) -> Iterator[WorkArea]:
 def _hold(store: Store, key: str, make: Callable[[Path], None]) -> Iterator[Path]:
     """The folder of one area, made where it is not whole; another process waits for it."""
     root = store.root / "work" / key
-    with store.lock(_lock(key)):
+    with store.lock(_lock(key), f"builds in work/{short_key(key)}"):
         if not (root / "complete").exists():
             _discard_oldest(store, keep=_KEPT_AREAS - 1)
             make(root)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +21,7 @@ from hypothesis import strategies as st
 from harness import seals
 from harness.deadline import Deadline
 from harness.errors import InfrastructureError, UserError
-from harness.store import Store, digest
+from harness.store import Store, digest, short_key
 from harness.store_use import Uses
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -132,10 +134,57 @@ def test_an_entry_that_somebody_is_about_to_use_is_not_removed(tmp_path: Path) -
     builder = start_builder(tmp_path / "store", tmp_path / "log", 0)
     builder.communicate(timeout=20)
     store = Store(tmp_path / "store")
-    with store.lock("thing-key"):
+    with store.lock("thing-key", "uses it"):
         assert not store.remove("thing", "key")
     assert store.remove("thing", "key")
     assert not store.remove("thing", "key")
+
+
+def test_who_waits_for_long_is_told_once_for_whom_and_for_what(tmp_path: Path) -> None:
+    builder = start_builder(tmp_path / "store", tmp_path / "log", 3)
+    wait_for(tmp_path / "log")
+    heard: list[str] = []
+    Store(tmp_path / "store", heard.append).provide("thing", "key", lambda _: None)
+    builder.communicate(timeout=20)
+    (line,) = heard
+    assert re.fullmatch(
+        rf"waiting for another daxhound( \(process {builder.pid}\))?, which makes thing/key", line
+    )
+
+
+def test_a_short_wait_is_no_news(tmp_path: Path) -> None:
+    builder = start_builder(tmp_path / "store", tmp_path / "log", 0.3)
+    wait_for(tmp_path / "log")
+    heard: list[str] = []
+    Store(tmp_path / "store", heard.append).provide("thing", "key", lambda _: None)
+    builder.communicate(timeout=20)
+    assert heard == []
+
+
+def test_a_wait_for_another_thread_of_this_process_is_no_news(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says itself what it does."""
+    monkeypatch.setattr("harness.store_use._SILENT_SECONDS", 0.05)
+    heard: list[str] = []
+    store, begun = Store(tmp_path, heard.append), threading.Event()
+
+    def hold() -> None:
+        with store.lock("thing-key", "makes thing/key"):
+            begun.set()
+            time.sleep(0.5)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    begun.wait(10)
+    store.provide("thing", "key", lambda _: None)
+    holder.join()
+    assert heard == []
+
+
+def test_a_digest_is_told_in_short() -> None:
+    assert short_key(digest("x") + "-amd64-1") == digest("x")[:12] + "-amd64-1"
+    assert short_key("linux-source-6.1_6.1.192-3") == "linux-source-6.1_6.1.192-3"
 
 
 def test_a_failed_build_leaves_nothing_and_may_be_tried_again(tmp_path: Path) -> None:
