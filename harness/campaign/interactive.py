@@ -102,11 +102,15 @@ def _preparation(target: Target, layout: Layout, files: GuestFiles) -> list[str]
 
 
 def run_interactive(
-    provider: Provider, target: Target, cell: Cell | None, config: tuple[str, ...] = ()
+    provider: Provider, target: Target, cell: Cell | None, config: tuple[str, ...], ending: str
 ) -> int:
-    """Run the guest on this terminal until it is powered off; QEMU's exit code."""
+    """Run the guest on this terminal until it is powered off; QEMU's exit code.
+
+    ``ending`` is what a person is told before it starts: how it is left.
+    """
     with tempfile.TemporaryDirectory(prefix="daxhound-shell-") as name:
         directory = Path(name)
         canned = canned_command(provider, target, cell, directory, config)
         make_device_files(target, _layout(cell), canned.files)
+        provider.progress.line(f"{target.name}: {ending}")
         return subprocess.run(canned.argv, check=False).returncode

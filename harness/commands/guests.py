@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,9 @@ from harness.target import Target, load_targets
 if TYPE_CHECKING:
     from harness.commands.parser import Commands
 
+# Ctrl-A x is QEMU's own, where its console is on a terminal (chardev stdio with mux=on).
+_ENDING = "type exit to power the guest off; Ctrl-A x ends it at any time"
+
 
 def add_commands(commands: Commands) -> None:
     """The two subcommands."""
@@ -41,6 +45,8 @@ def add_commands(commands: Commands) -> None:
         add_kernel(command)
         add_config(command)
         add_stand_ins(command.add_argument)
+        if name == "shell":
+            command.description = f"{command.description} {_ENDING[0].upper()}{_ENDING[1:]}."
 
 
 def _target(options: argparse.Namespace) -> Target:
@@ -92,5 +98,12 @@ def _shell(options: argparse.Namespace) -> int:
 
     target, config = _target(options), select_fragments(options.config)
     cell = _first_cell(target, options.scenario, config)
+    if not sys.stdin.isatty():
+        # QEMU sees no end of input, and what comes before the guest asks is lost.
+        raise UserError(
+            "shell is for a person at a terminal, and its input is none",
+            hint=f"daxhound qemu {target.name}, whose command line another program can drive; "
+            "or a scenario, whose steps pytest runs",
+        )
     with orderly_termination():
-        return run_interactive(provider_of(options), target, cell, config)
+        return run_interactive(provider_of(options), target, cell, config, _ENDING)

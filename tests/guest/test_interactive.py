@@ -40,6 +40,19 @@ def test_shell_has_the_scenarios_devices(name: str, provider: Provider) -> None:
     use(terminal, "echo found $(ls -d /sys/bus/nd/devices/region* | wc -l)", f"found {found}\r")
 
 
+def test_a_shell_says_how_it_is_left_and_is_left_so(provider: Provider) -> None:
+    provider.provide(Needs(TARGETS["x86_64"]))
+    terminal = pexpect.spawn(
+        DAXHOUND[0], [*DAXHOUND[1:], "shell", "x86_64"], timeout=120, encoding="utf-8"
+    )
+    terminal.expect_exact("type exit to power the guest off; Ctrl-A x ends it at any time")
+    terminal.expect_exact(PROMPT)
+    terminal.send("\x01x")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 0
+
+
 @pytest.mark.parametrize("name", ["arm64", "s390x"])
 def test_the_printed_command_line_boots(name: str, provider: Provider, tmp_path: Path) -> None:
     provider.provide(Needs(TARGETS[name]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import shlex
@@ -54,6 +55,23 @@ def test_help_documents_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> No
         main(["--help"])
     said = capsys.readouterr().out
     assert all(f"\n  {code:<4} " in said for code in ("0", "1", "3", "4", "130"))
+
+
+def test_a_shell_without_a_terminal_is_refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """QEMU reads no end of input there, and waits for ever."""
+    monkeypatch.setattr(sys, "stdin", io.StringIO("echo x\n"))
+    assert main(["shell", "x86_64"]) == 4
+    said = capsys.readouterr().err
+    assert "shell is for a person at a terminal, and its input is none" in said
+    assert "daxhound qemu x86_64" in said
+
+
+def test_the_help_of_shell_says_how_to_leave(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["shell", "--help"])
+    assert "Ctrl-A x ends it" in " ".join(capsys.readouterr().out.split())
 
 
 def test_scenarios_lists_what_pytest_would_collect(capsys: pytest.CaptureFixture[str]) -> None:
