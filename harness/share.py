@@ -39,6 +39,22 @@ def available_memory(root: Path = _ROOT) -> int:
     return max(0, free)
 
 
+def whole_memory(root: Path = _ROOT) -> int:
+    """Bytes that a process can have on an idle host, swap included; 0 where nothing is known.
+
+    More than that no later try will get: Linux refuses to map it, or a group's limit ends who
+    uses it.
+    """
+    host = parse_meminfo(_read(root / "proc/meminfo"))
+    swap = host.get("SwapTotal", 0)
+    whole = host.get("MemTotal", 0) + swap
+    for group in _groups(root):
+        limit, swap_limit = (_read(group / f"memory.{name}max") for name in ("", "swap."))
+        if limit.isdigit():
+            whole = min(whole, int(limit) + (int(swap_limit) if swap_limit.isdigit() else swap))
+    return whole
+
+
 def _groups(root: Path) -> Iterator[Path]:
     """Folders of this process' control group, and of each that it is in."""
     top = root / "sys/fs/cgroup"

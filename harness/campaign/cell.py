@@ -13,9 +13,10 @@ from harness.campaign.pool import GuestPool
 from harness.campaign.provide import Needs, Provides
 from harness.compare import first_difference
 from harness.errors import InfrastructureError, KernelFailure
-from harness.records import CellResult, StepResult, Verdict
+from harness.records import CellResult, Layout, StepResult, Verdict
 from harness.report.results import CellFolder
-from harness.units import count
+from harness.share import whole_memory
+from harness.units import align_down, count, format_size
 
 
 class CellRunner:
@@ -32,7 +33,8 @@ class CellRunner:
     def run(self, order: Order) -> CellResult:
         """The cell's result.
 
-        The host's trouble is tried once more, in a new guest. What a guest showed that had
+        The host's trouble is tried once more, in a new guest, unless the guest is larger than the
+        host, which is known beforehand. What a guest showed that had
         run other cells counts once a new guest shows it as well; a kernel's own report
         counts wherever it was seen. Raises UserError for a kernel or configuration that
         cannot be had.
@@ -47,6 +49,9 @@ class CellRunner:
             return unbuilt(order, self.provider.kernel_name, Verdict.INFRASTRUCTURE, str(exc))
 
     def _run(self, order: Order, folder: CellFolder) -> CellResult:
+        if order.cell.needs_guest and (why := _why_no_room(order.cell.layout)):
+            kernel = self.provider.kernel_name
+            return unbuilt(order, kernel, Verdict.INFRASTRUCTURE, why, "boot")
         result = self._attempt(order, folder, fresh=False)
         if result.verdict is Verdict.INFRASTRUCTURE:
             folder.attempt(2)
@@ -109,6 +114,15 @@ class CellRunner:
         verdict = Verdict.MISMATCH if found else Verdict.OK
         result = unbuilt(order, kernel, verdict, found, "configuration")
         return replace(result, steps=tuple(results))
+
+
+def _why_no_room(layout: Layout) -> str | None:
+    """Why no guest of that layout can start here, however often it is tried; None where it can."""
+    wanted, whole = layout.ram_bytes, whole_memory()
+    if not whole or wanted <= whole:
+        return None
+    has = format_size(align_down(whole, 1 << 30) or whole)
+    return f"the guest wants {format_size(wanted)} of memory, this host has {has}"
 
 
 def unbuilt(

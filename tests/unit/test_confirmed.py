@@ -68,6 +68,23 @@ def test_no_trouble_of_the_host_takes_a_kernel_failure_away(
     assert note in result.note
 
 
+@pytest.mark.parametrize(
+    ("memory", "verdict", "reason"),
+    [
+        (512 << 20, HOST, "the guest wants 2G of memory, this host has 512M"),
+        ((2 << 30) - 4096, HOST, "the guest wants 2G of memory, this host has 1G"),
+        (2 << 30, OK, "ok in fresh=False"),
+        (0, OK, "ok in fresh=False"),
+    ],
+)
+def test_a_guest_that_is_larger_than_the_host_is_not_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: int, verdict: Verdict, reason: str
+) -> None:
+    monkeypatch.setattr("harness.campaign.cell.whole_memory", lambda: memory)
+    result = run(tmp_path, *([OK] * (verdict is OK)))
+    assert (result.verdict, result.reason, result.retried) == (verdict, reason, False)
+
+
 def test_every_attempt_keeps_its_console(tmp_path: Path) -> None:
     run(tmp_path, FAILURE, HOST, HOST)
     (folder,) = (path for path in tmp_path.iterdir() if path.name != "store")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.share import available_memory, usable_cores
+from harness.share import available_memory, usable_cores, whole_memory
 
 MIB = 1 << 20
 
@@ -22,7 +22,8 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
 
     def make(group: str = "/", files: dict[str, str] | None = None) -> Path:
         texts = {
-            "proc/meminfo": f"MemTotal: 9 kB\nMemAvailable: {4 << 20} kB\n",
+            "proc/meminfo": f"MemTotal: {9 << 20} kB\nMemAvailable: {4 << 20} kB\n"
+            f"SwapTotal: {1 << 20} kB\n",
             "proc/self/cgroup": f"4:memory:/elsewhere\n0::{group}\n",
             **{f"sys/fs/cgroup/{name}": text for name, text in (files or {}).items()},
         }
@@ -71,3 +72,14 @@ def test_memory_is_what_a_limit_leaves_less_what_is_not_of_files(host: Host) -> 
 def test_a_group_over_its_limit_leaves_nothing(host: Host) -> None:
     files = {"memory.max": str(MIB), "memory.current": str(2 * MIB)}
     assert available_memory(host(files=files)) == 0
+
+
+def test_all_that_can_ever_be_had_is_memory_and_swap_as_far_as_a_limit_goes(host: Host) -> None:
+    assert whole_memory(host()) == 10 << 30
+    assert whole_memory(host("/ci", {"ci/memory.max": str(2 << 30)})) == 3 << 30
+    limits = {"ci/memory.max": str(2 << 30), "ci/memory.swap.max": "0"}
+    assert whole_memory(host("/ci/job", limits)) == 2 << 30
+
+
+def test_where_nothing_can_be_read_no_memory_is_known_of(tmp_path: Path) -> None:
+    assert whole_memory(tmp_path) == 0
