@@ -16,6 +16,8 @@ from harness.records import (
     StepResult,
 )
 
+_BESIDE_OUTCOME = ("signal", "errno", "message", "reason")
+
 
 def compare(
     prediction: Prediction, observation: Observation, intended: Collection[str] = ()
@@ -44,9 +46,18 @@ def first_difference(result: StepResult) -> str | None:
         return None
     first = result.mismatches[0]
     return (
-        f"{result.step}: {first.expected.name} is {first.observed!r}, "
+        f"{result.step}: {first.expected.name} is {first.observed!r}{_more_of(result)}, "
         f"expected {first.expected.relation} {first.expected.value!r}"
     )
+
+
+def _more_of(result: StepResult) -> str:
+    """What was seen beside an outcome that differs, and says more of it: by which signal, why."""
+    if result.mismatches[0].expected.name != "outcome":
+        return ""
+    seen = ((name, result.observation.values.get(name)) for name in _BESIDE_OUTCOME)
+    told = [f"{name} {value}" for name, value in seen if value not in (None, "")]
+    return f" ({', '.join(told)})" if told else ""
 
 
 def name_reports(reports: Iterable[KernelReport]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.compare import compare, foretells
+from harness.compare import compare, first_difference, foretells
 from harness.records import (
     KERNEL_REPORT,
     Expected,
@@ -89,3 +89,29 @@ def test_a_report_that_was_foretold_and_does_not_come_is_a_mismatch() -> None:
     assert WARNS.ends_cell
     assert compare(WARNS, Observation("step", {"outcome": "created"})).mismatches
     assert not compare(WARNS, Observation("step", {KERNEL_REPORT: "warning in foo"})).mismatches
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"outcome": "killed", "signal": "SIGBUS"}, "'killed' (signal SIGBUS)"),
+        (
+            {"outcome": "refused", "errno": "EBUSY", "message": "is active", "size": 1},
+            "'refused' (errno EBUSY, message is active)",
+        ),
+        ({"outcome": "mmap-refused", "errno": None}, "'mmap-refused'"),
+        ({"outcome": "no-device"}, "'no-device'"),
+    ],
+)
+def test_an_outcome_that_differs_is_told_with_what_says_more_of_it(
+    values: dict[str, Scalar], said: str
+) -> None:
+    prediction = Prediction("gup-test", (Expected("outcome", "ran", RULE),))
+    result = compare(prediction, Observation("gup-test", values))
+    assert first_difference(result) == f"gup-test: outcome is {said}, expected == 'ran'"
+
+
+def test_another_value_that_differs_is_told_alone() -> None:
+    prediction = Prediction("gup-test", (Expected("pages", 4, RULE),))
+    result = compare(prediction, Observation("gup-test", {"pages": 3, "errno": "EINVAL"}))
+    assert first_difference(result) == "gup-test: pages is 3, expected == 4"
