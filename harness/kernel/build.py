@@ -209,8 +209,8 @@ class _Build:
         with self._make(into, store, progress, log) as make:
             if self.source.files and (reason := why_not()):
                 progress.line(f"patched kernels are built without a sandbox: {reason}")
-            with progress.task(f"building {self.title}", "objects") as task:
-                self._begin_with_usual(make, store)
+            self._begin_with_usual(make, store)
+            with progress.task(f"building {self.title}{self._how_much(make)}", "objects") as task:
                 self._configure(make)
                 modular = has_modules(self.requests)
                 wanted = [self.kernel.image, "modules"] if modular else [self.kernel.image]
@@ -278,6 +278,11 @@ class _Build:
         usual = replace(self, requests=self.usual)
         if (packed := find_objects(store, usual.key)) is not None:
             unpack_objects(packed, make.objects)
+
+    def _how_much(self, make: Make) -> str:
+        """What a patched kernel costs where nothing is there to build it on."""
+        whole = self.source.files and not any(make.objects.iterdir())
+        return ", all of it: no objects of its base are kept" if whole else ""
 
     def _keep_objects(self, make: Make, store: Store) -> None:
         """Of a stored base; those of somebody's own tree stay where they are."""

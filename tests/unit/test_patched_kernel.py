@@ -9,6 +9,8 @@ import subprocess
 import sys
 import tarfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ from harness.kernel.build import BuiltKernel, provide_kernel
 from harness.kernel.deltas import wait_until_tidy
 from harness.kernel.sandbox import SWITCH, why_not
 from harness.kernel.spec import DirectorySpec, GitSpec, KernelSpec
-from harness.progress import Silence
+from harness.progress import Silence, Task
 from harness.series.load import load_series
 from harness.series.patch import Patch
 from harness.store import Store
@@ -69,6 +71,20 @@ TREE = {
 WHOLE = ["init/main", "mm/gup", "mm/leaf"]
 
 
+class Heard(Silence):
+    """Keeps what a person would see of the waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tasks: list[str] = []
+
+    @contextmanager
+    def task(self, text: str, unit: str, total: int | None = None) -> Iterator[Task]:
+        self.tasks.append(text)
+        with super().task(text, unit, total) as task:
+            yield task
+
+
 class World:
     """A kernel tree of somebody's, the store, and patches to that tree."""
 
@@ -76,6 +92,7 @@ class World:
         self.root = root
         self.target = target
         self.tree = root / "linux"
+        self.progress = Heard()
         for name, text in TREE.items():
             (self.tree / name).parent.mkdir(parents=True, exist_ok=True)
             (self.tree / name).write_text(text)
@@ -96,7 +113,7 @@ class World:
             self.target,
             ("base", *more),
             Store(self.root / "store"),
-            Silence(),
+            self.progress,
             jobs=1,
             fragments_dir=self.root / "kconfigs",
             patches=patches,
@@ -227,7 +244,24 @@ def test_the_first_patched_kernel_is_built_on_its_bases_objects(world: World, ow
     (tree,) = world.root.glob("store/work/*/tree")
     (log,) = tree.parent.glob("objects/*/compiled")
     assert log.read_text().split() == [*WHOLE, "mm/gup"]
+    assert world.progress.tasks[-1] == "building x86 kernel 6.1.99 with patches"
     assert patched.image.read_text() == base.image.read_text().replace("gup", "pin")
+
+
+@needs_sandbox
+@pytest.mark.usefixtures("closed_builds")
+def test_a_build_on_nothing_says_that_it_is_a_whole_one(world: World) -> None:
+    commit(world)
+    spec = GitSpec(world.tree, "HEAD")
+    world.provide(spec=spec)
+    (kept,) = world.root.glob("store/objects/*")
+    shutil.rmtree(kept)
+    world.provide(world.patch("mm/gup.c", "int gup;", "int pin;"), spec=spec)
+    assert world.progress.tasks[-1] == (
+        "building x86 kernel 6.1.99 with patches, all of it: no objects of its base are kept"
+    )
+    world.provide(world.patch("mm/gup.c", "int gup;", "int pun;"), spec=spec)
+    assert world.progress.tasks[-1] == "building x86 kernel 6.1.99 with patches"
 
 
 @needs_sandbox
