@@ -120,11 +120,22 @@ class Recorder:
         self.user_error = False
         self.unwritten: str | None = None
         self._recording = threading.Lock()
+        self._items: list[pytest.Item] = []
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """What the run will go through; of pytest-xdist's only its workers know."""
+        self._items = session.items
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Before the first cell: room for run.json is held while there is some."""
         if self.run_file is None and _is_cell(nodeid):
-            self.run_file = RunFile(self.settings.run_directory, self.settings.describe())
+            self.run_file = self._new_run_file()
+
+    def _new_run_file(self) -> RunFile:
+        orders = (item.orders() for item in self._items if isinstance(item, CellItem))
+        chosen = {order.id for some in orders for order in some}
+        facts = {**self.settings.describe(), "chosen": len(chosen) or None}
+        return RunFile(self.settings.run_directory, facts)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == CRASHED and _is_cell(report.nodeid):
@@ -145,7 +156,7 @@ class Recorder:
         """Have a finished cell in run.json; by any thread, and again as pytest comes to it."""
         with self._recording:
             if self.run_file is None:
-                self.run_file = RunFile(self.settings.run_directory, self.settings.describe())
+                self.run_file = self._new_run_file()
             run_file = self.run_file
             self._write(lambda: run_file.record(cell))
 

@@ -57,15 +57,17 @@ def _said(cell: Cell) -> str:
 
 def _document(runs: Sequence[Run], cells: Sequence[Cell]) -> RunDocument:
     starts = [run.document.started for run in runs if run.document.started]
-    ends = [run.document.finished for run in runs]
+    ends = [run.document.finished for run in runs if run.document.finished]
     kernels = dict.fromkeys(kernel for run in runs for kernel in run.kernels)
+    early = any(run.ended_early for run in runs)
+    ended: dict[str, Any] = {"finished": None if early else max(ends)} if early or ends else {}
     return RunDocument(
         schema=SCHEMA,
         kernel=", ".join(kernels) or runs[0].document.kernel,
         series=_series(runs),
         started=min(starts, default=None),
-        finished=None if None in ends else max(end for end in ends if end),
         cells=tuple(cell.entry for cell in cells),
+        **ended,
     )
 
 

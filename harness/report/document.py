@@ -123,13 +123,14 @@ class Series(_Entry):
 
 
 class RunDocument(_Entry):
-    """run.json."""
+    """run.json; ``chosen`` is how many cells the run was to have, where that was known."""
 
     schema_number: Literal[1] = pydantic.Field(alias="schema")
     kernel: str
     series: Series | None = None
     started: str | None = None
     finished: str | None = None
+    chosen: int | None = None
     cells: tuple[CellEntry, ...]
 
     @pydantic.field_validator("series", mode="before")

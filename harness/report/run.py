@@ -98,6 +98,11 @@ class Run:
     notes: tuple[str, ...] = ()
 
     @property
+    def ended_early(self) -> bool:
+        """Whether the run was killed, or interrupted."""
+        return _ended_early(self.document)
+
+    @property
     def kernels(self) -> tuple[str, ...]:
         """Kernels as they were asked for, in the order in which they come."""
         return tuple(dict.fromkeys(cell.kernel_spec for cell in self.cells))
@@ -120,8 +125,12 @@ def read_run(directory: Path) -> Run:
     return Run(directory, document, cells, tuple(_notes(directory, document, cells)))
 
 
+def _ended_early(document: RunDocument) -> bool:
+    return "finished" in document.model_fields_set and document.finished is None
+
+
 def _notes(directory: Path, document: RunDocument, cells: tuple[Cell, ...]) -> Iterator[str]:
-    killed = "finished" in document.model_fields_set and document.finished is None
+    killed = _ended_early(document)
     if killed:
         yield "the run was ended before its time: run.json holds the cells that it finished"
     known = {cell.entry.folder for cell in cells}
@@ -132,6 +141,9 @@ def _notes(directory: Path, document: RunDocument, cells: tuple[Cell, ...]) -> I
     )
     if killed and begun:
         yield f"{count(len(begun), 'cell')} begun, not finished: {_some(begun)}"
+    never = (document.chosen or 0) - len(cells) - len(begun)
+    if killed and never > 0:
+        yield f"{count(never, 'cell')} never begun"
     lost = [cell.entry.id for cell in cells if not cell.directory.is_dir()]
     if lost:
         without = "without a folder, so without steps or console"

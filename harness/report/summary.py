@@ -21,7 +21,7 @@ def headline(run: Run, findings: Sequence[Finding]) -> str:
         chosen = [finding for finding in findings if finding.word in words]
         if chosen:
             return tell(run, chosen)
-    return _nothing(run)
+    return _ended_early(run) if run.ended_early else _nothing(run)
 
 
 def name_patches(run: Run, finding: Finding) -> str:
@@ -95,6 +95,24 @@ def _failing(_run: Run, findings: Sequence[Finding]) -> str:
     return f"{count(cells, 'cell')} {verb}{how} on {_targets(findings)}"
 
 
+def _ended_early(run: Run) -> str:
+    finished, chosen = len(run.cells), run.document.chosen
+    of_all = count(max(chosen or 0, finished), "cell")
+    if chosen is not None:
+        of_all = f"{finished or 'none'} of {of_all}"
+    if not finished:
+        return f"Ended early: {of_all} finished"
+    sound = all(cell.entry.verdict.is_expected and not cell.known_defects for cell in run.cells)
+    nothing = _nothing(run)
+    if sound:
+        nothing = f"nothing {_word(run)} in {'it' if finished == 1 else 'them'}"
+    return f"Ended early: {of_all} finished; {nothing[0].lower()}{nothing[1:]}"
+
+
+def _word(run: Run) -> str:
+    return "regressed" if run.series else "failed"
+
+
 def _nothing(run: Run) -> str:
     counts = verdict_counts(run)
     unknown = counts.get(Verdict.INFRASTRUCTURE, 0)
@@ -102,7 +120,7 @@ def _nothing(run: Run) -> str:
         return "No cell has finished"
     if unknown:
         return f"Nothing failed, but {count(unknown, 'cell')} could not be run: the host failed"
-    word = "regressed" if run.series else "failed"
+    word = _word(run)
     defects = {defect for cell in run.cells for defect in cell.known_defects}
     if defects:
         shown = sum(bool(cell.known_defects) for cell in run.cells)

@@ -15,6 +15,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
 from harness.cli import main
+from harness.report.run import read_run
 from tests.report.test_reading import edit
 
 PHONE = (390, 844)
@@ -287,11 +288,14 @@ def test_hostile_text_stays_text(clean_run: Path, tmp_path: Path, open_page: Ope
 
 def test_a_partial_run_says_so_first(clean_run: Path, tmp_path: Path, open_page: Open) -> None:
     directory = Path(shutil.copytree(clean_run, tmp_path / "run"))
-    edit(directory, lambda document: document.update(finished=None))
+    chosen = len(read_run(directory).cells) + 3
+    edit(directory, lambda document: document.update(finished=None, chosen=chosen))
     assert main(["report", str(directory), "--against", str(clean_run)]) == 0
     browser = open_page((directory / "report.html").as_uri())
     assert "ended before its time" in find(browser, ".notes").text
+    assert "3 cells never begun" in find(browser, ".notes").text
     assert find(browser, ".notes").location["y"] < 300
+    assert f"Ended early: {chosen - 3} of {chosen} cells finished" in find(browser, "h1").text
 
 
 def test_nothing_is_loaded_from_anywhere(page: str, open_page: Open) -> None:

@@ -81,6 +81,39 @@ def test_a_killed_run_is_partial_and_says_so(tmp_path: Path) -> None:
     notes = read_run(directory).notes
     assert notes[0].startswith("the run was ended before its time")
     assert notes[1] == "1 cell begun, not finished: gup.yaml_begun"
+    finished = len(read_run(directory).cells)
+    assert headline(read_run(directory), ()) == (
+        f"Ended early: {finished} cells finished; nothing failed in them"
+    )
+    edit(directory, lambda document: document.update(chosen=finished + 4))
+    assert headline(read_run(directory), ()) == (
+        f"Ended early: {finished} of {finished + 4} cells finished; nothing failed in them"
+    )
+    assert read_run(directory).notes[2:] == ("3 cells never begun",)
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "said"),
+    [
+        ([], "Ended early: none of 5 cells finished"),
+        (["ok"], "Ended early: 1 of 5 cells finished; nothing failed in it"),
+        (
+            ["ok", "infrastructure"],
+            "Ended early: 2 of 5 cells finished; nothing failed, but 1 cell could not be run: "
+            "the host failed",
+        ),
+    ],
+)
+def test_a_run_that_ended_early_says_how_far_it_came(
+    verdicts: list[str], said: str, run: Path
+) -> None:
+    def change(document: dict[str, Any]) -> None:
+        document.update(finished=None, chosen=5, cells=document["cells"][: len(verdicts)])
+        for cell, verdict in zip(document["cells"], verdicts, strict=True):
+            cell.update(verdict=verdict, known_defects=[])
+
+    edit(run, change)
+    assert headline(read_run(run), ()) == said
 
 
 @pytest.mark.parametrize("cell", ["gup.yaml::{}[s390x]@base", "gup.yaml::{}[no file name/]@01"])

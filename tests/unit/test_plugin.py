@@ -7,6 +7,7 @@ import json
 import pytest
 
 from harness.report.run import read_run
+from harness.report.summary import headline
 
 CONFTEST = "from harness.plugin import collect_scenarios as pytest_collect_file\n"
 
@@ -211,6 +212,8 @@ def test_what_had_finished_when_a_run_was_killed_is_in_its_results(
     found = {cell.entry.id: cell.entry.verdict for cell in run.cells}
     names = ("get-fast", "longterm")
     assert found == {f"gup.yaml::gup-anon[s390x-{name}]": "ok" for name in names}
+    assert run.document.chosen == 3
+    assert headline(run, ()) == "Ended early: 2 of 3 cells finished; nothing failed in them"
 
 
 _TELLING = """
