@@ -25,12 +25,13 @@ def add_commands(commands: Commands) -> None:
 
 def run_triage(options: argparse.Namespace) -> int:
     """Exit code 0, whatever was found."""
+    from harness.kernel.source import load_suites
     from harness.target import load_targets
     from harness.triage import find_reports, load_hints, render_json, render_text, suggest
 
-    hints, targets = load_hints(), load_targets()
+    hints, targets, versions = load_hints(), load_targets(), load_suites().sources
     findings = find_reports(_read(options.file), targets.values())
-    answers = [(finding, suggest(finding, hints, targets)) for finding in findings]
+    answers = [(finding, suggest(finding, hints, targets, versions)) for finding in findings]
     print(render_json(answers) if options.json else render_text(answers))
     return 0
 

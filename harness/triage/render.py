@@ -90,7 +90,8 @@ def _layout(suggestion: Suggestion) -> str:
 
 def _command(suggestion: Suggestion) -> str:
     cell = suggestion.cell
-    return f"pytest '{shown(cell.path.parent)}/{cell.id}' --arch {cell.target.name}"
+    kernel = f" --kernel {suggestion.kernel}" if suggestion.kernel else ""
+    return f"pytest '{shown(cell.path.parent)}/{cell.id}' --arch {cell.target.name}{kernel}"
 
 
 def _printable(text: str) -> str:

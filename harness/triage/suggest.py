@@ -40,10 +40,14 @@ class _Hints(Record):
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A cell to run: ``reasons`` are sentences, the most telling first."""
+    """A cell to run: ``reasons`` are sentences, the most telling first.
+
+    ``kernel`` is the one of Debian's that is nearest to the report's, where that is told.
+    """
 
     cell: Cell
     reasons: tuple[str, ...]
+    kernel: str | None = None
 
 
 def load_hints(path: Path = HINTS) -> tuple[Hint, ...]:
@@ -52,9 +56,15 @@ def load_hints(path: Path = HINTS) -> tuple[Hint, ...]:
 
 
 def suggest(
-    finding: Finding, hints: Iterable[Hint], targets: Mapping[str, Target]
+    finding: Finding,
+    hints: Iterable[Hint],
+    targets: Mapping[str, Target],
+    versions: Iterable[str] = (),
 ) -> Suggestion | None:
-    """The best scenario and target for a report; None where nothing points to any."""
+    """The best scenario and target for a report; None where nothing points to any.
+
+    ``versions`` are those of the kernels that there are, such as ``6.12``.
+    """
     if finding.report.kind in _CHANCE:
         return None
     frames = [name.partition(".")[0] for name in _FRAME.findall(finding.report.text)]
@@ -63,7 +73,27 @@ def suggest(
     if best is None or not signs.weight:
         return None
     cell, why = _cell(best, finding, targets)
-    return Suggestion(cell, (best.because, *signs.reasons, why)) if cell else None
+    if cell is None:
+        return None
+    reasons, kernel = (best.because, *signs.reasons, why), None
+    if version := nearest_version(finding.kernel or "", versions):
+        kernel = f"debian:{version}"
+        reasons = (*reasons, f"{kernel} is the nearest to {finding.kernel}")
+    return Suggestion(cell, reasons, kernel)
+
+
+def nearest_version(release: str, versions: Iterable[str]) -> str | None:
+    """The version that is the fewest releases away; None where the release is none."""
+    said = re.match(r"(\d+)\.(\d+)", release)
+    if said is None:
+        return None
+    return min(versions, key=lambda one: abs(_rank(one) - _rank(said[0])), default=None)
+
+
+def _rank(version: str) -> int:
+    """Counts releases: after 19 or 20 of them, Linux begins the next major version."""
+    major, minor = map(int, version.split("."))
+    return 20 * major + minor
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import quopri
 import re
 import textwrap
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -16,6 +17,7 @@ from harness.scenario.find import all_scenarios
 from harness.target import load_targets
 from harness.triage import find_reports, load_hints, render_text, suggest
 from harness.triage.finding import Finding
+from harness.triage.suggest import nearest_version
 from harness.triage.wrapped import unwrap
 from tests.golden.console_file import DIRECTORY, split_golden
 
@@ -212,3 +214,26 @@ def test_no_escape_of_a_log_reaches_the_terminal() -> None:
     text = render_text([(finding, None) for finding in find_reports(log)])
     assert "panic" in text
     assert all(c.isprintable() or c == "\n" for c in text)
+
+
+@pytest.mark.parametrize(
+    ("release", "version"),
+    [
+        ("6.12.0-rc3", "6.12"),
+        ("6.1.55", "6.1"),
+        ("6.8.0-45-generic", "6.12"),
+        ("5.10.0", "6.1"),
+        ("7.0.0", "7.2"),
+        ("next-20261120", None),
+    ],
+)
+def test_the_kernel_that_is_nearest_to_the_reports(release: str, version: str | None) -> None:
+    assert nearest_version(release, ["6.1", "6.12", "7.2", "7.3"]) == version
+
+
+def test_the_command_takes_the_nearest_kernel_and_says_so() -> None:
+    finding = replace(only(CRASH), kernel="6.12.0-rc3")
+    suggestion = suggest(finding, load_hints(), load_targets(), ["6.1", "6.12"])
+    text = render_text([(finding, suggestion)])
+    assert "debian:6.12 is the nearest to 6.12.0-rc3" in text
+    assert text.endswith(" --arch ppc64-hash --kernel debian:6.12")
