@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,12 +15,13 @@ if TYPE_CHECKING:
     Commands: TypeAlias = argparse._SubParsersAction[Any]
 
 DEFAULT_KERNEL = "debian:6.1"
+_NO_CHOICE = re.compile(r"invalid choice: '([^']*)'")
 EXIT_CODES = """\
 exit codes:
   0    done, and nothing to object to
   1    something is missing, differs, or a kernel failed
   3    the host or the harness failed: says nothing about any kernel
-  4    bad input; the message names what would do
+  4    bad input; the message says what to use instead
   130  interrupted
   bisect-step has those of git bisect run: 0 good, 1 bad, 125 cannot be judged
   series has those of pytest: 0 passed, 1 failed, 2 interrupted, 4 bad input, 5 no cell chosen"""
@@ -29,7 +31,22 @@ class Parser(argparse.ArgumentParser):
     """A parser whose complaints are bad input like any other."""
 
     def error(self, message: str) -> None:  # type: ignore[override]
-        raise UserError(message, hint=f"{self.prog} --help")
+        raise UserError(message, hint=self._meant(message) or f"{self.prog} --help")
+
+    def _meant(self, message: str) -> str | None:
+        """What was meant by a word that is no choice, or what can stand where a word is missing."""
+        chosen = [
+            action for action in self._actions if action.choices and not action.option_strings
+        ]
+        for action in chosen:
+            choices = list(map(str, action.choices or ()))
+            if message.endswith(f"required: {action.dest}"):
+                return ", ".join(f"{self.prog} {choice}" for choice in choices)
+            wrong = _NO_CHOICE.search(message)
+            close = difflib.get_close_matches(wrong[1], choices, n=1) if wrong else ()
+            if close:
+                return f"{self.prog} {close[0]}"
+        return None
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As argparse's, but for a command of daxhound's nothing may be left over.

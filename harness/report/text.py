@@ -83,7 +83,8 @@ def render_summary(cells: Iterable[Mapping[str, Any]], rules_known: Collection[s
     compared = sum(int(cell["compared"]) for cell in cells)
     rules = {rule for cell in cells for rule in cell["rules"]}
     line = (
-        f"{len(cells)} cells: {counts or 'none'}; {compared} values compared by {len(rules)} rules"
+        f"{count(len(cells), 'cell')}: {counts or 'none'}; "
+        f"{count(compared, 'value')} compared by {count(len(rules), 'rule')}"
     )
     lines = [line]
     again = sum(bool(cell["retried"]) for cell in cells)
@@ -91,15 +92,15 @@ def render_summary(cells: Iterable[Mapping[str, Any]], rules_known: Collection[s
         lines.append(f"{count(again, 'cell')} tried again after the host's trouble: see the notes")
     lines += _known_defects(cells)
     lines += idle_summary(cells)
-    lines += _unproved(sorted(set(rules_known) - rules))
+    lines += _unproved(sorted(set(rules_known) - rules), len(rules_known))
     return "\n".join(lines)
 
 
-def _unproved(rules: Sequence[str]) -> list[str]:
+def _unproved(rules: Sequence[str], known: int) -> list[str]:
     """Rules by name where a whole matrix leaves some; of a small run their number will do."""
-    told = f"{len(rules)} rules unproved by this run"
     if len(rules) > _MOST_NAMED:
-        return [f"{told}: run.json has those that were exercised"]
+        return [f"{len(rules)} of the model's {known} rules were not exercised"]
+    told = f"{count(len(rules), 'rule')} unproved by this run"
     names = textwrap.fill(", ".join(rules), 96, break_on_hyphens=False)
     return [f"{told}:", textwrap.indent(names, "  ")] if rules else []
 

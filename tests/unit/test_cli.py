@@ -18,6 +18,9 @@ from harness.target import load_targets, select_targets
     ("arguments", "words"),
     [
         (["frobnicate"], ["invalid choice", "daxhound --help"]),
+        (["predct"], ["invalid choice", "try: daxhound predict\n"]),
+        (["path"], ["required: folder", "try: daxhound path kconfigs, daxhound path qemu, "]),
+        (["path", "scenarois"], ["invalid choice", "try: daxhound path scenarios\n"]),
         (["qemu", "all"], ["several targets", "arm64"]),
         (["qemu", "ppc64"], ["no such target: 'ppc64'", "ppc64-hash"]),
         (["qemu", "s390x", "--scenario", "devdax-above-16g"], ["does not run on s390x"]),

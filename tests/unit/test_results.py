@@ -172,7 +172,7 @@ def test_nothing_that_a_terminal_obeys_is_passed_on() -> None:
 
 def test_summary_counts() -> None:
     line = render_summary([cell_to_json(RESULT)])
-    assert line == "1 cells: 1 mismatch; 1 values compared by 1 rules"
+    assert line == "1 cell: 1 mismatch; 1 value compared by 1 rule"
 
 
 def test_summary_names_rules_that_no_guest_was_held_to() -> None:
@@ -183,9 +183,7 @@ def test_summary_names_rules_that_no_guest_was_held_to() -> None:
 
 def test_summary_only_counts_what_a_small_run_leaves() -> None:
     text = render_summary([cell_to_json(RESULT)], [f"rule.{number}" for number in range(41)])
-    assert text.splitlines()[1:] == [
-        "41 rules unproved by this run: run.json has those that were exercised"
-    ]
+    assert text.splitlines()[1:] == ["41 of the model's 41 rules were not exercised"]
 
 
 _FULL = """
