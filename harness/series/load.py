@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
-from harness.errors import UserError, nearest
+from harness.errors import UserError
 from harness.series.choose import Choice, Mail, choose
 from harness.series.commits import read_commits
 from harness.series.diff import read_diff
@@ -19,6 +20,7 @@ from harness.series.subject import parse_subject
 from harness.series.text import Text
 
 _SUFFIXES = (".patch", ".diff", ".eml")
+_MOST_MEANT = 5
 
 
 def load_series(name: str, stdin: BinaryIO | None = None) -> Series:
@@ -117,7 +119,11 @@ def _series(
 
 def _called(choice: Choice, text: Text) -> str:
     cover: Mail | None = choice.cover
-    return cover.tag.title if cover else re.sub(r"\.mbo?x$", "", text.path.name.removesuffix(".gz"))
+    return (
+        cover.tag.title
+        if cover
+        else re.sub(r"\.(mbo?x|patch|diff|eml)$", "", text.path.name.removesuffix(".gz"))
+    )
 
 
 def _messages(text: Text, whole: bool = False) -> list[Message]:
@@ -149,6 +155,15 @@ def _meant(name: str, path: Path) -> str:
     if re.match(r"https?:", name):
         return "a file: fetch the thread first, such as with b4 mbox"
     try:
-        return nearest(path.name, (found.name for found in path.parent.iterdir()))
+        beside = [found.name for found in path.parent.iterdir() if _may_be_series(found)]
     except OSError:
+        beside = []
+    close = difflib.get_close_matches(path.name, beside, n=_MOST_MEANT, cutoff=0.0)
+    if not close:
         return "a .patch file, an mbox, a folder, git:PATH@A..B, or - for standard input"
+    return ", ".join(str(path.with_name(one)) for one in close)
+
+
+def _may_be_series(path: Path) -> bool:
+    kept = path.name.removesuffix(".gz")
+    return path.is_dir() or kept == "series" or kept.endswith((*_SUFFIXES, ".mbox", ".mbx"))

@@ -191,7 +191,7 @@ def test_names_that_are_none_are_answered(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "repo/.git").mkdir(parents=True)
     for name, words in (
-        ("fix.pach", "'fix.patch'"),
+        ("fix.pach", f"try: {tmp_path / 'fix.patch'}"),
         ("empty.patch", "is empty"),
         ("folder", "a folder of .patch files"),
         ("repo", "@A..B"),
@@ -237,3 +237,24 @@ def test_standard_input_can_hold_anything(noise: bytes) -> None:
         return
     assert series.patches
     assert all(patch.files and patch.diff for patch in series.patches)
+
+
+def test_a_name_that_is_none_is_answered_with_the_nearest_that_may_be_a_series(
+    tmp_path: Path,
+) -> None:
+    for name in ("fix.patch", "v7.mbox", "a.diff", "b.eml", "c.patch", "d.patch", "notes.txt"):
+        (tmp_path / name).touch()
+    (tmp_path / "fixes").mkdir()
+    with pytest.raises(UserError, match="no such series") as caught:
+        load_series(str(tmp_path / "fx.patch"))
+    meant = (caught.value.hint or "").split(", ")
+    assert (meant[0], len(meant)) == (str(tmp_path / "fix.patch"), 5)
+    assert not any("notes" in one for one in meant)
+
+
+def test_a_series_is_called_by_its_file_whatever_that_is(tmp_path: Path) -> None:
+    head = "From: a <a@example.org>\nSubject: [PATCH] x\n\n---\n"
+    diff = "--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n+b\n"
+    for name in ("three.mbox", "three.patch"):
+        (tmp_path / name).write_text(head + diff)
+        assert load_series(str(tmp_path / name)).name == "three"
