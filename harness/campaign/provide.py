@@ -19,6 +19,7 @@ from harness.image import (
 from harness.kernel.build import BuiltKernel, provide_config, provide_kernel
 from harness.kernel.facts import with_probes
 from harness.kernel.held import hold_to_base
+from harness.kernel.provide_patched import provide_patched
 from harness.kernel.source import provide_source
 from harness.kernel.spec import KernelSpec, parse_kernel_spec
 from harness.progress import Progress
@@ -139,6 +140,13 @@ class Provider:
     @property
     def kernel_name(self) -> str:
         return str(self.spec)
+
+    def check(self, patches: Sequence[Patch] = ()) -> None:
+        """Have the kernel's source, and see that patches go on it; nothing is built.
+
+        Raises UserError, InfrastructureError.
+        """
+        provide_patched(self.spec, patches, self.store, self.progress)
 
     def provide(self, needs: Needs) -> Provisions:
         """Build or find everything. Raises UserError, InfrastructureError, KernelFailure.

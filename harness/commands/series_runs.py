@@ -19,6 +19,7 @@ from harness.campaign.culprit import Culprit, Trials, find_culprit, judge_by
 from harness.campaign.kept import KeptRunner
 from harness.campaign.order import Order
 from harness.campaign.pool import GuestPool
+from harness.campaign.provide import Provider
 from harness.campaign.series import SeriesRunner
 from harness.commands.provider import provider_of
 from harness.errors import InfrastructureError, UserError
@@ -73,9 +74,11 @@ def run_bisect(options: argparse.Namespace) -> int:
     trials, config = _read_trials(options), select_fragments(options.config)
     cells = choose_cells(options.arch, options.scenario, config, StandIns.of(options))
     series = load_series(options.series, sys.stdin.buffer)
+    provider = provider_of(options)
+    provider.check(series.patches)
     codes = set()
     with orderly_termination(), closing(GuestPool(2)) as pool:
-        each = _runner(options, pool)
+        each = _runner(options, provider, pool)
         runner = SeriesRunner(KeptRunner(each), series)
         for cell in cells:
             try:
@@ -112,15 +115,17 @@ def _tell(
 def run_bisect_step(options: argparse.Namespace) -> int:
     """One kernel, judged for git bisect: 0 good, 1 bad, 125 where it cannot be judged.
 
-    One cell that shows it is enough. Raises UserError for options that cannot be meant; a
-    kernel that cannot be had of this tree is none that can be judged.
+    One cell that shows it is enough. Raises UserError for options that cannot be meant, a tree
+    that is none included; a kernel that cannot be had of it is none that can be judged.
     """
     judge = judge_by(_read_trials(options))
     config = select_fragments(options.config)
     cells = choose_cells(options.arch, options.scenario, config, StandIns.of(options))
+    provider = provider_of(options, _known_good(options.kernel))
+    provider.check()
     skipped = False
     with orderly_termination(), closing(GuestPool()) as pool:
-        runner = _runner(options, pool, _known_good(options.kernel))
+        runner = _runner(options, provider, pool)
         for cell in cells:
             try:
                 found = judge(partial(_run_aloud, runner, cell))
@@ -149,6 +154,8 @@ def _known_good(kernel: str) -> KernelSpec | None:
 
 
 def _read_trials(options: argparse.Namespace) -> Trials:
+    if options.runs < 1:
+        raise UserError(f"--runs {options.runs}: no guest could run", hint="--runs 1, or more")
     if not 1 <= options.need <= options.runs:
         raise UserError(
             f"--need {options.need} of --runs {options.runs} can never be",
@@ -157,11 +164,9 @@ def _read_trials(options: argparse.Namespace) -> Trials:
     return Trials(runs=options.runs, needed=options.need)
 
 
-def _runner(
-    options: argparse.Namespace, pool: GuestPool, good: KernelSpec | None = None
-) -> CellRunner:
+def _runner(options: argparse.Namespace, provider: Provider, pool: GuestPool) -> CellRunner:
     run_options = RunOptions(patience=options.patience)
-    return CellRunner(provider_of(options, good), run_options, _results(options), pool)
+    return CellRunner(provider, run_options, _results(options), pool)
 
 
 def _results(options: argparse.Namespace) -> Path:

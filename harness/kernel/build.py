@@ -21,12 +21,11 @@ from harness.kernel.facts import dump_facts, load_facts, read_facts, with_probes
 from harness.kernel.fragments import FRAGMENTS_DIR, check_needs, load_fragments
 from harness.kernel.make import Make, Toolchain, find_toolchain, users_ccache
 from harness.kernel.modules import build_twins, has_modules, keep_modules
-from harness.kernel.nearest_base import find_nearest_base
 from harness.kernel.own_objects import hold_own_objects
 from harness.kernel.packed_objects import find_objects, pack_objects, unpack_objects
-from harness.kernel.patched import PatchedSource, RefusedError, patch_source
+from harness.kernel.patched import PatchedSource
+from harness.kernel.provide_patched import provide_patched
 from harness.kernel.sandbox import why_not
-from harness.kernel.source import provide_source
 from harness.kernel.source_view import provide_view
 from harness.kernel.spec import KernelSpec
 from harness.kernel.work_area import hold_work_area
@@ -89,7 +88,7 @@ def provide_kernel(
     requests = load_fragments(fragments, fragments_dir)
     check_needs(requests, target)
     toolchain = find_toolchain(target)
-    patched = _patch(spec, patches, store, progress)
+    patched = provide_patched(spec, patches, store, progress)
     own = [name for name in fragments if name in target.kernel.fragments]
     more = len(own) < len(fragments)
     build = _Build(
@@ -138,23 +137,11 @@ def provide_config(
     check_needs(requests, target)
     asked = {request.symbol for request in requests}
     more = tuple(wish for wish in load_fragments(wished) if wish.symbol not in asked)
-    patched = _patch(spec, patches, store, progress)
+    patched = provide_patched(spec, patches, store, progress)
     build = _Build(patched, target.kernel, requests, find_toolchain(target), 1, more)
     key = digest(build.key, render(more))
     entry = store.provide("config", key, lambda into: build.resolve(into, store, progress))
     return entry / "config"
-
-
-def _patch(
-    spec: KernelSpec, patches: Sequence[Patch], store: Store, progress: Progress
-) -> PatchedSource:
-    base = provide_source(spec, store, progress)
-    try:
-        return patch_source(base, patches)
-    except RefusedError as exc:
-        nearest = find_nearest_base(spec, patches, store)
-        hint = f"--kernel {nearest}, which takes all of it" if nearest else None
-        raise RefusedError(exc.patch, exc.reason, str(spec), hint) from exc
 
 
 @dataclass(frozen=True, slots=True)

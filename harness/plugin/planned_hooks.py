@@ -9,7 +9,7 @@ import pytest
 
 from harness.errors import InfrastructureError, UserError
 from harness.machine.termination import orderly_termination
-from harness.plugin.hooks import AROUND_GUESTS, RECORDER, USER_ERROR_EXIT
+from harness.plugin.hooks import AROUND_GUESTS, RECORDER
 from harness.plugin.items import SETTINGS, CellItem, SeriesItem
 from harness.records import CellResult
 
@@ -27,6 +27,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     if cells or config.pluginmanager.has_plugin("dsession"):
         # SIGTERM unwinds as Ctrl-C does, so that every guest is ended on the way out.
         config.stash[AROUND_GUESTS].enter_context(orderly_termination())
+        _check_series(config)
     if not cells:
         return
     try:
@@ -38,9 +39,19 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         if config.option.verbose >= 0 and reporter is not None:
             reporter.write_line(planned.describe())
     except UserError as exc:
-        pytest.exit(str(exc), USER_ERROR_EXIT)
+        raise pytest.UsageError(str(exc)) from exc
     except InfrastructureError as exc:
         pytest.exit(str(exc), HOST_EXIT)
+
+
+def _check_series(config: pytest.Config) -> None:
+    """Once and before any guest; with pytest-xdist its controller does it."""
+    if hasattr(config, "workerinput"):
+        return
+    try:
+        config.stash[SETTINGS].check_series()
+    except UserError as exc:
+        raise pytest.UsageError(str(exc)) from exc
 
 
 def _recording(recorder: Any, cells: Iterable[CellItem]) -> Callable[[CellResult], None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.errors import UserError
+from harness.errors import InfrastructureError, UserError
 from harness.ignore import NOTHING_IGNORED, IgnoreList, load_ignore_list
 from harness.kernel.fragments import select_fragments
 from harness.kernel.spec import parse_kernel_spec
@@ -98,6 +99,15 @@ class Settings:
             return Path(worker[RUN_DIRECTORY_INPUT])
         results = self.config.invocation_params.dir / "results"
         return open_run_directory(self.config.getoption("--results"), results)
+
+    def check_series(self) -> None:
+        """Raises UserError where the patches do not go on the kernel's source.
+
+        A source that cannot be fetched is the host's trouble, which every cell tells.
+        """
+        if self.series is not None:
+            with suppress(InfrastructureError):
+                self.provider.check(self.series.patches)
 
     def plan(self, orders: Iterable[Order]) -> PlannedRunner | None:
         """Have orders run by others, in the order in which they will be asked for.

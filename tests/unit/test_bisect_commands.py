@@ -39,6 +39,9 @@ class Told:
     def provide(self, *_: object) -> None:
         raise InfrastructureError("nothing is kept")
 
+    def check(self, *_: object) -> None:
+        """The kernel's source is there, and the patches go on it."""
+
     def run(self, order: Order) -> CellResult:
         self.asked += 1
         result = next(self.results, OK)
@@ -53,6 +56,7 @@ def tell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Told]
 
     def told(*results: CellResult | Exception) -> Told:
         runner: Any = Told(*results)
+        monkeypatch.setattr(series_runs, "provider_of", lambda *_: runner)
         monkeypatch.setattr(series_runs, "_runner", lambda *_: runner)
         return runner  # type: ignore[no-any-return]
 
@@ -95,6 +99,31 @@ def test_no_more_guests_than_it_takes(tell: Callable[..., Told]) -> None:
 )
 def test_bad_options_end_the_bisection(arguments: list[str]) -> None:
     assert main(["bisect-step", *arguments]) == 128
+
+
+def test_runs_are_at_least_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bisect", "--series", "x.patch", "--runs", "0"]) == 4
+    said = "daxhound: --runs 0: no guest could run\n  try: --runs 1, or more\n"
+    assert capsys.readouterr().err == said
+
+
+def test_a_tree_that_is_no_kernel_ends_the_bisection_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*STEP, "--kernel", f"dir:{tmp_path}", "--results", str(tmp_path / "out")]) == 128
+    said = capsys.readouterr()
+    assert (said.out + said.err).count("is no Linux source tree") == 1
+
+
+def test_a_patch_that_does_not_apply_ends_a_bisection_before_a_guest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "Makefile").write_text("VERSION = 6\nPATCHLEVEL = 1\n")
+    patch = str(regression_patch("pmd-align"))
+    options = ("--kernel", f"dir:{tmp_path}", "--results", str(tmp_path / "out"))
+    assert main(["bisect", "--series", patch, *STEP[1:], *options]) == 4
+    assert capsys.readouterr().err.count("does not apply") == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_a_kernel_no_longer_has_is_said(

@@ -1,0 +1,93 @@
+"""``pytest --series``: what is found out before a cell runs, and what a broken run leaves."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+CONFTEST = "from harness.plugin import collect_scenarios as pytest_collect_file\n"
+
+SCENARIO = """\
+scenario: gup-anon
+summary: base pages
+parameters:
+  command: [get-fast, pin-fast]
+steps:
+  - gup-test: {command: $command, memory: anon}
+"""
+
+PATCH = """\
+--- a/mm/gup.c
++++ b/mm/gup.c
+@@ -1,3 +1,3 @@
+ one
+-{old}
++changed
+ three
+"""
+
+
+@pytest.fixture
+def folder(pytester: pytest.Pytester) -> pytest.Pytester:
+    """Scenarios, a kernel of two files, and a patch for each end."""
+    pytester.makeconftest(CONFTEST)
+    pytester.path.joinpath("gup.yaml").write_text(SCENARIO)
+    tree = pytester.path / "linux"
+    (tree / "mm").mkdir(parents=True)
+    (tree / "Makefile").write_text("VERSION = 6\nPATCHLEVEL = 1\n")
+    (tree / "mm/gup.c").write_text("one\ntwo\nthree\n")
+    pytester.path.joinpath("fits.patch").write_text(PATCH.format(old="two"))
+    pytester.path.joinpath("noapply.patch").write_text(PATCH.format(old="2"))
+    return pytester
+
+
+def run(folder: pytest.Pytester, *arguments: str) -> pytest.RunResult:
+    options = ("--arch", "s390x,arm64", "--kernel", "dir:linux", "--results", "out")
+    return folder.runpytest_subprocess(*options, *arguments)
+
+
+@pytest.mark.parametrize(
+    "how", [("--guests", "1"), ("--guests", "2"), ("-n", "1"), ("--cluster", "tcp://127.0.0.1:1")]
+)
+def test_a_patch_that_does_not_apply_is_told_once_and_nothing_runs(
+    folder: pytest.Pytester, how: tuple[str, str]
+) -> None:
+    result = run(folder, "--series", "noapply.patch", *how)
+    said = result.stdout.str() + result.stderr.str()
+    assert result.ret == 4
+    assert said.count("does not apply to dir:linux: mm/gup.c, hunk 1 of 1") == 1
+    assert "Traceback" not in said
+    assert not list(folder.path.glob("out/*/"))
+
+
+def test_collecting_does_not_ask_the_kernel(folder: pytest.Pytester) -> None:
+    result = run(folder, "--series", "noapply.patch", "--collect-only", "-q")
+    assert (result.ret, "does not apply" in result.stdout.str()) == (0, False)
+
+
+_ENDED = """
+from harness.campaign.cell import unbuilt
+from harness.errors import UserError
+from harness.plugin.settings import Settings
+from harness.records import Verdict
+
+class Told:
+    def run(self, order):
+        if order.patches:
+            raise UserError("no such symbol")
+        return unbuilt(order, "6.1.192", Verdict.OK, "")
+
+Settings.runner = Told()
+"""
+
+
+def test_bases_that_finished_are_kept_where_the_patched_kernel_cannot_be_had(
+    folder: pytest.Pytester,
+) -> None:
+    folder.makepyfile(ended=_ENDED)
+    result = run(folder, "--series", "fits.patch", "--guests", "1", "-p", "ended")
+    assert result.ret == 4
+    cells = json.loads(folder.path.joinpath("out", "run.json").read_text())["cells"]
+    assert [cell["verdict"] for cell in cells] == ["ok"] * 4
+    assert cells[0]["id"] == "gup.yaml::gup-anon[s390x-get-fast]@base"
