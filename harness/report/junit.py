@@ -9,7 +9,7 @@ from harness.records import Verdict
 from harness.report.material import Material
 from harness.report.run import Cell, Run
 from harness.report.story import read_story
-from harness.report.text import printable
+from harness.report.text import printable, printable_lines
 
 
 def render_junit(material: Material) -> str:
@@ -45,13 +45,13 @@ def _case(cell: Cell) -> TestCase:
     case = TestCase(name, printable(cell.file.removesuffix(".yaml")), entry.seconds)
     for key, value in _properties(cell).items():
         case.add_property(key, printable(value))
-    reason = printable(entry.reason)
+    reason = "\n".join(printable_lines(entry.reason))
     if entry.verdict is Verdict.UNSUPPORTED:
         case.result = Skipped(reason, entry.verdict.value)
     elif entry.verdict is not Verdict.OK:
         kind = Error if entry.verdict is Verdict.INFRASTRUCTURE else Failure
         result = kind(reason, entry.verdict.value)
-        result.text = "\n".join(printable(line) for line in read_story(cell).text.split("\n"))
+        result.text = "\n".join(printable_lines(read_story(cell).text))
         case.result = result
     return case
 

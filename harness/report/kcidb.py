@@ -12,7 +12,7 @@ from harness.records import Verdict
 from harness.report.material import Material
 from harness.report.run import Cell, Run
 from harness.report.story import read_emulation, read_story
-from harness.report.text import printable
+from harness.report.text import printable, printable_lines
 
 _STATUS = {
     Verdict.OK: "PASS",
@@ -121,7 +121,7 @@ class _Submission:
             "misc": {
                 "daxhound": __version__,
                 "verdict": entry.verdict.value,
-                "reason": printable(entry.reason),
+                "reason": "\n".join(printable_lines(entry.reason)),
                 "rules": list(entry.rules),
                 "known_defects": [printable(defect) for defect in cell.known_defects],
                 "compared": entry.compared,

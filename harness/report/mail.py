@@ -14,7 +14,7 @@ from harness.report.material import Material
 from harness.report.run import Cell, Run
 from harness.report.story import Story, read_emulation, read_story
 from harness.report.summary import headline, join, name_kernels, name_patches, verdict_counts
-from harness.report.text import mismatch_lines, printable
+from harness.report.text import mismatch_lines, printable, printable_lines
 from harness.units import count
 
 COLUMNS = 72
@@ -104,7 +104,10 @@ def _finding(run: Run, finding: Finding, in_full: bool) -> Iterator[str]:
         "  ",
     )
     first = finding.cells[0]
-    yield _wrap(finding.telling, "  ")
+    said, *quoted = printable_lines(finding.telling)
+    yield _wrap(said, "  ")
+    # What a compiler says stands in columns.
+    yield from _report(textwrap.dedent("\n".join(quoted)).expandtabs().splitlines())
     if in_full and first.failing:
         yield from _evidence(read_story(first))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from harness.records import Comparison, Difference, Fulfilment, PatchLabel, TimeRatio, Word
-from harness.report.text import printable, render_value
+from harness.report.text import printable, printable_lines, render_value
 from harness.units import count
 
 _SHOWN = 8
@@ -16,9 +16,9 @@ _SHOWN = 8
 def render_comparison(comparison: Comparison, patch: PatchLabel | None) -> list[str]:
     """What became of the cell between two kernels, in lines without indentation."""
     lines = [f"{comparison.word.value} {_between(comparison.base, patch)}"]
-    base = comparison.base_verdict.value
-    reason = f": {printable(comparison.base_reason)}" if comparison.base_reason else ""
-    lines.append(f"  before: {base}{reason}")
+    first, *more = printable_lines(comparison.base_reason)
+    lines.append(f"  before: {comparison.base_verdict.value}{first and f': {first}'}")
+    lines += [f"    {line}" for line in more]
     lines += _some([f"  {_difference(one)}" for one in comparison.differences], "  ", "values")
     lines += render_lost(comparison.lost, "  ")
     lines += [f"  {_ratio(ratio)}" for ratio in comparison.times]

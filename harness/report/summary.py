@@ -74,13 +74,27 @@ def join(names: Sequence[str]) -> str:
 
 
 def _regressed(run: Run, findings: Sequence[Finding]) -> str:
-    what = f"{count(_stems(findings), 'cell')} on {_targets(findings)}"
+    """What became of cells, and of kernels, which first of all are to build."""
+    unbuilt = [finding for finding in findings if finding.word == "build-broken"]
+    others = [finding for finding in findings if finding not in unbuilt]
+    told = []
+    if others:
+        cells = count(_stems(others), "cell")
+        told.append(_blame(run, others, "regresses", "regress", f" {cells}"))
+    if unbuilt:
+        told.append(_blame(run, unbuilt, "does not build", "do not build"))
+    return "; ".join(f"{one[0].upper()}{one[1:]}" for one in told)
+
+
+def _blame(run: Run, findings: Sequence[Finding], verb: str, verbs: str, what: str = "") -> str:
+    """Who did it, and where; ``verbs`` is for several patches."""
     culprits = sorted({finding.patch or 0 for finding in findings})
-    if len(culprits) == 1:
-        by = name_patches(run, findings[0])
-        return f"{by[0].upper()}{by[1:]} regresses {what}"
-    total = max(patch.position for patch in run.series.patches) if run.series else len(culprits)
-    return f"Patches {join([str(patch) for patch in culprits])} of {total} regress {what}"
+    by = name_patches(run, findings[0])
+    if len(culprits) > 1:
+        total = max(patch.position for patch in run.series.patches) if run.series else len(culprits)
+        by = f"patches {join([str(patch) for patch in culprits])} of {total}"
+    does = verbs if by.startswith("patches ") else verb
+    return f"{by} {does}{what} on {_targets(findings)}"
 
 
 def _new(_run: Run, findings: Sequence[Finding]) -> str:

@@ -18,8 +18,8 @@ _MOST_NAMED = 40
 
 def render_failure(result: CellResult, *, folder: str, reproduce: str) -> str:
     """A failing cell, top-down: expected, seen, rule, kernel report, where, how again."""
-    lines = [f"{result.id}: {result.verdict.value}", f"  {printable(result.reason)}"]
-    lines += [f"  {printable(result.note)}"] if result.note else []
+    lines = [f"{result.id}: {result.verdict.value}", *_indented(result.reason)]
+    lines += _indented(result.note) if result.note else []
     for step in result.steps:
         for mismatch in step.mismatches:
             lines += ["", *(f"  {line}" for line in mismatch_lines(mismatch))]
@@ -33,6 +33,10 @@ def render_failure(result: CellResult, *, folder: str, reproduce: str) -> str:
     lines += ["", f"  kernel:     {kernel}", f"  results:    {folder}"]
     lines += [f"  reproduce:  {reproduce}"]
     return "\n".join(lines)
+
+
+def _indented(text: str) -> list[str]:
+    return [f"  {line}".rstrip() for line in printable_lines(text)]
 
 
 def _last_words(observation: Observation) -> list[str]:
@@ -70,6 +74,11 @@ def render_value(value: Scalar) -> str:
 def printable(text: str) -> str:
     """Text from a guest with everything that a terminal might obey made visible."""
     return "".join(c if c.isprintable() or c == "\t" else f"\\x{ord(c):02x}" for c in text)
+
+
+def printable_lines(text: str) -> list[str]:
+    """As :func:`printable`, of text that keeps its line breaks."""
+    return [printable(line) for line in text.split("\n")]
 
 
 def render_summary(cells: Iterable[Mapping[str, Any]], rules_known: Collection[str] = ()) -> str:

@@ -15,7 +15,7 @@ from harness.report.results import CONSOLE_FILE
 from harness.report.run import Cell, Run
 from harness.report.story import Story, reproduce
 from harness.report.summary import join, name_patches
-from harness.report.text import printable, render_value
+from harness.report.text import printable, printable_lines, render_value
 from harness.units import count
 
 OUTPUT_CHARACTERS = 12_000
@@ -70,7 +70,7 @@ def _cell(cell: Cell, finding: Finding | None, measured: Sequence[Measurement]) 
     if cell.patch is not None:
         data["patch"] = cell.patch
     if entry.reason:
-        data["reason"] = printable(entry.reason)
+        data["reason"] = "\n".join(printable_lines(entry.reason))
     if measured:
         data["times"] = [
             [m.step, m.name, m.median_us, m.low_us, m.high_us, m.samples] for m in measured
@@ -128,7 +128,7 @@ def detail_to_json(story: Story, base: Path) -> dict[str, Any]:
         "retried": entry.retried,
         "report": printable(entry.report) if entry.report else None,
         "lines": [details.first_line, details.last_line] if details else None,
-        "note": printable(entry.note),
+        "note": "\n".join(printable_lines(entry.note)),
         "comparison": [printable(line) for line in story.comparison_lines],
         "reproduce": printable(reproduce(cell)),
         "argv": [printable(word) for word in story.emulation.argv] if story.emulation else [],
@@ -197,7 +197,7 @@ def _command(command: CommandRecord) -> list[Any]:
 
 def _cut(text: str) -> str:
     """Text that keeps its lines, with anything else that is no character made visible."""
-    shown = "\n".join(printable(line) for line in text[:OUTPUT_CHARACTERS].split("\n"))
+    shown = "\n".join(printable_lines(text[:OUTPUT_CHARACTERS]))
     if len(text) <= OUTPUT_CHARACTERS:
         return shown
     return f"{shown}\n[{len(text) - OUTPUT_CHARACTERS:,} more characters are in steps.jsonl]"
