@@ -21,6 +21,7 @@ from harness.campaign.order import Order
 from harness.campaign.pool import GuestPool
 from harness.campaign.provide import Provider
 from harness.campaign.series import SeriesRunner
+from harness.commands.bisect_record import BisectRecord, render_log
 from harness.commands.provider import provider_of
 from harness.errors import InfrastructureError, UserError
 from harness.git import find_bisected_from
@@ -29,6 +30,7 @@ from harness.kernel.spec import DirectorySpec, GitSpec, KernelSpec, parse_kernel
 from harness.machine.termination import orderly_termination
 from harness.records import CellResult
 from harness.report.results import folder_name, open_run_directory
+from harness.report.run_file import RunFile
 from harness.report.series_text import render_culprit, render_lost
 from harness.report.text import render_failure
 from harness.scenario.expand import Cell
@@ -79,10 +81,14 @@ def run_bisect(options: argparse.Namespace) -> int:
     codes = set()
     with orderly_termination(), closing(GuestPool(2)) as pool:
         each = _runner(options, provider, pool)
-        runner = SeriesRunner(KeptRunner(each), series)
+        kernel = {"kernel": each.provider.kernel_name, "config": list(config)}
+        run_file = RunFile(each.run_directory, {**kernel, "series": series.to_json()})
+        record = BisectRecord(KeptRunner(each), run_file, partial(_again, options))
+        runner = SeriesRunner(record, series)
         for cell in cells:
             try:
                 culprit = find_culprit(runner, cell, trials)
+                record.compare(runner, cell, culprit)
             except InfrastructureError as exc:
                 print(f"{cell.id}: not judged: {exc}", flush=True)
                 codes.add(HOST)
@@ -91,6 +97,8 @@ def run_bisect(options: argparse.Namespace) -> int:
             harmless = [f"{cell.id}: {_HARMLESS}"]
             told = _tell(culprit, cell, series, each, options) if culprit else harmless
             print("\n".join(told), flush=True)
+        run_file.finish()
+    print(f"results: {each.run_directory}")
     return next((code for code in (BAD, HOST) if code in codes), GOOD)
 
 
@@ -101,15 +109,20 @@ def _tell(
     if bad.comparison is None:
         raise ValueError(f"{bad.id} was compared with nothing")
     yield from render_culprit(cell.id, culprit.suspects, bad.comparison)
-    kernel = runner.provider.kernel_name
-    what = [f"--series {series.source} --kernel {kernel} --scenario {cell.scenario}"]
-    what += [f"--config {name}" for name in options.config]
-    what += map(shlex.quote, StandIns.of(options).arguments)
-    yield render_failure(
-        bad,
-        folder=str(runner.run_directory / folder_name(bad.id)),
-        reproduce=f"daxhound bisect {' '.join(what)} --arch {cell.target.name}",
-    )
+    yield from render_log(culprit, len(series.patches))
+    folder = str(runner.run_directory / folder_name(bad.id))
+    yield render_failure(bad, folder=folder, reproduce=_again(options, cell))
+
+
+def _again(options: argparse.Namespace, cell: Cell) -> str:
+    """The command that follows one cell again."""
+    words = ["daxhound", "bisect", "--series", options.series, "--kernel", options.kernel]
+    words += ["--scenario", cell.scenario, "--arch", cell.target.name]
+    words += [f"--config={name}" for name in options.config]
+    words += StandIns.of(options).arguments
+    given = ("runs", options.runs, 1), ("need", options.need, 1), ("patience", options.patience, 1)
+    words += [f"--{name}={value}" for name, value, default in given if value != default]
+    return shlex.join(words)
 
 
 def run_bisect_step(options: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from harness.records import CellResult, Verdict
-from harness.report.results import cell_to_json
+from harness.report.results import entry_to_json
 
 # What pytest-xdist puts for the phase of a test that took its worker along
 # (xdist/dsession.py, handle_crashitem).
@@ -29,4 +29,4 @@ def crashed_cell(nodeid: str, said: str, kernel: str, targets: Collection[str]) 
         guest_seconds=0.0,
         phase="worker",
     )
-    return {**cell_to_json(result), "file": file, "line": 0, "reproduce": f"pytest '{nodeid}'"}
+    return entry_to_json(result, file=file, line=0, reproduce=f"pytest '{nodeid}'")

@@ -17,7 +17,7 @@ from harness.host_version import ask_ahead
 from harness.kernel.fragments import fragment_names
 from harness.plugin.settings import Settings
 from harness.records import CellResult, Verdict, Word
-from harness.report.results import cell_to_json, folder_name
+from harness.report.results import entry_to_json, folder_name
 from harness.report.series_text import render_comparison
 from harness.report.text import render_failure
 from harness.scenario.expand import Cell, check_names, expand
@@ -123,8 +123,8 @@ class CellItem(pytest.Item):
 
     def entry(self, result: CellResult) -> dict[str, Any]:
         """The result as run.json has it."""
-        where = {"file": self.file, "line": self.cell.line}
-        return {**cell_to_json(result), **where, "reproduce": self.reproduce}
+        line, again = self.cell.line, self.reproduce
+        return entry_to_json(result, file=self.file, line=line, reproduce=again)
 
     @property
     def file(self) -> str:

@@ -238,17 +238,7 @@ class Settings:
 
     def describe(self) -> dict[str, Any]:
         """The run's own entries in run.json."""
-        series = self.series and {
-            "name": self.series.name,
-            "patches": [
-                {
-                    "position": patch.position,
-                    "subject": patch.subject,
-                    "sha256": patch.digest,
-                }
-                for patch in self.series.patches
-            ],
-        }
+        series = self.series and self.series.to_json()
         return {"kernel": self.kernel, "config": list(self.fragments), "series": series}
 
 

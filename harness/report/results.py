@@ -224,6 +224,11 @@ def cell_to_json(result: CellResult) -> dict[str, Any]:
     }
 
 
+def entry_to_json(result: CellResult, *, file: str, line: int, reproduce: str) -> dict[str, Any]:
+    """The same with the scenario's place, and the command that runs the cell again."""
+    return {**cell_to_json(result), "file": file, "line": line, "reproduce": reproduce}
+
+
 def _comparison_to_json(result: CellResult) -> dict[str, Any] | None:
     comparison = result.comparison
     if comparison is None:

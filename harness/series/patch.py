@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +53,11 @@ class Series:
     def digest(self) -> str:
         """Equal for equal diffs in the same order."""
         return hashlib.sha256(" ".join(p.digest for p in self.patches).encode()).hexdigest()
+
+    def to_json(self) -> dict[str, Any]:
+        """The series as run.json names it."""
+        patches = [
+            {"position": patch.position, "subject": patch.subject, "sha256": patch.digest}
+            for patch in self.patches
+        ]
+        return {"name": self.name, "patches": patches}

@@ -16,6 +16,9 @@ from harness.commands import series_runs
 from harness.errors import InfrastructureError, UserError
 from harness.git import find_bisected_from
 from harness.records import CellResult, Verdict
+from harness.report.findings import find
+from harness.report.run import read_run
+from harness.report.summary import headline
 from harness.scenario.find import choose_cells
 from tests.support.regressions import regression_patch
 
@@ -35,6 +38,8 @@ class Told:
         self.results: Iterator[CellResult | Exception] = iter(results)
         self.asked = 0
         self.provider = self
+        self.kernel_name = "debian:6.1"
+        self.run_directory = Path.cwd()
 
     def provide(self, *_: object) -> None:
         raise InfrastructureError("nothing is kept")
@@ -47,7 +52,7 @@ class Told:
         result = next(self.results, OK)
         if isinstance(result, Exception):
             raise result
-        return replace(result, id=order.id)
+        return replace(result, id=order.id, patch=order.prefix.label if order.prefix else None)
 
 
 @pytest.fixture
@@ -158,7 +163,39 @@ def test_the_hosts_trouble_with_one_cell_spares_the_others(
     assert main(["bisect", "--series", patch, *cells]) == code
     lines = capsys.readouterr().out.splitlines()
     assert sum("not judged: " in line for line in lines) == unjudged
-    assert len(lines) == CELLS
+    assert len(lines) == CELLS + 1
+    assert lines[-1] == f"results: {Path.cwd()}"
+
+
+def _three_patches(folder: Path) -> Path:
+    """A series that nothing is applied of."""
+    folder.mkdir()
+    for number in (1, 2, 3):
+        diff = f"--- a/mm/{number}.c\n+++ b/mm/{number}.c\n@@ -1 +1 @@\n-old\n+new\n"
+        (folder / f"{number}.patch").write_text(diff)
+    return folder
+
+
+def test_a_bisection_leaves_a_run_that_can_be_reported(
+    tell: Callable[..., Told], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    tell(OK, BAD, OK, BAD, *[OK] * 2 * CELLS)
+    series = str(_three_patches(tmp_path / "my series"))
+    assert main(["bisect", "--series", series, *STEP[1:], "--patience", "2"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert "broken by patch 2: 2" in lines[0]
+    assert "  kernels:  base ok; 3/3 regressed; 1/3 ok; 2/3 regressed" in lines
+    again = f"daxhound bisect --series '{tmp_path}/my series' --kernel debian:6.1"
+    assert any(f"reproduce:  {again} " in line and "--patience=2" in line for line in lines)
+    run = read_run(tmp_path)
+    words = {
+        cell.entry.id.partition("@")[2]: cell.entry.comparison and cell.entry.comparison.word.value
+        for cell in run.cells[:4]
+    }
+    assert words == {"base": None, "03": "regressed", "01": "unchanged", "02": "regressed"}
+    assert len(run.cells) == 4 + 2 * (CELLS - 1)
+    assert run.document.finished is not None
+    assert headline(run, find(run.cells)).startswith('Patch 2/3 "2" regresses 1 cell on ')
 
 
 def test_a_bisection_under_way_says_which_commit_was_good(tmp_path: Path) -> None:

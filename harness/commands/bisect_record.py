@@ -1,0 +1,63 @@
+"""What a bisection leaves: run.json, written as its kernels are judged, and its log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from harness.campaign.bisect import Judgement
+from harness.campaign.culprit import Culprit
+from harness.campaign.order import Order, Runner
+from harness.campaign.series import SeriesRunner
+from harness.records import CellResult, Word
+from harness.report.results import entry_to_json
+from harness.report.run_file import RunFile
+from harness.scenario.expand import Cell
+from harness.shipped import shown
+
+_SAID = {Judgement.GOOD: "ok", Judgement.BAD: "regressed", Judgement.SKIP: "cannot be judged"}
+
+
+class BisectRecord:
+    """Runs cells and keeps what they come to; ``again`` is the command that follows a cell.
+
+    Of several runs of a cell on one kernel the first stands for it, as in a run of a series.
+    """
+
+    def __init__(self, runner: Runner, run_file: RunFile, again: Callable[[Cell], str]) -> None:
+        self._runner = runner
+        self._run_file = run_file
+        self._again = again
+
+    def run(self, order: Order) -> CellResult:
+        """The result, on disk as well. Raises what ``Runner.run`` raises."""
+        result = self._runner.run(order)
+        if order.repeat == 1:
+            self._keep(order.cell, result)
+        return result
+
+    def compare(self, runner: SeriesRunner, cell: Cell, culprit: Culprit | None) -> None:
+        """Have each kernel held against the base, and the culprit against the one before it.
+
+        ``runner`` has all of them already.
+        """
+        judged = culprit.bisection.judged if culprit else ()
+        for position in (len(runner.series.patches), *(position for position, _ in judged)):
+            self._keep(cell, runner.run(cell, 0, position).patched)
+        if culprit is not None:
+            self._keep(cell, culprit.contrasted.patched)
+
+    def _keep(self, cell: Cell, result: CellResult) -> None:
+        again = self._again(cell)
+        entry = entry_to_json(result, file=shown(cell.path), line=cell.line, reproduce=again)
+        self._run_file.record(entry)
+
+
+def render_log(culprit: Culprit, tip: int) -> Iterator[str]:
+    """What each kernel was found to be, in the order in which it was asked."""
+    said = dict(_SAID)
+    comparison = culprit.contrasted.patched.comparison
+    if comparison is not None and comparison.word is Word.BUILD_BROKEN:
+        said[Judgement.BAD] = "does not build"
+    judged = ((tip, Judgement.BAD), *culprit.bisection.judged)
+    words = [f"{position}/{tip} {said[found]}" for position, found in judged]
+    yield f"  kernels:  {'; '.join(['base ok', *words])}"
