@@ -12,13 +12,14 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from harness.errors import InfrastructureError, UserError
 from harness.git import own_environment
 from harness.host_packages import install_command
 from harness.kernel.plain_file import File, read_file, write_file
-from harness.kernel.refused_patch import explain_refusal
+from harness.kernel.refused_patch import Refusal, explain_refusal
 from harness.kernel.source import Source
 from harness.kernel.version import parse_version
 from harness.scratch import scratch_directory
@@ -62,12 +63,12 @@ class RefusedError(UserError):
     """A patch that does not fit the files it was made for."""
 
     def __init__(
-        self, patch: Patch, reason: str, base: str | None = None, hint: str | None = None
+        self, patch: Patch, refusal: Refusal, base: str | None = None, hint: str | None = None
     ) -> None:
         self.patch = patch
-        self.reason = reason
+        self.refusal = refusal
         to = f" to {base}" if base else ""
-        message = f"{patch.where}: {patch.title} does not apply{to}: {reason}"
+        message = f"{refusal.where}: {patch.title} does not apply{to}: {refusal.reason}"
         super().__init__(message, hint=hint)
 
 
@@ -93,7 +94,8 @@ def apply_patches(before: Files, patches: Sequence[Patch]) -> Files:
             done = _git_apply(folder, patch)
             if done.returncode != 0:
                 is_in = _git_apply(folder, patch, "--check", "--reverse").returncode == 0
-                raise RefusedError(patch, explain_refusal(patch, done.stderr, is_in))
+                read = partial(read_file, folder)
+                raise RefusedError(patch, explain_refusal(patch, done.stderr, is_in, read))
         return {path: read_file(folder, path) for path in before}
 
 

@@ -27,4 +27,4 @@ def provide_patched(
     except RefusedError as exc:
         nearest = find_nearest_base(spec, patches, store)
         hint = f"--kernel {nearest}, which takes all of it" if nearest else None
-        raise RefusedError(exc.patch, exc.reason, str(spec), hint) from exc
+        raise RefusedError(exc.patch, exc.refusal, str(spec), hint) from exc

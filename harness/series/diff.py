@@ -145,7 +145,7 @@ def _read_hunk(lines: Lines, section: Section) -> None:
         raise lines.error("no hunk has such a line; expected @@ -START,LINES +START,LINES @@")
     old, new = (int(found[n]) if found[n] is not None else 1 for n in (2, 4))
     shown = printable(header.decode(errors="replace"))
-    section.hunks.append(Hunk(shown, int(found[1])))
+    section.hunks.append(Hunk(shown, int(found[1]), old, lines.number))
     section.counts.append((old, new))
     section.body += header + b"\n"
     while old > 0 or new > 0 or (lines.peek() or b"").startswith(b"\\"):

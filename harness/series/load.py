@@ -148,6 +148,7 @@ def _patch(position: int, message: Message, level: int | None = None) -> Patch:
         diff=diff.content,
         files=diff.paths,
         where=message.whole.where(),
+        hunks=tuple(message.body.where(hunk.line) for file in diff.files for hunk in file.hunks),
     )
 
 

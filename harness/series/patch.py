@@ -14,7 +14,8 @@ class Patch:
     ``position`` counts from 1; ``subject`` is without its ``[PATCH ...]``. ``diff`` holds
     nothing but what was understood, in git's format and for ``-p1``; ``files`` are the
     paths that it changes, relative to the tree. ``where`` is the file and line it came
-    from. ``digest`` is equal for equal diffs.
+    from, and ``hunks`` are those of each hunk, in the order of the diff, where it came from a
+    file. ``digest`` is equal for equal diffs.
     """
 
     position: int
@@ -24,6 +25,7 @@ class Patch:
     diff: bytes
     files: tuple[str, ...]
     where: str
+    hunks: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:

@@ -11,10 +11,15 @@ ORDINARY_MODE = b"100644"
 
 @dataclass(frozen=True, slots=True)
 class Hunk:
-    """One place that changes: its ``@@`` line, and where it is in the old file."""
+    """One place that changes: its ``@@`` line, and where it is in the old file.
+
+    ``line`` is where the ``@@`` line is in its text.
+    """
 
     header: str
     old_start: int
+    old_lines: int
+    line: int
 
 
 @dataclass(frozen=True, slots=True)

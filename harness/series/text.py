@@ -85,6 +85,12 @@ class Lines:
         return line.removesuffix(b"\r") if self._end == b"\r\n" else line
 
 
+def visible(line: bytes) -> str:
+    """A stranger's line with its spaces as they are; what a terminal might obey is spelled out."""
+    text = line.decode(errors="replace")
+    return "".join(c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in text)
+
+
 def printable(text: str) -> str:
     """Words of a stranger as one line that cannot move a terminal's cursor."""
     return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))

@@ -152,6 +152,53 @@ def test_a_hunk_that_does_not_fit_is_named(base: Source, writer: Writer) -> None
     assert snapshot(base.path) == before
 
 
+MAIL = """\
+From: A U Thor <a@example.org>
+Subject: [PATCH] mm/gup: pin it
+
+Pin it.
+---
+ mm/gup.c | 4 ++--
+
+--- a/mm/gup.c
++++ b/mm/gup.c
+@@ -2,3 +2,3 @@
+ line 2
+-line 3
++LINE 3
+ line 4
+@@ -30,4 +30,4 @@ f(void)
+ line 30
+ {wanted}
+-line 32
++LINE 32
+ line 33
+"""
+
+
+@pytest.mark.parametrize(
+    ("wanted", "text", "told"),
+    [
+        ("line\t31", GUP, ["wants: line\t31", "base has, line 31: line 31"]),
+        # The place has moved, and more of the hunk is there than where it says.
+        ("x\x1b[2J", "new\n" * 3 + GUP, ["wants: x\\x1b[2J", "base has, line 34: line 31"]),
+        ("line 31", GUP.partition("line 32")[0], ["wants: line 32", "base ends at line 31"]),
+    ],
+)
+def test_a_hunk_is_shown_beside_what_the_base_has(
+    base: Source, tmp_path: Path, wanted: str, text: str, told: list[str]
+) -> None:
+    mail = tmp_path / "v2.patch"
+    mail.write_text(MAIL.format(wanted=wanted))
+    (base.path / "mm/gup.c").write_text(text)
+    with pytest.raises(RefusedError) as caught:
+        patch_source(base, load_series(str(mail)).patches)
+    first, *lines = str(caught.value).splitlines()
+    hunk = "mm/gup.c, hunk 2 of 2 (@@ -30,4 +30,4 @@ f(void))"
+    assert first == f"{mail}:15: patch 1 (mm/gup: pin it) does not apply: {hunk}"
+    assert lines == [f"  {line}" for line in told]
+
+
 def test_a_patch_that_is_in_already_is_told(base: Source, writer: Writer) -> None:
     writer.commit("it", mm__gup_c=("line 5\n", "LINE 5\n"))
     (base.path / "mm/gup.c").write_text(GUP.replace("line 5\n", "LINE 5\n"))
