@@ -15,6 +15,7 @@ from harness.campaign.order import Order, prefix
 from harness.errors import UserError
 from harness.host_version import ask_ahead
 from harness.kernel.fragments import fragment_names
+from harness.plugin.options import given_again
 from harness.plugin.settings import Settings
 from harness.records import CellResult, Verdict, Word
 from harness.report.results import entry_to_json, folder_name
@@ -134,14 +135,13 @@ class CellItem(pytest.Item):
     @property
     def reproduce(self) -> str:
         """The command that runs the cell again."""
-        words = [f"pytest '{self.file}::{self.name}'", f"--arch {self.cell.target.name}"]
-        words += [f"--kernel {self.settings.kernel}"]
-        words += [f"--config {','.join(self.settings.fragments)}"] * bool(self.settings.fragments)
-        words += map(shlex.quote, self.settings.stand_ins.arguments)
-        if self.settings.series is not None:
-            words += [f"--series {self.settings.series.source}"]
-            words += ["--per-patch"] * bool(self.config.getoption("--per-patch"))
-        return " ".join(words)
+        settings = self.settings
+        words = ["pytest", f"{self.file}::{self.name}", "--arch", self.cell.target.name]
+        words += ["--kernel", settings.kernel]
+        words += ["--config", ",".join(settings.fragments)] if settings.fragments else []
+        words += settings.stand_ins.arguments
+        words += ["--series", settings.series.source] if settings.series else []
+        return shlex.join([*words, *given_again(self.config)])
 
     def story(self, result: CellResult) -> str:
         """What a person needs to know of a failure."""

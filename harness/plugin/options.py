@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -10,6 +12,17 @@ from harness.pairs import FEWEST_PAIRS
 from harness.plugin.cluster_options import add_cluster_options
 from harness.plugin.guests_option import add_guests_option
 from harness.stand_ins import add_stand_ins
+
+# What changes a cell's outcome, beside its target, kernel, patches and configuration: by default.
+# Whoever runs the cell again needs what was given of them.
+CHANGES_OUTCOME: Final[Mapping[str, object]] = {
+    "--per-patch": False,
+    "--timings": 0,
+    "--expect": None,
+    "--transport": "serial",
+    "--patience": 1.0,
+    "--ignore-reports": None,
+}
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -48,7 +61,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--timings",
         type=int,
-        default=0,
+        default=CHANGES_OUTCOME["--timings"],
         metavar="PAIRS",
         help="with --series: compare times as well, in so many pairs of guests (at least "
         f"{FEWEST_PAIRS}; default: none)",
@@ -73,13 +86,13 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--transport",
         choices=["serial", "ssh"],
-        default="serial",
+        default=CHANGES_OUTCOME["--transport"],
         help="how steps reach the guest: by virtio-serial ports (default), or over its network",
     )
     group.addoption(
         "--patience",
         type=float,
-        default=1.0,
+        default=CHANGES_OUTCOME["--patience"],
         metavar="FACTOR",
         help="multiply every deadline, for a slow or busy host (default: 1)",
     )
@@ -97,3 +110,11 @@ def add_options(parser: pytest.Parser) -> None:
     add_stand_ins(group.addoption)
     add_guests_option(group.addoption)
     add_cluster_options(group.addoption)
+
+
+def given_again(config: pytest.Config) -> Iterator[str]:
+    """The words of what was given of :data:`CHANGES_OUTCOME`."""
+    for option, default in CHANGES_OUTCOME.items():
+        value = config.getoption(option)
+        if value != default:
+            yield from (option,) if value is True else (option, str(value))
