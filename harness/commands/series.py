@@ -28,7 +28,7 @@ def add_commands(commands: Commands) -> None:
     command.add_argument("series", help="a .patch file, an mbox, a directory, git:PATH@A..B, or -")
     command.add_argument("--per-patch", action="store_true", help="each patch on top of the last")
     _selection(command)
-    command.add_argument("--guests", metavar="N", help="guests at once, as of pytest --guests")
+    _as_of_pytest(command)
 
     summary = "find the patch of a series that broke a cell"
     example = "bisect --series v7.mbox --scenario devdax-map-mem --arch ppc64-hash"
@@ -45,6 +45,13 @@ def add_commands(commands: Commands) -> None:
     command = add_command(commands, "bisect-step", summary, _run_bisect_step, *examples)
     _selection(command, kernel="dir:.")
     _trials(command)
+
+
+def _as_of_pytest(command: argparse.ArgumentParser) -> None:
+    """Options that pytest has as well, and takes as they are."""
+    for name, metavar in (("guests", "N"), ("timings", "PAIRS"), ("expect", "FILE")):
+        command.add_argument(f"--{name}", metavar=metavar, help=f"as of pytest --{name}")
+    command.add_argument("--fresh", action="store_true", help="as of pytest --fresh")
 
 
 def _selection(command: argparse.ArgumentParser, kernel: str = DEFAULT_KERNEL) -> None:

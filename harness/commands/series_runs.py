@@ -34,7 +34,7 @@ from harness.report.run_file import RunFile
 from harness.report.series_text import render_culprit, render_lost
 from harness.report.text import render_failure
 from harness.scenario.expand import Cell
-from harness.scenario.find import SCENARIOS_DIR, choose_cells, choose_scenarios
+from harness.scenario.find import SCENARIOS_DIR, choose_cells
 from harness.series.load import load_series
 from harness.series.patch import Series
 from harness.stand_ins import StandIns
@@ -47,25 +47,32 @@ _HARMLESS = "the series breaks nothing here"
 
 def run_series(options: argparse.Namespace) -> int:
     """pytest with the same meaning; its exit code."""
+    chosen = _chosen(options)
     results = _results(options)
     series = options.series
     if series == "-":
         # pytest has a use of its own for standard input; its workers have none.
         series = str(results / "series.mbox")
         Path(series).write_bytes(sys.stdin.buffer.read())
-    arguments = [str(SCENARIOS_DIR), f"--series={series}", f"--kernel={options.kernel}"]
+    # The scenarios are no Python, and daxhound itself is imported already.
+    arguments = ["--assert=plain", *chosen, f"--series={series}", f"--kernel={options.kernel}"]
     arguments += [f"--arch={name}" for name in options.arch or ["all"]]
     arguments += [f"--config={name}" for name in options.config]
     arguments += StandIns.of(options).arguments
     arguments += [f"--results={results}", f"--patience={options.patience}"]
-    if options.per_patch:
-        arguments += ["--per-patch"]
-    if options.scenario:
-        names = [scenario.name for scenario in choose_scenarios(options.scenario)]
-        arguments += ["-k", " or ".join(f"{name}[" for name in names)]
-    if options.guests:
-        arguments += [f"--guests={options.guests}"]
+    arguments += ["--per-patch"] * options.per_patch + ["--fresh"] * options.fresh
+    passed_on = {"expect": options.expect, "timings": options.timings, "guests": options.guests}
+    arguments += [f"--{name}={value}" for name, value in passed_on.items() if value is not None]
     return int(pytest.main(arguments))
+
+
+def _chosen(options: argparse.Namespace) -> tuple[str, ...]:
+    """The scenarios as pytest names them; it takes an error for a name without a cell."""
+    if not options.scenario:
+        return (str(SCENARIOS_DIR),)
+    config = select_fragments(options.config)
+    cells = choose_cells(options.arch, options.scenario, config, StandIns.of(options))
+    return tuple(dict.fromkeys(f"{cell.path}::{cell.scenario}" for cell in cells))
 
 
 def run_bisect(options: argparse.Namespace) -> int:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable
 
 import pytest
+
+from harness.cli import main
+from harness.scenario.find import choose_cells
 
 CONFTEST = "from harness.plugin import collect_scenarios as pytest_collect_file\n"
 
@@ -91,3 +96,74 @@ def test_bases_that_finished_are_kept_where_the_patched_kernel_cannot_be_had(
     cells = json.loads(folder.path.joinpath("out", "run.json").read_text())["cells"]
     assert [cell["verdict"] for cell in cells] == ["ok"] * 4
     assert cells[0]["id"] == "gup.yaml::gup-anon[s390x-get-fast]@base"
+
+
+def test_the_command_to_run_a_cell_again_has_what_changes_its_outcome(
+    folder: pytest.Pytester,
+) -> None:
+    folder.path.joinpath("linux").rename(folder.path / "my linux")
+    for name in ("ignore.yaml", "changes.yaml"):
+        key = "ignore: []\n" if name.startswith("ignore") else "intended: []\n"
+        folder.path.joinpath(name).write_text(key)
+    folder.makepyfile(ended=_ENDED)
+    options = ("--kernel", "dir:my linux", "--series", "fits.patch", "--per-patch", "--guests", "1")
+    reports = ("--ignore-reports", "ignore.yaml")
+    told = ("--expect", "changes.yaml", "--transport", "ssh", "--patience", "2", *reports)
+    ignored = ("--ignore=ignore.yaml", "--ignore=changes.yaml", "--timings", "0")
+    run(folder, *options, *told, *ignored, "-p", "ended")
+    cells = json.loads(folder.path.joinpath("out", "run.json").read_text())["cells"]
+    assert cells[0]["reproduce"] == (
+        "pytest 'gup.yaml::gup-anon[s390x-get-fast]@01' --arch s390x --kernel 'dir:my linux' "
+        "--series fits.patch --per-patch --expect changes.yaml --transport ssh --patience 2.0 "
+        "--ignore-reports ignore.yaml"
+    )
+
+
+@pytest.fixture
+def arguments(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """What ``daxhound series`` gives to pytest."""
+
+    def given(*words: str) -> list[str]:
+        taken: list[str] = []
+
+        def take(words: list[str]) -> int:
+            taken.extend(words)
+            return 0
+
+        monkeypatch.setattr("pytest.main", take)
+        assert main(["series", "x.patch", "--results", "out", *words]) == 0
+        return taken
+
+    return given
+
+
+def test_a_scenario_is_chosen_by_its_whole_name(
+    folder: pytest.Pytester, arguments: Callable[..., list[str]]
+) -> None:
+    words = arguments("--scenario", "churn", "--scenario", "dax-pud", "--arch", "x86_64")
+    words[words.index("--series=x.patch")] = "--series=fits.patch"
+    result = folder.runpytest_subprocess(*words, "--collect-only", "-q")
+    names = {line.partition("::")[2].partition("[")[0] for line in result.outlines if "::" in line}
+    assert names == {"churn", "dax-pud"}
+
+
+def test_a_scenario_without_a_cell_on_the_target_is_left_out(
+    arguments: Callable[..., list[str]],
+) -> None:
+    chosen = [word for word in arguments("--scenario", "core", "--arch", "s390x") if "::" in word]
+    there_are = {cell.scenario for cell in choose_cells(["s390x"], ["core"])}
+    assert {word.partition("::")[2] for word in chosen} == there_are
+
+
+def test_options_of_a_run_are_passed_on(arguments: Callable[..., list[str]]) -> None:
+    words = arguments("--expect", "e.yaml", "--timings", "6", "--fresh", "--guests", "1")
+    assert {"--expect=e.yaml", "--timings=6", "--fresh", "--guests=1"} <= set(words)
+    assert not [word for word in arguments() if word.startswith(("--expect", "--fresh"))]
+
+
+def test_the_command_ends_without_a_warning_of_pytest(folder: pytest.Pytester) -> None:
+    command = (sys.executable, "-m", "harness.cli", "series", "noapply.patch")
+    options = ("--kernel", "dir:linux", "--scenario", "gup-anon", "--arch", "s390x")
+    result = folder.run(*command, *options)
+    assert result.ret == 4
+    assert "Warning" not in result.stdout.str() + result.stderr.str()
