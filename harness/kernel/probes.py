@@ -297,6 +297,15 @@ def kmem_state(source: Path) -> bool | None:
     return None if text is None else "DEVICE_ATTR_RW(state)" in text
 
 
+def hwpoison_action_required(source: Path) -> bool | None:
+    """Whether MADV_HWPOISON says that its process cannot go on without the page (6.11).
+
+    Reads mm/madvise.c.
+    """
+    text = _function(source / "mm/madvise.c", "madvise_inject_error")
+    return None if text is None else "MF_ACTION_REQUIRED" in text
+
+
 def powerpc_block_of_nodes(source: Path) -> bool | None:
     """Whether powerpc makes hotplug blocks as large as its memory nodes allow (6.6).
 
@@ -339,6 +348,7 @@ PROBES: Mapping[str, Callable[[Path], bool | None]] = MappingProxyType(
             rxe_page_list_fits,
             hmem_for_kmem,
             kmem_state,
+            hwpoison_action_required,
         )
     }
 )

@@ -189,4 +189,38 @@ MAPPING_RULES: tuple[Rule, ...] = (
         'A poisoned page of a device-dax counts in HardwareCorrupted and is "Recovered".',
         f"{_MF} action_result",
     ),
+    Rule(
+        "poison.anon-told",
+        "Of poison in anonymous memory those hear at once that asked to: SIGBUS with"
+        " BUS_MCEERR_AO. From 6.11 who poisons a page by madvise() hears of it, whether it asked"
+        " or not, by BUS_MCEERR_AR. The kernel says so for each of them.",
+        "Linux mm/madvise.c madvise_inject_error (MF_ACTION_REQUIRED);"
+        f" {_MF} collect_procs_anon, task_early_kill, kill_proc",
+    ),
+    Rule(
+        "poison.anon-place",
+        "si_addr is the start of the poisoned base page, where that was accessed, and si_addr_lsb"
+        " its shift: a huge page is split before.",
+        f"{_MF} memory_failure (try_to_split_thp_page), add_to_kill (__add_to_kill); each"
+        " architecture's mm/fault.c (do_sigbus; do_page_fault of arm64)",
+    ),
+    Rule(
+        "poison.anon-touch",
+        "An access to a poisoned page of anonymous memory is SIGBUS with BUS_MCEERR_AR in each"
+        " process that had it mapped, and in children that they fork afterwards.",
+        "Linux mm/rmap.c try_to_unmap_one (make_hwpoison_entry); mm/memory.c copy_nonpresent_pte,"
+        " do_swap_page",
+    ),
+    Rule(
+        "poison.anon-intact",
+        "All other pages stay what they were, those of a huge page that was split for it, too.",
+        "Linux mm/huge_memory.c split_huge_page",
+    ),
+    Rule(
+        "poison.anon-lost",
+        "A poisoned page of anonymous memory that was written to counts in HardwareCorrupted, and"
+        ' is a "dirty LRU page: Recovered": nobody has it any more.',
+        f"{_MF} error_states, me_pagecache_dirty, action_result; mm/rmap.c try_to_unmap_one"
+        " (folio_mark_dirty)",
+    ),
 )

@@ -11,6 +11,7 @@ from harness.model.mapping import expect_fault, expect_mmap
 from harness.model.memory import Memory
 from harness.model.page_metadata import expect_page_metadata
 from harness.model.poison import expect_poison
+from harness.model.poison_anon import expect_anon_poison
 from harness.model.state import GuestState
 from harness.records import Prediction
 from harness.scenario.mapping_steps import Fault, HwPoison, Mmap, PageMetadata
@@ -24,10 +25,12 @@ def predict_mapping(state: GuestState, step: AnyMapping) -> Prediction:
     lacking = why_no_mapping(machine, step)
     if lacking is not None:
         return Prediction(step.kind, (), lacking)
-    anonymous = not isinstance(step, HwPoison) and step.memory == "anon"
+    anonymous = step.memory == "anon"
     place = None if anonymous or step.device else state.region(step.region)
     devdax, files = None if anonymous else state.devdax(step), place.files if place else None
     match step:
+        case HwPoison(memory="anon"):
+            expected = expect_anon_poison(machine, step)
         case HwPoison():
             expected = expect_poison(machine, step, devdax)
         case PageMetadata():
@@ -44,13 +47,12 @@ def predict_mapping(state: GuestState, step: AnyMapping) -> Prediction:
 
 def why_no_mapping(machine: Machine, step: AnyMapping) -> str | None:
     """Why the guest cannot have what a step about mappings needs."""
-    memory = "devdax" if isinstance(step, HwPoison) else step.memory
-    if memory == "anon":
-        return None
-    if step.device:
+    if step.memory == "anon":
+        lacking = None
+    elif step.device:
         lacking = why_no_dax_device(machine)
     else:
-        lacking = why_no_mode(machine, "devdax" if memory == "devdax" else "fsdax")
+        lacking = why_no_mode(machine, step.memory)
     symbols: tuple[str, ...] = ("GUP_TEST",) if isinstance(step, PageMetadata) else ()
     if isinstance(step, HwPoison):
         injects = step.via == "corrupt-pfn"

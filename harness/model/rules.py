@@ -87,6 +87,7 @@ defect.empty-fsdax | from 6.6 |
 | `hmem_for_kmem` | soft-reserved memory goes to kmem by default | from 6.3 |
 | `kmem_state` | devices that are RAM have a state | from 7.3 |
 | `powerpc_block_of_nodes` | powerpc's hotplug blocks follow its memory nodes | from 6.6 |
+| `hwpoison_action_required` | MADV_HWPOISON says that action is required | from 6.11 |
 | `kernel_tables_counted` | nr_page_table_pages counts tables of the kernel, too | from 6.16 |
 | `compound_head_after_tails` | a device's compound gets its head after its tails | from 6.18 |
 | `dax_pud_fault_size_fits` | no defect.pud-fault-size | never |

@@ -14,6 +14,7 @@ from harness.target import Size
 
 Sharing: TypeAlias = Literal["shared", "private", "sync"]
 DaxMemory: TypeAlias = Literal["devdax", "fsdax"]
+Advice: TypeAlias = Literal["none", "huge", "nohuge"]
 
 
 class MappingStep(DeviceStep):
@@ -31,7 +32,7 @@ class MappingStep(DeviceStep):
     offset: Annotated[Size, pydantic.Field(ge=0)] = 0
     sharing: Sharing = "shared"
     access: Literal["read", "write"] = "read"
-    advice: Literal["none", "huge", "nohuge"] = "none"
+    advice: Advice = "none"
     beside: bool = False
 
 
@@ -110,28 +111,49 @@ class PageMetadata(DeviceStep):
 
 
 class HwPoison(DeviceStep):
-    """Poison one page of a device-dax that two processes have mapped and touched.
+    """Poison one page of memory that two processes have mapped.
 
-    Each has it mapped another time as well, and touches nothing there.
+    A device-dax each of them has touched, and mapped another time as well, where it touches
+    nothing. Anonymous memory is private; the first process wrote to each base page of it, then
+    made a child that shares them. ``advice`` (of anonymous memory) is madvise's.
 
     ``offset`` is the page's, in bytes. Through ``madvise`` a child of the first process
-    does it to its own mapping; through ``corrupt-pfn`` (debugfs) it unmaps before.
-    ``early`` makes the first process ask to be told at once (PR_MCE_KILL_EARLY).
+    does it to its own mapping; through ``corrupt-pfn`` (debugfs; of a device-dax) it unmaps
+    before. ``early`` makes the first process ask to be told at once (PR_MCE_KILL_EARLY), which
+    its children inherit.
 
     Shows ``outcome`` (``poisoned``, ``refused`` with ``errno``, ``killed`` or
-    ``no-device``); of the child ``signal``, ``code``, ``address_offset`` (si_addr, as
-    bytes from the mapping's start) and ``address_lsb`` (si_addr_lsb), and ``retouched``,
-    whether an access to the page works afterwards; of the first process the same as
-    ``other_signal`` and so on, and ``other_faults``, the faults that touching everything
-    again takes; ``corrupted_bytes`` (growth of HardwareCorrupted); and of the kernel's
-    messages ``sigbus_messages`` (their number) and ``recovery`` (what became of the page).
+    ``no-device``); of the signal that comes to the child with the poison ``signal``, ``code``,
+    ``address_offset`` (si_addr, as bytes from the mapping's start) and ``address_lsb``
+    (si_addr_lsb); of the first process the same as ``other_signal`` and so on;
+    ``corrupted_bytes`` (growth of HardwareCorrupted); and of the kernel's messages
+    ``sigbus_messages`` (their number) and ``recovery`` (what became of the page).
+
+    Of a device-dax ``retouched``, whether the child's access to the page works afterwards
+    (through madvise), and ``other_faults``, the faults that touching everything again takes the
+    first process. Of anonymous memory what reading the page ends in: ``touch_signal`` and so on
+    in the child, ``other_touch_signal`` in the first process, ``forked_touch_signal`` in
+    another child that it forks afterwards; and ``intact_bytes``, how much of the rest the first
+    process finds as it was written.
     """
 
     kind: ClassVar[str] = "hwpoison"
+    memory: Literal["anon", "devdax"] = "devdax"
     via: Literal["madvise", "corrupt-pfn"] = "madvise"
     size: PositiveSize = 64 << 20
     offset: Annotated[Size, pydantic.Field(ge=0)] = 0
     early: bool = False
+    advice: Advice = "none"
+
+    @pydantic.model_validator(mode="after")
+    def _of_its_memory(self) -> HwPoison:
+        if self.memory == "devdax" and self.advice != "none":
+            raise ValueError("advice is for memory: anon; a device-dax is mapped by its align")
+        if self.memory == "anon" and "region" in self.model_fields_set:
+            raise ValueError("a pmem region is named, which has no memory: anon")
+        if self.memory == "anon" and self.via != "madvise":
+            raise ValueError("via: corrupt-pfn is for memory: devdax, whose frames are known")
+        return self
 
 
 MAPPING_STEPS: tuple[type[Step], ...] = (Fault, Mmap, PageMetadata, HwPoison)

@@ -69,6 +69,12 @@ int __meminit vmemmap_populate_compound_pages(unsigned long start_pfn,
 \tunsigned long pfn_offset = addr_pfn - ALIGN_DOWN(addr_pfn, nr_pages);
 }
 """
+MADV_HWPOISON = """\
+static int madvise_inject_error(int behavior, unsigned long start, unsigned long end)
+{
+\t\tret = memory_failure(pfn, MF_COUNT_INCREASED | MF_SW_SIMULATED);
+}
+"""
 COMPOUND_HEAD = """\
 static void __ref memmap_init_compound(struct page *head, unsigned long nr_pages)
 {
@@ -217,6 +223,12 @@ def test_kernels_before_the_predicate_ask_nobody_or_have_no_optimisation(tmp_pat
             "mm/mm_init.c",
             COMPOUND_HEAD,
             COMPOUND_HEAD.replace("\t\tif (pfn == head_pfn + 1)\n\t", ""),
+        ),
+        (
+            "hwpoison_action_required",
+            "mm/madvise.c",
+            MADV_HWPOISON,
+            MADV_HWPOISON.replace("(pfn, MF", "(pfn, MF_ACTION_REQUIRED | MF"),
         ),
         (
             "radix_pud_thp",

@@ -183,6 +183,8 @@ def test_pages_that_nobody_dumped_show_no_counts() -> None:
         ("hwpoison", "address_lsb", -8),
         ("hwpoison", "address_offset", 1 << 16),
         ("hwpoison", "other_faults", -1),
+        ("hwpoison", "forked_touch_address_lsb", 8),
+        ("hwpoison", "intact_bytes", -(1 << 16)),
         ("fault", "faults", 1),
         ("fault", "fault_offset", -4096),
         ("fault", "page_table_bytes", 2048),

@@ -1,11 +1,12 @@
-"""Poison in a device-dax, and what two processes that have it mapped see of it."""
+"""Poison in mapped memory, and what two processes that have it mapped see of it."""
 
 from __future__ import annotations
 
 from harness.guest.protocols import Shell
+from harness.guest.steps import poison_anon
 from harness.guest.steps.context import StepContext
-from harness.guest.steps.probe import END, FORK, ProbeRun, map_beside, run_probe, signal_values
-from harness.observe.daxprobe import ProbeReplies, Reply, first_errno, integer
+from harness.guest.steps.probe import END, FORK, ProbeRun, error_values, map_beside, run_probe
+from harness.observe.daxprobe import ProbeReplies, first_errno, integer
 from harness.observe.memory_failure import parse_memory_failure
 from harness.records import Observation, Scalar
 from harness.scenario.mapping_steps import HwPoison
@@ -28,17 +29,17 @@ frame=$((start / {page_size} + {page} - first))
 
 
 def poison(step: HwPoison, shell: Shell, context: StepContext) -> Observation:
-    """Poison a page; both processes had touched everything before, and that page first.
-
-    Both also have all of it mapped another time, by no entry.
-    """
+    """Poison a page, and say what the processes see that have it mapped."""
     page = context.page_size
     offset = step.offset - step.offset % page
-    prepare = _FRAME.format(page=offset // page, page_size=page)
-    operations = _operations(step, offset, page)
+    if step.memory == "anon":
+        prepare, operations = "", poison_anon.operations(step, offset, page)
+    else:
+        prepare = _FRAME.format(page=offset // page, page_size=page)
+        operations = _operations(step, offset, page)
     run = run_probe(
         step.kind,
-        "devdax",
+        step.memory,
         step.place,
         operations,
         shell,
@@ -46,11 +47,7 @@ def poison(step: HwPoison, shell: Shell, context: StepContext) -> Observation:
         prepare=prepare,
         messages=True,
     )
-    values = _early(step, run)
-    if not values:
-        said = parse_memory_failure(run.messages)
-        values = _values(step, run.replies)
-        values |= {"sigbus_messages": said.sigbus_messages, "recovery": said.recovery}
+    values = _early(step, run) or _values(step, run)
     return Observation(step.kind, values, (run.record,))
 
 
@@ -67,6 +64,10 @@ def _early(step: HwPoison, run: ProbeRun) -> dict[str, Scalar]:
 
 
 def _operations(step: HwPoison, offset: int, page: int) -> list[str]:
+    """Both touched everything before, and that page first.
+
+    Both also have all of it mapped another time, by no entry.
+    """
     everything, this = f"touch:read:0:{step.size}:{page}", f"touch:read:{offset}:{page}:{page}"
     if step.via == "madvise":
         child = [everything, f"poison:{offset}", "caught", this]
@@ -86,22 +87,24 @@ def _operations(step: HwPoison, offset: int, page: int) -> list[str]:
     ]
 
 
-def _values(step: HwPoison, replies: ProbeReplies) -> dict[str, Scalar]:
-    touches = replies.of("touch")
+def _values(step: HwPoison, run: ProbeRun) -> dict[str, Scalar]:
+    replies, said = run.replies, parse_memory_failure(run.messages)
     before, after = replies.count("before"), replies.count("after")
-    values: dict[str, Scalar] = {"outcome": "poisoned"}
-    values |= _signal(replies.one("caught", 0), "") | _signal(replies.one("caught", 1), "other_")
+    seen = poison_anon.values(replies) if step.memory == "anon" else _of_devdax(step, replies)
+    return {
+        "outcome": "poisoned",
+        **seen,
+        "corrupted_bytes": replies.growth("HardwareCorrupted_kB", before, after) * _KIB,
+        "sigbus_messages": said.sigbus_messages,
+        "recovery": said.recovery,
+    }
+
+
+def _of_devdax(step: HwPoison, replies: ProbeReplies) -> dict[str, Scalar]:
+    touches = replies.of("touch")
+    values = error_values(replies.one("caught", 0))
+    values |= error_values(replies.one("caught", 1), "other_")
     values["other_faults"] = integer(touches[-1], "faults")
-    values["corrupted_bytes"] = replies.growth("HardwareCorrupted_kB", before, after) * _KIB
     if step.via == "madvise":
         values["retouched"] = not integer(touches[3], "signal")
     return values
-
-
-def _signal(reply: Reply, prefix: str) -> dict[str, Scalar]:
-    caught = bool(integer(reply, "signal"))
-    return {
-        **signal_values(reply, prefix),
-        f"{prefix}address_offset": integer(reply, "offset") if caught else None,
-        f"{prefix}address_lsb": integer(reply, "lsb") if caught else None,
-    }

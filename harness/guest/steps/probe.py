@@ -136,3 +136,13 @@ def signal_values(reply: Reply, prefix: str = "") -> dict[str, Scalar]:
         f"{prefix}signal": name_of(integer(reply, "signal")),
         f"{prefix}code": code_name(reply),
     }
+
+
+def error_values(reply: Reply, prefix: str = "") -> dict[str, Scalar]:
+    """The same of a memory error, with the address that it names and how exactly."""
+    caught = bool(integer(reply, "signal"))
+    return {
+        **signal_values(reply, prefix),
+        f"{prefix}address_offset": integer(reply, "offset") if caught else None,
+        f"{prefix}address_lsb": integer(reply, "lsb") if caught else None,
+    }
