@@ -122,7 +122,8 @@ def predict_resize_device(state: GuestState, step: ResizeDevice) -> Prediction:
     if lacking is not None:
         return Prediction(step.kind, (), lacking)
     device, region = state.dax_device(step.device), state.dax_region(step.device.region)
-    _check_no_ram(step.kind, device)
+    if step.disable:
+        _check_no_ram(step.kind, device, "disable: false")
     before = cost_of_device(machine, device)
     shrinks = step.size < device.size_bytes
     device.driver = None if step.disable else device.driver
@@ -155,7 +156,8 @@ def predict_destroy_device(state: GuestState, step: DestroyDevice) -> Prediction
     if lacking is not None:
         return Prediction(step.kind, (), lacking)
     device, region = state.dax_device(step.device), state.dax_region(step.device.region)
-    _check_no_ram(step.kind, device)
+    if step.force:
+        _check_no_ram(step.kind, device, "force: false")
     before = cost_of_device(machine, device)
     if device.active and not step.force:
         rule = RULES["dyn.daxctl-active"]
@@ -188,12 +190,13 @@ def _in_static_region(state: GuestState, kind: str, kernel_errno: str, errno: st
     return Prediction(kind, refused.expected())
 
 
-def _check_no_ram(kind: str, device: DaxDevice) -> None:
+def _check_no_ram(kind: str, device: DaxDevice, refused: str) -> None:
+    """Memory in use would stay online when its driver is taken away, until the next boot."""
     if device.driver == "kmem":
         raise UserError(
             f"{kind}: dax{device.region}.{device.id} is RAM at this point",
             field="device",
-            hint="reconfigure-device with mode: devdax before it",
+            hint=f"reconfigure-device with mode: devdax before it; or {refused}, to be refused",
         )
 
 

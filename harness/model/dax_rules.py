@@ -96,7 +96,7 @@ DAX_RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "dyn.busy",
-        "A device that a driver has is not resized or aligned anew: EBUSY.",
+        "A device that a driver has, device_dax or kmem, is not resized or aligned anew: EBUSY.",
         f"{_BUS} dev_dax_resize, align_store",
     ),
     Rule(

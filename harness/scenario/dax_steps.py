@@ -65,7 +65,8 @@ class ResizeDevice(DaxStep, DeviceStep):
     """``daxctl reconfigure-device --size`` on a device that is disabled for it.
 
     A device that then has memory is enabled afterwards. With ``disable`` false it is neither
-    disabled nor enabled. ``align`` is set first, where it is given.
+    disabled nor enabled; a device that is RAM can only be asked for so. ``align`` is set first,
+    where it is given.
 
     Shows ``outcome`` (``resized`` or ``refused``), the device's values, ``available_bytes``,
     and what changed meanwhile of memory, as ``create-device``. Refused: ``errno``,
@@ -79,7 +80,7 @@ class ResizeDevice(DaxStep, DeviceStep):
 
 
 class DestroyDevice(Step):
-    """``daxctl destroy-device``; ``force`` disables it before.
+    """``daxctl destroy-device``; ``force`` disables it before, and is not for one that is RAM.
 
     Shows ``outcome`` (``destroyed``, or ``refused`` with ``errno``, ``kernel_errno`` and
     ``message``), ``available_bytes``, ``devices`` and ``seed`` of the region afterwards, and

@@ -308,6 +308,31 @@ def test_a_device_without_a_driver_is_none_to_map() -> None:
         model.predict(step(DestroyDevice, "dax0.1"))
 
 
+@pytest.mark.parametrize(
+    ("asked", "errno"),
+    [
+        ({"size": 0}, "EBUSY"),
+        ({"size": 256 * MIB}, "EBUSY"),
+        ({"size": 8 * GIB}, "EBUSY"),
+        ({"size": 129 * MIB}, "EINVAL"),
+        ({"size": 128 * MIB, "align": 4096}, "EBUSY"),
+    ],
+)
+def test_a_device_that_is_ram_is_not_changed(asked: dict[str, int], errno: str) -> None:
+    model = Model(machine())
+    model.predict(create(256))
+    model.predict(step(ReconfigureDevice, "dax0.1", mode="system-ram"))
+    before = values(model, DaxRegions())
+    with pytest.raises(UserError, match="is RAM at this point") as caught:
+        model.predict(step(ResizeDevice, "dax0.1", **asked))
+    assert "disable: false, to be refused" in str(caught.value.hint)
+    refused = values(model, step(ResizeDevice, "dax0.1", disable=False, **asked))
+    assert (refused["kernel_errno"], refused["errno"]) == (errno, "ENXIO")
+    kept = values(model, step(DestroyDevice, "dax0.1", force=False))
+    assert (kept["outcome"], kept["errno"]) == ("refused", "ENXIO")
+    assert values(model, DaxRegions()) == before
+
+
 def test_blocks_that_start_off_their_alignment_are_not_predicted() -> None:
     layout = replace(IDLE, ram_bytes=6 * GIB, soft_reserved=(SoftReserved(3 * GIB, START),))
     model = Model(machine(layout))
