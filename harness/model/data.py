@@ -17,6 +17,7 @@ from harness.scenario.steps import (
     Mode,
     PowerCycle,
     ReadBack,
+    ReadOnly,
     Regions,
     Step,
     WriteRead,
@@ -25,7 +26,7 @@ from harness.units import format_size
 
 _MODES: dict[DataMemory, Mode] = {"block": "raw", "fsdax": "fsdax", "devdax": "devdax"}
 
-_LOOKING = (Features, MemoryModel, Regions, PowerCycle, WriteRead)
+_LOOKING = (Features, MemoryModel, Regions, PowerCycle, ReadOnly, WriteRead)
 
 
 def keeps_data(step: Step) -> bool:

@@ -103,4 +103,20 @@ LIFE_RULES: tuple[Rule, ...] = (
         "A DAX file can be truncated while it is mapped, and what was held of it is let go of.",
         "truncate(2); Linux fs/dax.c dax_layout_busy_page_range",
     ),
+    Rule(
+        "region.read-only",
+        "A region is read-only and writable as was last written to its read_only.",
+        "Linux drivers/nvdimm/region_devs.c read_only_store",
+    ),
+    Rule(
+        "region.disk-follows",
+        "The block devices of a region's namespaces become read-only with it, and writable again.",
+        "Linux drivers/nvdimm/bus.c nvdimm_check_and_set_ro; pmem.c pmem_revalidate_region",
+    ),
+    Rule(
+        "block.read-only",
+        "A read-only block device can be opened, and each write to it is EPERM; a writable one"
+        " takes it.",
+        "Linux block/fops.c blkdev_write_iter",
+    ),
 )

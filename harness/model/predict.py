@@ -33,6 +33,7 @@ from harness.model.namespace import predict_create, predict_destroy
 from harness.model.ndctl_test import predict_ndctl_test
 from harness.model.power import predict_power_cycle
 from harness.model.rdma import predict_rdma
+from harness.model.read_only import predict_read_only
 from harness.model.regions import predict_regions
 from harness.model.state import GuestState
 from harness.records import Prediction
@@ -57,6 +58,7 @@ from harness.scenario.steps import (
     PowerCycle,
     RdmaRegister,
     ReadBack,
+    ReadOnly,
     ReconfigureDevice,
     Regions,
     ResizeDevice,
@@ -87,6 +89,7 @@ PREDICTORS: Mapping[type[Step], Predictor] = MappingProxyType(
         **dict.fromkeys((Fault, Mmap, PageMetadata, HwPoison), predict_mapping),
         PowerCycle: predict_power_cycle,
         TakeAway: predict_take_away,
+        ReadOnly: predict_read_only,
         DaxRegions: predict_dax_regions,
         CreateDevice: predict_create_device,
         ResizeDevice: predict_resize_device,

@@ -1,4 +1,4 @@
-"""Steps about the order of life: power that goes, devices that go while they are in use.
+"""Steps about the order of life: power that goes, devices and rights that go while in use.
 
 Like those in ``steps.py``, which lists them among all others.
 """
@@ -62,4 +62,20 @@ class TakeAway(Step):
     region: Index = 0
 
 
-LIFE_STEPS: tuple[type[Step], ...] = (PowerCycle, TakeAway)
+class ReadOnly(Step):
+    """Make a region read-only, then writable again, and see whether its block device follows.
+
+    It is told by the region's ``read_only`` in sysfs. Each time the first 4K of the block device
+    that was made last in it are written back as they were; it has no mounted file system
+    meanwhile. A region without a block device is turned all the same.
+
+    Shows ``set.region`` (what its ``read_only`` is once it was set), ``set.disk`` (``ro`` of the
+    block device), ``set.written`` (whether the write succeeded), where it did not
+    ``set.errno``, and after that was taken back ``cleared.region`` and so on.
+    """
+
+    kind: ClassVar[str] = "read-only"
+    region: Index = 0
+
+
+LIFE_STEPS: tuple[type[Step], ...] = (PowerCycle, TakeAway, ReadOnly)

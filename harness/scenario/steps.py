@@ -24,7 +24,7 @@ from harness.scenario.dax_steps import (
 )
 from harness.scenario.kconfig_step import Kconfig
 from harness.scenario.kmem_steps import KMEM_STEPS, KmemState, ReconfigureDevice
-from harness.scenario.life_steps import LIFE_STEPS, PowerCycle, TakeAway
+from harness.scenario.life_steps import LIFE_STEPS, PowerCycle, ReadOnly, TakeAway
 from harness.scenario.mapping_steps import MAPPING_STEPS, Fault, HwPoison, Mmap, PageMetadata
 from harness.scenario.ndctl_steps import NDCTL_STEPS, NdctlTest
 from harness.scenario.rdma_steps import RDMA_STEPS, RdmaRegister
@@ -58,6 +58,7 @@ __all__ = [
     "PowerCycle",
     "RdmaRegister",
     "ReadBack",
+    "ReadOnly",
     "ReconfigureDevice",
     "Regions",
     "ResizeDevice",

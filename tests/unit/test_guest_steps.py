@@ -117,6 +117,7 @@ def test_recordings_show_every_outcome() -> None:
         ("write-read", "identical"),
         ("write-read", "refused"),
         ("read-back", "identical"),
+        ("read-only", None),
         ("take-away", "taken"),
         ("take-away", "refused"),
         ("kmem-state", "set"),
@@ -159,6 +160,15 @@ def test_device_that_refuses_to_be_written_to_says_why() -> None:
     answer = f"@@daxhound probe\n{said}@@daxhound end\nstatus=0\n"
     values = values_of(WriteRead(), 0, answer)
     assert (values["outcome"], values["errno"]) == ("refused", "EIO")
+
+
+def test_a_disk_that_stays_read_only_shows() -> None:
+    run = recording_of(kind="read-only")
+    set_, _, _ = run["stdout"].partition("@@daxhound cleared\n")
+    cleared = set_.replace("daxhound set", "daxhound cleared").replace("region=1", "region=0")
+    values = values_of(recorded_step(run), 0, set_ + cleared)
+    assert (values["cleared.region"], values["cleared.disk"]) == (0, 1)
+    assert (values["cleared.written"], values["cleared.errno"]) == (False, "EPERM")
 
 
 def test_regions_count_by_address_not_by_name() -> None:

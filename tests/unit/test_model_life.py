@@ -13,7 +13,18 @@ from harness.kernel.spec import parse_kernel_spec
 from harness.model import Machine
 from harness.model.predict import Model
 from harness.records import KERNEL_REPORT, Layout, PmemDevice
-from harness.scenario.steps import CreateNamespace, Filesystem, GupTest, Mmap, Mode, Step, TakeAway
+from harness.scenario.steps import (
+    CreateNamespace,
+    Filesystem,
+    GupTest,
+    Mmap,
+    Mode,
+    ReadBack,
+    ReadOnly,
+    Step,
+    TakeAway,
+    WriteRead,
+)
 from harness.target import load_targets
 
 MIB, GIB = 1 << 20, 1 << 30
@@ -107,3 +118,27 @@ def test_writes_to_a_disabled_block_device_fail(mode: Mode) -> None:
     }
     with pytest.raises(UserError, match="has no file system meanwhile"):
         last(model(), [*FILE, TakeAway(memory="block")])
+
+
+@pytest.mark.parametrize("mode", ["raw", "sector", "fsdax"])
+def test_a_disk_is_read_only_as_long_as_its_region(mode: Mode) -> None:
+    guest = model()
+    steps = [CreateNamespace(mode=mode), WriteRead(), ReadOnly()]
+    assert last(guest, steps) == {
+        "set.region": 1,
+        "set.disk": 1,
+        "set.written": False,
+        "set.errno": "EPERM",
+        "cleared.region": 0,
+        "cleared.disk": 0,
+        "cleared.written": True,
+    }
+    assert last(guest, [ReadBack()])["outcome"] == "identical"
+
+
+def test_a_read_only_region_needs_no_disk_and_no_file_system() -> None:
+    itself = {"set.region": 1, "cleared.region": 0}
+    assert last(model(), [ReadOnly()]) == last(model(), [DEVDAX, ReadOnly()]) == itself
+    assert model("s390x").predict(ReadOnly()).unsupported
+    with pytest.raises(UserError, match="a file system is mounted"):
+        last(model(), [*FILE, ReadOnly()])

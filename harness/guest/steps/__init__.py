@@ -33,6 +33,7 @@ from harness.guest.steps.page_metadata import dump_pages
 from harness.guest.steps.poison import poison
 from harness.guest.steps.power import power_cycle
 from harness.guest.steps.rdma import register
+from harness.guest.steps.read_only import turn_read_only
 from harness.guest.steps.regions import check_regions, destroy_namespaces, show_regions
 from harness.guest.steps.tidy import Housekeeping
 from harness.records import Observation
@@ -56,6 +57,7 @@ from harness.scenario.steps import (
     PowerCycle,
     RdmaRegister,
     ReadBack,
+    ReadOnly,
     ReconfigureDevice,
     Regions,
     ResizeDevice,
@@ -92,6 +94,7 @@ RUNNERS: dict[type[Step], Callable[[Any, Shell, StepContext], Observation]] = {
     HwPoison: poison,
     PowerCycle: power_cycle,
     TakeAway: take_away,
+    ReadOnly: turn_read_only,
     RdmaRegister: register,
     NdctlTest: run_ndctl_test,
     DaxRegions: show_dax_regions,
