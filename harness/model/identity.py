@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.model.machine import MIB, POWERPC, Machine
-from harness.model.numa import expect_nodes, node_of
+from harness.model.numa import expect_nodes, expect_nodes_with_memory, node_of
 from harness.model.rules import RULES
 from harness.model.state import GuestState
 from harness.records import Expected, Prediction
@@ -32,9 +32,11 @@ def predict_guest(machine: Machine) -> Prediction:
 def predict_memory_model(state: GuestState, step: MemoryModel) -> Prediction:
     """How the kernel arranged memory: nodes, hotplug blocks, and hash's own pages."""
     machine = state.machine
-    plugged = (region for region in state.regions if region.ram and region.ram.plugged)
-    given = {node_of(machine, region.device) for region in plugged}
-    expected = [*expect_nodes(machine, given)]
+    given = [(node_of(machine, r.device), r.ram) for r in state.regions if r.ram]
+    expected = [
+        *expect_nodes(machine, {node for node, ram in given if ram.plugged}),
+        *expect_nodes_with_memory(machine, given),
+    ]
     if machine.kernel.has("MEMORY_HOTPLUG"):
         block, why = memory_block(machine)
         rule = RULES["memory.block"]

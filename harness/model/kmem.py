@@ -51,6 +51,7 @@ def _static(machine: Machine, step: ReconfigureDevice, region: RegionState) -> t
         device, region.system_ram = region.system_ram, None
         if device is None:
             raise _not_so(step)
+        check_movable(step, region.ram)
         ram, region.ram = region.ram, None
         return _returned(machine, device, Expected("target_node", node, rule), ram)
     device = region.devdax
@@ -60,7 +61,7 @@ def _static(machine: Machine, step: ReconfigureDevice, region: RegionState) -> t
             field="mode",
             hint="reconfigure-device with mode: devdax before it",
         )
-    region.system_ram, region.ram = device, _brought_online(machine, device)
+    region.system_ram, region.ram = device, _brought_online(machine, step, device)
     return _added(machine, device, Expected("target_node", node, rule), region.ram)
 
 
@@ -72,6 +73,7 @@ def _dynamic(state: GuestState, step: ReconfigureDevice, device: DaxDevice) -> t
     if step.mode == "devdax":
         if device.driver == "device_dax":
             raise _not_so(step)
+        check_movable(step, device.ram)
         ram, device.ram = device.ram, None
         region.bind(device, "device_dax")
         return _returned(machine, device, node, ram)
@@ -81,14 +83,27 @@ def _dynamic(state: GuestState, step: ReconfigureDevice, device: DaxDevice) -> t
     if region.node is None:
         device.driver = None
         return _refused(RULES["kmem.no-node"], "the region is on no node")
-    device.ram = _brought_online(machine, device)
+    device.ram = _brought_online(machine, step, device)
     device.driver = "kmem" if device.ram else None
     return _added(machine, device, node, device.ram)
 
 
-def _brought_online(machine: Machine, device: Devdax) -> Ram | None:
+def _brought_online(machine: Machine, step: ReconfigureDevice, device: Devdax) -> Ram | None:
     """The RAM that daxctl makes of a device; None where kmem refuses it, as too small."""
-    return Ram.brought_online(machine) if online_spans(machine, device) else None
+    if not online_spans(machine, device):
+        return None
+    return Ram.brought_online(machine, movable=step.movable)
+
+
+def check_movable(step: DeviceStep, ram: Ram | None) -> None:
+    """Raise UserError for memory that the kernel may have for itself: nobody knows whether."""
+    if ram is not None and not ram.movable:
+        raise UserError(
+            f"{step.kind}: the kernel may use memory of the device for itself, and then does not"
+            " give it up",
+            field="device" if step.device else "region",
+            hint="reconfigure-device without movable: false before it",
+        )
 
 
 def _not_so(step: ReconfigureDevice) -> UserError:
@@ -182,7 +197,7 @@ def _added(
         Expected("added_bytes", memory, rule, because=why),
         Expected("blocks", blocks, rule, because=why),
         Expected("online_blocks", blocks, online),
-        Expected("movable", True, online),
+        Expected("movable", ram is None or ram.movable, online),
     )
 
 

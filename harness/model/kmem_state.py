@@ -7,6 +7,7 @@ from harness.model.availability import why_no_kmem_state
 from harness.model.identity import memory_block
 from harness.model.kmem import (
     check_alone,
+    check_movable,
     in_use,
     online_spans,
     refused_with,
@@ -27,6 +28,7 @@ def predict_kmem_state(state: GuestState, step: KmemState) -> Prediction:
     if lacking is not None:
         return Prediction(step.kind, (), lacking)
     device, ram = _as_ram(state, step)
+    check_movable(step, ram)
     had, _ = in_use(machine, device, ram)
     errno, rule = _refusal(ram.state, step.state)
     outcome: tuple[Expected, ...] = (Expected("outcome", "set", rule),)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from itertools import groupby
 
 from harness.model.machine import Machine
+from harness.model.ram import Ram
 from harness.model.rules import RULES
 from harness.records import Expected, PmemDevice
 
@@ -14,13 +15,33 @@ def expect_nodes(machine: Machine, given: Collection[int] = ()) -> tuple[Expecte
     """The nodes that are online, with those that were ``given`` RAM of devices."""
     if not machine.kernel.has("NUMA"):
         return ()
-    with_ram = sorted({*nodes_with_ram(machine), *given})
-    online, why = "0", "the layout has no nodes"
-    if machine.layout.nodes and not machine.reads_nodes:
-        why = "built without ACPI_NUMA"
-    elif machine.layout.nodes:
-        online, why = _as_list(with_ram), f"{len(with_ram)} nodes of RAM"
+    online, why = _listed(machine, given)
     return (Expected("nodes", online, RULES["numa.nodes"], because=why),)
+
+
+def expect_nodes_with_memory(
+    machine: Machine, given: Collection[tuple[int, Ram]]
+) -> tuple[Expected, ...]:
+    """The nodes that have memory in use, and such that the kernel may have for itself."""
+    if not machine.kernel.has("NUMA"):
+        return ()
+    used = [(node, ram) for node, ram in given if ram.online != "nothing"]
+    memory, why = _listed(machine, {node for node, _ in used})
+    normal, kernels = _listed(machine, {node for node, ram in used if not ram.movable})
+    return (
+        Expected("nodes_with_memory", memory, RULES["numa.memory"], because=why),
+        Expected("nodes_with_normal_memory", normal, RULES["numa.normal-memory"], because=kernels),
+    )
+
+
+def _listed(machine: Machine, given: Collection[int]) -> tuple[str, str]:
+    """Nodes that have RAM from the start and those that were given some, and why these."""
+    if not machine.layout.nodes:
+        return "0", "the layout has no nodes"
+    if not machine.reads_nodes:
+        return "0", "built without ACPI_NUMA"
+    nodes = sorted({*nodes_with_ram(machine), *given})
+    return _as_list(nodes), f"{len(nodes)} nodes of RAM"
 
 
 def _as_list(numbers: Sequence[int]) -> str:

@@ -128,9 +128,13 @@ class Model:
     def can_be_tidied(self) -> bool:
         """Whether what the steps so far left goes, and goes without the kernel's complaining.
 
-        A seed device's alignment does not go.
+        A seed device's alignment does not go, nor RAM that the kernel may have for itself.
         """
         regions = self._state.regions
+        devices = (d for region in self._state.dax_regions for d in region.devices.values())
+        given = (*(region.ram for region in regions), *(device.ram for device in devices))
+        if any(ram and not ram.movable for ram in given):
+            return False
         return not any(
             r.seed_aligns or complaints.of_destroying(self.machine, r.namespaces) for r in regions
         )

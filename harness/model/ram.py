@@ -23,10 +23,12 @@ _DEFAULT_ONLINE_TYPE = {
 class Ram:
     """What kmem has of a device. ``state`` is how it added the blocks, ``online`` which of them are
     in use: daxctl brings those that it has seen online, each by itself, and the state stays.
+    What is not ``movable`` may be used by the kernel itself.
     """
 
     state: str
     online: Online
+    movable: bool = True
 
     @classmethod
     def added(cls, machine: Machine) -> Ram:
@@ -36,10 +38,10 @@ class Ram:
         return cls(state, "nothing" if state == "offline" else "everything")
 
     @classmethod
-    def brought_online(cls, machine: Machine) -> Ram:
+    def brought_online(cls, machine: Machine, *, movable: bool) -> Ram:
         """As daxctl leaves what the driver has just added."""
         ram = cls.added(machine)
-        return cls(ram.state, "seen" if ram.online == "nothing" else ram.online)
+        return cls(ram.state, "seen" if ram.online == "nothing" else ram.online, movable)
 
     @property
     def plugged(self) -> bool:

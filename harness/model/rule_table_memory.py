@@ -62,6 +62,20 @@ MEMORY_TABLE: tuple[Rule, ...] = (
         " arch/powerpc/mm/numa.c parse_numa_properties",
     ),
     Rule(
+        "numa.memory",
+        "A node has memory from the first block that comes online in it until the last one goes,"
+        " in whichever zone.",
+        "Linux mm/memory_hotplug.c online_pages, offline_pages (6.1, 6.12:"
+        " node_states_check_changes_online, node_states_check_changes_offline)",
+    ),
+    Rule(
+        "numa.normal-memory",
+        "A node has memory for the kernel itself where any of it is in no movable zone, whatever"
+        " came before it.",
+        "Linux mm/mm_init.c (6.1: mm/page_alloc.c) check_for_memory; mm/memory_hotplug.c"
+        " online_pages, offline_pages",
+    ),
+    Rule(
         "numa.region",
         "The target node of a region is the one that its device was put on, its node the nearest"
         " that is online: the same where that has RAM. Without nodes both are 0.",
@@ -154,7 +168,7 @@ MEMORY_TABLE: tuple[Rule, ...] = (
     ),
     Rule(
         "kmem.online",
-        "daxctl brings every block that it adds online, as movable memory.",
+        "daxctl brings every block that it adds online, as movable memory unless asked not to.",
         "ndctl daxctl/device.c dev_online_memory",
     ),
     Rule(

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+import pydantic
+
 from harness.scenario.step import DeviceStep, Step
 
 
@@ -15,7 +17,7 @@ class ReconfigureDevice(DeviceStep):
 
     It is the pmem ``region``'s, or the ``device`` that is named. As ``system-ram`` its memory
     is hotplugged by the kmem driver, and nothing else can be done with it until it is
-    ``devdax`` again.
+    ``devdax`` again. With ``movable`` false the kernel may use it for itself, and it stays RAM.
 
     Shows ``outcome`` (``reconfigured``, ``refused`` with ``errno`` and ``message``, or
     ``no-device``), ``mode``, ``target_node`` (the memory node), ``added_bytes`` (by which
@@ -26,6 +28,13 @@ class ReconfigureDevice(DeviceStep):
 
     kind: ClassVar[str] = "reconfigure-device"
     mode: Literal["system-ram", "devdax"]
+    movable: bool = True
+
+    @pydantic.model_validator(mode="after")
+    def _movable_as_ram(self) -> ReconfigureDevice:
+        if self.mode == "devdax" and "movable" in self.model_fields_set:
+            raise ValueError("movable is of memory, which is mode: system-ram")
+        return self
 
 
 class KmemState(DeviceStep):

@@ -90,9 +90,11 @@ class Features(Step):
 class MemoryModel(Step):
     """Read how the kernel arranged the guest's memory.
 
-    Shows ``nodes`` (those online, as in ``0-1``), ``memory_block_bytes`` (the unit of
-    memory hotplug) and, on powerpc's hash MMU, ``linear_page_bytes`` and
-    ``vmemmap_page_bytes``: the pages that memory and struct pages are mapped by.
+    Shows ``nodes`` (those online, as in ``0-1``), ``nodes_with_memory`` and
+    ``nodes_with_normal_memory`` (those of them that have any in use, and any that the kernel
+    may have for itself), ``memory_block_bytes`` (the unit of memory hotplug) and, on powerpc's
+    hash MMU, ``linear_page_bytes`` and ``vmemmap_page_bytes``: the pages that memory and struct
+    pages are mapped by.
     """
 
     kind: ClassVar[str] = "memory-model"

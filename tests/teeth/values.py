@@ -166,6 +166,8 @@ MISTAKES = (
     Said("a region keeps being writable", "region.read-only", always(0)),
     Said("a disk that is read-only stays so", "region.disk-follows", always(1)),
     Said("a write to a read-only disk is EROFS", "block.read-only", instead("EPERM", "EROFS")),
+    Said("no node but the first has memory", "numa.memory", always("0")),
+    Said("every node has normal memory", "numa.normal-memory", instead("0", "0-1")),
     Said("nothing is recovered", "poison.recovered", instead("dax page: Recovered", "Failed")),
     Said("who poisons memory hears nothing", "poison.anon-told", instead("SIGBUS", None)),
     Said("a poisoned page is half as large", "poison.anon-place", plus(-1)),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 
+from harness.errors import UserError
 from harness.model import Machine, Model
 from harness.model.numa import expect_nodes
 from harness.records import KernelFacts, Layout, PmemDevice, Scalar
 from harness.scenario.steps import (
     CreateNamespace,
+    KmemState,
     MemoryModel,
     ReconfigureDevice,
     Regions,
@@ -24,11 +27,13 @@ SYMBOLS = (
 DEVDAX = CreateNamespace(mode="devdax", map="mem", align=2 * MIB)
 
 
-def machine(*nodes: int, device: int = 1, without: str = "") -> Machine:
+def machine(*nodes: int, device: int = 1, without: str = "", devices: int = 1) -> Machine:
     symbols = dict.fromkeys(SYMBOLS.split(), "y")
     kernel = KernelFacts((7, 3, 4), "release", {**symbols, without: "n"}, 64)
-    pmem = PmemDevice(GIB, 4 * GIB, 128 << 10, "uuid", device)
-    return Machine(load_targets()["x86_64"], kernel, Layout(sum(nodes), 2, (pmem,), nodes))
+    pmem = tuple(
+        PmemDevice(GIB, (4 + index) * GIB, 128 << 10, "uuid", device) for index in range(devices)
+    )
+    return Machine(load_targets()["x86_64"], kernel, Layout(sum(nodes), 2, pmem, nodes))
 
 
 def shown(guest: Machine, *steps: Step) -> dict[str, Scalar]:
@@ -74,3 +79,45 @@ def test_ram_of_a_device_is_on_its_own_node() -> None:
     assert shown(guest, *steps, back)["changed_nodes"] == "1"
     assert shown(guest, *steps, back, MemoryModel())["nodes"] == "0"
     assert "changed_nodes" not in shown(machine(2 * GIB, without="NUMA"), *steps)
+
+
+def with_memory(model: Model) -> tuple[Scalar, Scalar]:
+    seen = {e.name: e.value for e in model.predict(MemoryModel()).expected}
+    return seen["nodes_with_memory"], seen["nodes_with_normal_memory"]
+
+
+def as_ram(region: int, *, movable: bool = True) -> ReconfigureDevice:
+    return ReconfigureDevice(region=region, mode="system-ram", movable=movable)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_node_has_memory_as_long_as_one_device_is_ram(first: int) -> None:
+    model = Model(machine(2 * GIB, 0, devices=2))
+    for region in (0, 1):
+        model.predict(DEVDAX.model_copy(update={"region": region}))
+        model.predict(as_ram(region))
+        assert with_memory(model) == ("0-1", "0")
+    for region, memory in ((first, "0-1"), (1 - first, "0")):
+        model.predict(ReconfigureDevice(region=region, mode="devdax"))
+        assert with_memory(model) == (memory, "0")
+
+
+def test_memory_of_the_kernels_own_makes_a_node_normal_and_stays() -> None:
+    model = Model(machine(2 * GIB, 0, devices=2))
+    for region, movable, normal in ((0, True, "0"), (1, False, "0-1")):
+        model.predict(DEVDAX.model_copy(update={"region": region}))
+        added = model.predict(as_ram(region, movable=movable))
+        assert {e.name: e.value for e in added.expected}["movable"] is movable
+        assert with_memory(model) == ("0-1", normal)
+        assert model.can_be_tidied is movable
+    with pytest.raises(UserError, match="the kernel may use memory of the device"):
+        model.predict(ReconfigureDevice(region=1, mode="devdax"))
+    with pytest.raises(ValidationError, match="which is mode: system-ram"):
+        ReconfigureDevice(mode="devdax", movable=False)
+
+
+def test_memory_that_is_there_and_offline_is_none_of_its_node() -> None:
+    model = Model(machine(2 * GIB, 0))
+    for step in (DEVDAX, as_ram(0), KmemState(state="unplugged")):
+        model.predict(step)
+    assert with_memory(model) == ("0", "0")

@@ -29,7 +29,7 @@ mark after
 # With --force daxctl takes the memory offline first.
 _RECONFIGURE = f"""\
 {_BEFORE}mark daxctl
-daxctl reconfigure-device --force --mode={{mode}} $device
+daxctl reconfigure-device --force --mode={{mode}} {{zone}} $device
 {_AFTER}exit $status
 """
 
@@ -46,7 +46,9 @@ exit $status
 
 def reconfigure_device(step: ReconfigureDevice, shell: Shell, context: StepContext) -> Observation:
     """The device in its new mode and the memory that came or went, or why there is neither."""
-    script = name_device(step.place, may_lack=True) + _RECONFIGURE.format(mode=step.mode)
+    zone = "" if step.movable else "--no-movable"
+    reconfigure = _RECONFIGURE.format(mode=step.mode, zone=zone)
+    script = name_device(step.place, may_lack=True) + reconfigure
     output = run_script(shell, script, context.deadline())
     record = output.record
     if "no-device" in output.sections:

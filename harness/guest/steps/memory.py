@@ -45,6 +45,8 @@ def measured_with_memmap(command: str, variable: str) -> str:
 _MEMORY_MODEL = f"""\
 mark nodes
 show /sys/devices/system/node/online nodes
+show /sys/devices/system/node/has_memory memory
+show /sys/devices/system/node/has_normal_memory normal
 show /sys/devices/system/memory/block_size_bytes block
 daxprobe {say_mark("messages")} 'messages:5:Page orders:' 5</dev/kmsg
 """
@@ -87,6 +89,8 @@ def show_memory_model(step: MemoryModel, shell: Shell, context: StepContext) -> 
     orders = page_orders(output.section("messages"))
     values: dict[str, Scalar] = {
         "nodes": found.get("nodes"),
+        "nodes_with_memory": found.get("memory"),
+        "nodes_with_normal_memory": found.get("normal"),
         "memory_block_bytes": None if block is None else int(block, 16),
         "linear_page_bytes": orders and orders[0],
         "vmemmap_page_bytes": orders and orders[1],
