@@ -25,7 +25,6 @@ LEAVES = (
     "mm/pagewalk.c",
     "drivers/nvdimm/badrange.c",
     "drivers/nvdimm/claim.c",
-    "drivers/nvdimm/bus.c",
     "drivers/nvdimm/btt_devs.c",
     "drivers/nvdimm/region.c",
 )

@@ -419,7 +419,7 @@ def test_a_patch_that_does_not_apply_names_base_hunk_and_a_base_that_would_do(
         world.provide(patch, spec=GitSpec(world.tree, "HEAD"))
     text = str(caught.value)
     assert (
-        f"{world.root}/one.patch:1: patch 1 (one) does not apply to git:{world.tree}@HEAD" in text
+        f"{world.root}/one.patch:3: patch 1 (one) does not apply to git:{world.tree}@HEAD" in text
     )
     assert "mm/gup.c, hunk 1 of 1 (@@ -1,1 +1 @@)" in text
     hint = (caught.value.hint or "").partition(",")[0]

@@ -50,6 +50,7 @@ def test_every_regression_has_its_line_in_the_document() -> None:
         ("kmem-resource", (7, 3), "7.3/kmem-resource.patch"),
         ("vmemmap-shift", (7, 2), "vmemmap-shift.patch"),
         ("poison-unseen", (6, 1), "poison-unseen.patch"),
+        ("fork-poison", (6, 1), "6.1/fork-poison.patch"),
     ],
 )
 def test_patch_of_a_kernel(name: str, branch: tuple[int, int], found: str) -> None:
@@ -62,14 +63,18 @@ def test_a_regression_of_new_code_is_of_new_kernels_alone() -> None:
         *("btt-log-order", "devdax-shared", "fsdax-zero", "gup-stat", "hash-altmap-free"),
         *("insert-zero-rss", "kmem-node", "kmem-online-type", "label-index-copy", "mf-shift"),
         *("radix-unused", "region-dax-seed", "thp-split-file", "vmemmap-count"),
-        "x86-altmap-base",
+        *("x86-altmap-base", "arm64-altmap-ptes", "devdax-address", "disk-read-only"),
+        *("node-normal-memory", "pfn-align", "pmd-eof-page", "poison-reference", "resize-busy"),
+        "x86-direct-map",
     }
     with pytest.raises(FileNotFoundError, match=r"for 7\.2"):
         regression_patch("kmem-online-type", (7, 2))
 
 
 def test_a_regression_of_old_code_is_of_old_kernels_alone() -> None:
-    assert set(regressions((6, 1))) - set(regressions((6, 12))) == {"poison-unseen"}
+    of_6_1_alone = {path.stem for path in (SERIES / "6.1").glob("*.patch")}
+    assert len(of_6_1_alone) == 12
+    assert set(regressions((6, 1))) - set(regressions((6, 12))) == {"poison-unseen", *of_6_1_alone}
     assert set(regressions((6, 12))) - set(regressions((7, 2))) == {"devmap-mprotect"}
     with pytest.raises(FileNotFoundError, match=r"'poison-unseen' .* for 7\.3"):
         regression_patch("poison-unseen", (7, 3))

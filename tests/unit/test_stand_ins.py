@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import pty
 import subprocess
 import sys
 import tarfile
@@ -151,9 +152,18 @@ def test_commands_that_build_kernels_take_a_compiler(
     """One that is not there: which one was asked for is then said."""
     words = [sys.executable, "-m", "harness.cli", *command, "--cross-compile", "absent-"]
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    leader, terminal = pty.openpty()  # which shell wants
     done = subprocess.run(
-        words, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+        words,
+        cwd=tmp_path,
+        env=environ,
+        stdin=terminal,
+        capture_output=True,
+        text=True,
+        check=False,
     )
+    for end in (leader, terminal):
+        os.close(end)
     assert "absent-gcc, absent-ld missing on this host" in done.stdout + done.stderr
     assert done.returncode in {1, 3, 125}
 
