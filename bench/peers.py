@@ -33,7 +33,8 @@ from bench.figure import Figure, conclude, ratios
 from bench.peer_tools import environment_of, provide_tuxrun, provide_virtme_ng
 from harness.errors import InfrastructureError
 from harness.image import provide_base_image, provide_init
-from harness.kernel.build import BuiltKernel, provide_kernel
+from harness.kernel.build import provide_kernel
+from harness.kernel.built import BuiltKernel
 from harness.kernel.spec import parse_kernel_spec
 from harness.machine.acceleration import AccelerationMemory, host_architecture
 from harness.machine.versions import Emulator, find_emulator

@@ -16,7 +16,8 @@ from harness.image import (
     provide_init,
     provide_overlay,
 )
-from harness.kernel.build import BuiltKernel, provide_config, provide_kernel
+from harness.kernel.build import provide_config, provide_kernel
+from harness.kernel.built import BuiltKernel
 from harness.kernel.facts import with_probes
 from harness.kernel.held import hold_to_base
 from harness.kernel.provide_patched import provide_patched

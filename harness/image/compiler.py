@@ -6,7 +6,7 @@ import subprocess
 
 from harness.errors import InfrastructureError
 from harness.host_packages import install_command
-from harness.kernel.make import first_errors
+from harness.kernel.build_log import first_errors
 from harness.target import Target
 
 

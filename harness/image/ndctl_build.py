@@ -17,7 +17,7 @@ from harness.errors import InfrastructureError
 from harness.host_packages import install_command
 from harness.image import cpio
 from harness.image.ndctl_contents import SUITE
-from harness.kernel.make import first_errors
+from harness.kernel.build_log import first_errors
 from harness.kernel.sandbox import wrap
 from harness.target import Target
 

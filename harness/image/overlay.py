@@ -20,7 +20,7 @@ from harness.store import Store
 from harness.target import Target
 
 if TYPE_CHECKING:
-    from harness.kernel.build import BuiltKernel
+    from harness.kernel.built import BuiltKernel
 
 OVERLAY_NAME = "overlay.cpio"
 

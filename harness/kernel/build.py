@@ -15,9 +15,10 @@ from pathlib import Path
 
 from harness.errors import InfrastructureError
 from harness.kconfig import Request, render
+from harness.kernel.built import BuiltKernel, describe_built
 from harness.kernel.configure import configure
 from harness.kernel.deltas import KERNEL, tidy_soon, unfold_kernel
-from harness.kernel.facts import dump_facts, load_facts, read_facts, with_probes
+from harness.kernel.facts import dump_facts, read_facts
 from harness.kernel.fragments import FRAGMENTS_DIR, check_needs, load_fragments
 from harness.kernel.make import Make, Toolchain, find_toolchain, users_ccache
 from harness.kernel.modules import build_twins, has_modules, keep_modules
@@ -26,11 +27,9 @@ from harness.kernel.packed_objects import find_objects, pack_objects, unpack_obj
 from harness.kernel.patched import PatchedSource
 from harness.kernel.provide_patched import provide_patched
 from harness.kernel.sandbox import why_not
-from harness.kernel.source_view import provide_view
 from harness.kernel.spec import KernelSpec
 from harness.kernel.work_area import hold_work_area
 from harness.progress import Progress
-from harness.records import KernelFacts
 from harness.series.patch import Patch
 from harness.share import usable_cores
 from harness.store import Store, digest
@@ -40,33 +39,6 @@ from harness.target import KernelBuild, Target
 _FORMAT = "1"
 
 _KEPT = ("vmlinux", "System.map", "modules.builtin", "modules.builtin.modinfo")
-
-
-@dataclass(frozen=True, slots=True)
-class BuiltKernel:
-    """A kernel that can be booted.
-
-    ``key`` is equal for kernels that are built of the same; ``image`` is what QEMU loads,
-    ``vmlinux`` the same kernel with its symbols. ``modules_builtin`` has its ``.modinfo``
-    beside it, and the folder ``modules`` where the kernel has loadable ones. ``opcode_fixup``
-    names what the image needs before TCG can run it. ``linked`` is the tree that ``source``
-    leads to by links, ``revision`` is as in Source.
-    """
-
-    spec: str
-    key: str
-    release: str
-    image: Path
-    vmlinux: Path
-    system_map: Path
-    config: Path
-    modules_builtin: Path
-    facts: KernelFacts
-    source: Path
-    compiler: str
-    opcode_fixup: str | None
-    linked: Path | None = None
-    revision: str = ""
 
 
 def provide_kernel(
@@ -100,24 +72,7 @@ def provide_kernel(
         usual=load_fragments(own, fragments_dir) if more else requests,
     )
     entry = build.provide(store, progress)
-    source = provide_view(patched, store)
-    built = load_facts((entry / "facts.json").read_text(encoding="utf-8"))
-    return BuiltKernel(
-        spec=str(spec),
-        key=build.key,
-        release=built.release,
-        image=entry / target.kernel.image,
-        vmlinux=entry / "vmlinux",
-        system_map=entry / "System.map",
-        config=entry / "config",
-        modules_builtin=entry / "modules.builtin",
-        facts=with_probes(built, source),
-        source=source,
-        compiler=toolchain.version,
-        opcode_fixup=target.kernel.opcode_fixup,
-        linked=patched.base.path,
-        revision=patched.base.revision,
-    )
+    return describe_built(entry, build.key, spec, target, toolchain, patched, store)
 
 
 def provide_config(

@@ -1,8 +1,7 @@
 """The kernel's ``make``: in a sandbox, ended with whoever wanted it, and watched.
 
 In the sandbox every source tree and object tree is seen at the same place, so that objects
-of a base are as good beside its patched copy. Whose fault a failure is, is read out of make's
-log: the host's where a tool is missing or a disk is full, the kernel's otherwise.
+of a base are as good beside its patched copy.
 """
 
 from __future__ import annotations
@@ -18,9 +17,10 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
-from harness.errors import DaxhoundError, InfrastructureError, KernelFailure
+from harness.errors import InfrastructureError
 from harness.host_packages import install_command
 from harness.host_version import said_version
+from harness.kernel.build_log import explain_failure
 from harness.kernel.sandbox import why_not, wrap
 from harness.progress import Task
 from harness.target import Target
@@ -46,22 +46,7 @@ _SOURCE, _OBJECTS = Path("/kernel/source"), Path("/kernel/objects")
 _ALWAYS = {"LC_ALL": "C", "PYTHONDONTWRITEBYTECODE": "1"}
 
 _COMPILED = re.compile(rb"^  (?:CC|AS|HOSTCC|LD) ", re.MULTILINE)
-_ERROR = re.compile(
-    r": (?:fatal )?error: |undefined reference to |multiple definition of "
-    r"|^\S*ld: (?!.*: (?:in function|warning: ))|^ERROR: |\*\*\* "
-)
-# What the disk or the OOM killer does to compilers, linkers and the shells that call them.
-_HOST_ERROR = re.compile(
-    r"No space left on device|Disk quota exceeded|Input/output error|Read-only file system"
-    r"|Cannot allocate memory|virtual memory exhausted|Killed signal terminated program"
-    r"|^Killed$|: line \d+: +\d+ Killed |terminated with signal 9|\*\*\* \[.*\] Error 137$"
-)
 _KILLED = 128 + signal.SIGKILL
-# The host's fault where it is what make stopped at: kernels also ask for tools in vain
-# that they can do without.
-_HOST_LACKS = re.compile(r": (?:command )?not found$|(?:gelf|libelf|openssl/\w+)\.h: No such file")
-_ERROR_LINES = 5
-_MAKES_OWN = re.compile(r"make(?:\[\d+\])?: (?!.*No rule to make)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +156,7 @@ class Make:
                 f" out of memory\n  log: {self.log}"
             )
         if process.returncode != 0:
-            raise explain_failure(self.log, self.toolchain.arch)
+            raise explain_failure(self.log, self.toolchain.arch, _SOURCE)
 
     def compile(self, command: Sequence[str], program: str) -> subprocess.CompletedProcess[str]:
         """A compiler's command in the object tree, as make would run it: it is the tree's.
@@ -245,37 +230,6 @@ class Make:
                     pass
                 # Called even with nothing done: a line is due every so often.
                 task.advance(len(_COMPILED.findall(log.read())))
-
-
-def explain_failure(log: Path, arch: str) -> DaxhoundError:
-    """What went wrong in a build that failed, and whose fault it was."""
-    text = log.read_text(encoding="utf-8", errors="replace").replace(f"{_SOURCE}/", "")
-    found = first_errors(text)
-    lines = text.splitlines()
-    lacking = (line for line in found or lines if _HOST_LACKS.search(line))
-    host = next((line for line in lines if _HOST_ERROR.search(line)), None) or next(lacking, None)
-    if host is not None:
-        return InfrastructureError(
-            f"the host failed the {arch} kernel's build: {host.strip()}\n  log: {log}"
-        )
-    said = "\n  ".join(found or _where_make_stopped(lines))
-    return KernelFailure(f"the {arch} kernel does not build:\n  {said}\n  log: {log}")
-
-
-def first_errors(text: str) -> tuple[str, ...]:
-    """The first complaint of a compiler or linker, with the lines that belong to it.
-
-    make's own lines are left out, but for the one that says there is no rule.
-    """
-    lines = [line for line in text.splitlines() if not _MAKES_OWN.match(line)]
-    for number, line in enumerate(lines):
-        if _ERROR.search(line):
-            return tuple(lines[number : number + _ERROR_LINES])
-    return ()
-
-
-def _where_make_stopped(lines: Sequence[str]) -> Sequence[str]:
-    return [line for line in lines if "*** " in line][:1] or ["make failed without a word"]
 
 
 def _environment() -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.campaign.provide import Provisions
-from harness.kernel.build import BuiltKernel
+from harness.kernel.built import BuiltKernel
 from harness.records import KernelFacts
 
 

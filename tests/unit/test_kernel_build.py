@@ -14,9 +14,11 @@ import pytest
 
 from harness.deadline import Deadline
 from harness.errors import InfrastructureError, KernelFailure, UserError
-from harness.kernel.build import BuiltKernel, provide_kernel
+from harness.kernel.build import provide_kernel
+from harness.kernel.build_log import explain_failure, first_errors
+from harness.kernel.built import BuiltKernel
 from harness.kernel.kconfig_tree import translate
-from harness.kernel.make import explain_failure, find_toolchain, first_errors
+from harness.kernel.make import find_toolchain
 from harness.kernel.sandbox import SWITCH
 from harness.kernel.spec import DirectorySpec
 from harness.progress import Silence
@@ -347,7 +349,7 @@ def test_what_counts_as_a_complaint(said: str, found: bool) -> None:
 def test_a_build_that_the_host_failed_is_not_the_kernels(tmp_path: Path, said: str) -> None:
     log = tmp_path / "log"
     log.write_text(f"  CC      mm/gup.o\n{said}\nmake[1]: *** [Makefile:1: x] Error 1\n")
-    failure = explain_failure(log, "x86")
+    failure = explain_failure(log, "x86", Path("/s"))
     assert isinstance(failure, InfrastructureError)
     assert said in str(failure)
 
@@ -355,11 +357,11 @@ def test_a_build_that_the_host_failed_is_not_the_kernels(tmp_path: Path, said: s
 def test_a_tool_that_a_kernel_can_do_without_takes_no_blame(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text(f"/bin/sh: 1: pahole: not found\n{LOG}")
-    failure = explain_failure(log, "x86")
+    failure = explain_failure(log, "x86", Path("/s"))
     assert isinstance(failure, KernelFailure)
     assert "'folio' undeclared" in str(failure)
     log.write_text("make[1]: *** [Makefile:7: x] Error 1\n")
-    assert "Makefile:7" in str(explain_failure(log, "x86"))
+    assert "Makefile:7" in str(explain_failure(log, "x86", Path("/s")))
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ import pytest
 
 from harness.deadline import Deadline
 from harness.errors import KernelFailure, UserError
-from harness.kernel.build import BuiltKernel, provide_kernel
+from harness.kernel.build import provide_kernel
+from harness.kernel.built import BuiltKernel
 from harness.kernel.deltas import wait_until_tidy
 from harness.kernel.sandbox import SWITCH, why_not
 from harness.kernel.spec import DirectorySpec, GitSpec, KernelSpec

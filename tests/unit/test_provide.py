@@ -10,7 +10,7 @@ import pytest
 from harness.campaign import provide
 from harness.campaign.provide import Needs, Provider
 from harness.errors import KernelFailure
-from harness.kernel.build import BuiltKernel
+from harness.kernel.built import BuiltKernel
 from harness.kernel.spec import DirectorySpec
 from harness.progress import Silence
 from harness.records import KernelFacts
