@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import pytest
 
@@ -24,41 +24,55 @@ CHANGES_OUTCOME: Final[Mapping[str, object]] = {
     "--ignore-reports": None,
 }
 
+_Add: TypeAlias = Callable[..., object]
+
 
 def add_options(parser: pytest.Parser) -> None:
     """Every option of a run."""
     group = parser.getgroup("daxhound", "kernel scenarios on QEMU guests")
-    group.addoption(
+    _add_cells(group.addoption)
+    _add_series(group.addoption)
+    _add_run(group.addoption)
+    add_stand_ins(group.addoption)
+    add_guests_option(group.addoption)
+    add_cluster_options(group.addoption)
+
+
+def _add_cells(add: _Add) -> None:
+    add(
         "--arch",
         action="append",
         metavar="TARGET",
         help="target, several with commas, all (default) or variants; see daxhound targets",
     )
-    group.addoption(
+    add(
         "--kernel",
         default="debian:6.1",
         metavar="SPEC",
         help="debian:6.1 (default), another of Debian's, debian:6.1=REVISION, dir:PATH, tar:PATH, "
         "git:PATH@REF",
     )
-    group.addoption(
+    add(
         "--config",
         action="append",
         metavar="NAME",
         help="fragments of kconfigs/ beyond the target's own, with commas between (default: none)",
     )
-    group.addoption(
+
+
+def _add_series(add: _Add) -> None:
+    add(
         "--series",
         metavar="PATCHES",
         help="run each cell without and with these patches: a .patch file, an mbox, a "
         "directory, git:PATH@A..B",
     )
-    group.addoption(
+    add(
         "--per-patch",
         action="store_true",
         help="with --series: each patch on top of the last, against the kernel before it",
     )
-    group.addoption(
+    add(
         "--timings",
         type=int,
         default=CHANGES_OUTCOME["--timings"],
@@ -66,50 +80,50 @@ def add_options(parser: pytest.Parser) -> None:
         help="with --series: compare times as well, in so many pairs of guests (at least "
         f"{FEWEST_PAIRS}; default: none)",
     )
-    group.addoption(
+    add(
         "--expect",
         type=Path,
         metavar="FILE",
         help="with --series: what it is meant to change (default: the .expect.yaml beside it)",
     )
-    group.addoption(
+
+
+def _add_run(add: _Add) -> None:
+    add(
         "--fresh",
         action="store_true",
         help="a new guest for every cell, and no result of an earlier run of a series",
     )
-    group.addoption(
+    add(
         "--results",
         metavar="DIR",
         type=Path,
         help="folder for run.json and the cells' folders (default: results/<time>)",
     )
-    group.addoption(
+    add(
         "--transport",
         choices=["serial", "ssh"],
         default=CHANGES_OUTCOME["--transport"],
         help="how steps reach the guest: by virtio-serial ports (default), or over its network",
     )
-    group.addoption(
+    add(
         "--patience",
         type=float,
         default=CHANGES_OUTCOME["--patience"],
         metavar="FACTOR",
         help="multiply every deadline, for a slow or busy host (default: 1)",
     )
-    group.addoption(
+    add(
         "--shard",
         metavar="I/N",
         help="part I of N of the cells; see daxhound plan (default: all of them)",
     )
-    group.addoption(
+    add(
         "--ignore-reports",
         metavar="FILE",
         type=Path,
         help="YAML list of known kernel reports, each with a reason (default: none)",
     )
-    add_stand_ins(group.addoption)
-    add_guests_option(group.addoption)
-    add_cluster_options(group.addoption)
 
 
 def given_again(config: pytest.Config) -> Iterator[str]:
