@@ -143,43 +143,53 @@ def _text(path: Path) -> str:
 
 
 def _read(path: Path, node: yaml.Node) -> Document:
-    lines: dict[Location, int] = {}
-    data = _plain(path, node, (), lines)
-    return Document(path, data, lines)
+    reading = _Reading(path)
+    return Document(path, reading.plain(node, ()), reading.lines)
 
 
-def _plain(path: Path, node: yaml.Node, at: Location, lines: dict[Location, int]) -> Any:
-    line = node.start_mark.line + 1
-    lines.setdefault(at, line)
-    if len(at) > _DEEPEST:
-        raise UserError(f"nested deeper than {_DEEPEST} times", path=path, line=line)
-    if len(lines) > _MOST_VALUES:
-        raise UserError(f"stands for more than {_MOST_VALUES} values", path=path, line=line)
-    if isinstance(node, yaml.MappingNode):
-        return _plain_mapping(path, node, at, lines)
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(path, item, (*at, i), lines) for i, item in enumerate(node.value)]
-    try:
-        return yaml.SafeLoader("").construct_object(node)
-    # A foreign tag, a date such as 2026-99-99, or a word that is not what its tag says.
-    except (yaml.YAMLError, ValueError, LookupError, AttributeError) as exc:
-        tag = node.tag.replace(_YAML_TAGS, "!!")[:_QUOTED]
-        message = f"{node.value[:_QUOTED]!r} is no {tag}"
-        raise UserError(message, path=path, line=line, field=_field(at)) from exc
+class _Reading:
+    """One document on its way from nodes to plain data, with the line of each value."""
 
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lines: dict[Location, int] = {}
+        # A loader for each scalar would take a fifth of all collection.
+        self._scalars = yaml.constructor.SafeConstructor()
 
-def _plain_mapping(
-    path: Path, node: yaml.MappingNode, at: Location, lines: dict[Location, int]
-) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for key_node, value_node in node.value:
-        key = str(key_node.value)
-        line = key_node.start_mark.line + 1
-        if key in result:
-            raise UserError("given twice", path=path, line=line, field=_field((*at, key)))
-        lines[(*at, key)] = line
-        result[key] = _plain(path, value_node, (*at, key), lines)
-    return result
+    def plain(self, node: yaml.Node, at: Location) -> Any:
+        line = node.start_mark.line + 1
+        self.lines.setdefault(at, line)
+        if len(at) > _DEEPEST:
+            raise UserError(f"nested deeper than {_DEEPEST} times", path=self.path, line=line)
+        if len(self.lines) > _MOST_VALUES:
+            message = f"stands for more than {_MOST_VALUES} values"
+            raise UserError(message, path=self.path, line=line)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, at)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.plain(item, (*at, index)) for index, item in enumerate(node.value)]
+        return self._scalar(node, at)
+
+    def _scalar(self, node: yaml.Node, at: Location) -> Any:
+        try:
+            return self._scalars.construct_object(node)
+        # A foreign tag, a date such as 2026-99-99, or a word that is not what its tag says.
+        except (yaml.YAMLError, ValueError, LookupError, AttributeError) as exc:
+            tag = node.tag.replace(_YAML_TAGS, "!!")[:_QUOTED]
+            message = f"{node.value[:_QUOTED]!r} is no {tag}"
+            line = node.start_mark.line + 1
+            raise UserError(message, path=self.path, line=line, field=_field(at)) from exc
+
+    def _mapping(self, node: yaml.MappingNode, at: Location) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = str(key_node.value)
+            line = key_node.start_mark.line + 1
+            if key in result:
+                raise UserError("given twice", path=self.path, line=line, field=_field((*at, key)))
+            self.lines[(*at, key)] = line
+            result[key] = self.plain(value_node, (*at, key))
+        return result
 
 
 def _field(location: Location) -> str | None:

@@ -183,7 +183,7 @@ def _cell(
         layout=resolve_layout(body.layout, target, scenario.document, reader.value),
         parameters=tuple((name, reader.size_word(value)) for name, value in parameters.items()),
         steps=tuple(_steps(scenario, reader)),
-        step_lines=tuple(_step_lines(scenario)),
+        step_lines=scenario.step_lines,
     )
 
 
@@ -223,14 +223,6 @@ def _check_place(scenario: Scenario, step: Step, at: Location) -> None:
     except UserError as exc:
         named = (*at, exc.field) if exc.field else at
         raise scenario.document.error(named, exc.message, exc.hint) from exc
-
-
-def _step_lines(scenario: Scenario) -> Iterator[dict[str, int]]:
-    for index, entry in enumerate(scenario.body.steps):
-        kind, fields = next(iter(entry.items()))
-        at: Location = ("steps", index, kind)
-        places = {"": at} | {name: (*at, name) for name in fields or {}}
-        yield {name: scenario.document.line(place) or 1 for name, place in places.items()}
 
 
 @dataclass(frozen=True, slots=True)

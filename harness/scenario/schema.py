@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -11,7 +13,7 @@ import pydantic
 from harness.errors import BadValue, nearest
 from harness.mistakes import LIST_HINT, told
 from harness.scenario.steps import STEPS
-from harness.yaml_document import Document, Record, load_documents
+from harness.yaml_document import Document, Location, Record, load_documents
 
 _WORD = re.compile("[a-z0-9]+")
 _NAME = re.compile(f"{_WORD.pattern}(-{_WORD.pattern})*")
@@ -104,6 +106,19 @@ class Scenario(Record):
     @property
     def path(self) -> Path:
         return self.document.path
+
+    @cached_property
+    def step_lines(self) -> tuple[dict[str, int], ...]:
+        """Of each step where its fields stand, by name, and where it begins, by ""."""
+        return tuple(
+            self._lines(("steps", index, kind), fields or {})
+            for index, step in enumerate(self.body.steps)
+            for kind, fields in step.items()
+        )
+
+    def _lines(self, at: Location, names: Iterable[str]) -> dict[str, int]:
+        places = {"": at} | {name: (*at, name) for name in names}
+        return {name: self.document.line(place) or 1 for name, place in places.items()}
 
 
 def load_scenarios(path: Path) -> list[Scenario]:
