@@ -22,7 +22,7 @@ from harness.model.paging import BESIDE_BYTES, Range
 from harness.model.rules import RULES
 from harness.records import Expected, Rule
 from harness.scenario.mapping_steps import Fault, MappingStep, Mmap
-from harness.units import format_size
+from harness.units import align_up, format_size
 
 KERNEL_TABLES = 2
 """Page tables that the kernel may make for itself meanwhile; a leak grows by each repeat."""
@@ -206,7 +206,7 @@ def _expect_counters(memory: Memory, step: Mmap) -> Iterator[Expected]:
     page, pmd = memory.machine.page, memory.machine.pmd
     counted = memory.direct and memory.machine.dax_counts_folios
     rule = RULES["dax.rss" if counted else "dax.no-rss"]
-    pages = step.size // page if counted else 0
+    pages = align_up(step.size, page) // page if counted else 0  # mmap() maps whole pages
     truncated = step.end == "truncate" and step.repeats > 1
     sparse = truncated or (memory.files is not None and memory.files.sparse)
     holes = step.memory == "fsdax" and sparse and step.access == "read"

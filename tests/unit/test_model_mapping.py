@@ -207,6 +207,12 @@ def test_base_pages_are_no_pmd_entries() -> None:
     assert (seen["nr_mapped"], seen["pmd_mapped"]) == (16384, 0)
 
 
+def test_the_page_that_a_mapping_ends_in_counts_whole() -> None:
+    mapping = Mmap(memory="fsdax", size=32 * MIB - 4 * KIB)
+    seen = values(predict(machine("ppc64-radix", NEW), [*FILE, mapping]))
+    assert seen["nr_mapped"] == 32 * MIB // (64 * KIB)
+
+
 @pytest.mark.parametrize("end", ["munmap", "exit"])
 @pytest.mark.parametrize("fork", [True, False])
 def test_nothing_is_left_of_any_mapping(end: Any, fork: bool) -> None:
