@@ -61,7 +61,9 @@ def _first_cell(target: Target, scenario: str | None, config: tuple[str, ...]) -
     """The scenario's first cell on the target; its layout is what a guest starts with."""
     if scenario is None:
         return None
-    return cells_on({target.name: target}, [named_scenario(scenario)], load_targets(), config)[0]
+    known = load_targets()
+    chosen = [named_scenario(scenario, known)]
+    return cells_on({target.name: target}, chosen, known, config)[0]
 
 
 def _qemu(options: argparse.Namespace) -> int:

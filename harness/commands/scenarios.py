@@ -90,7 +90,7 @@ def _predict(options: argparse.Namespace) -> int:
     known = load_targets()
     targets = {t.name: t for t in select_targets(options.arch or ["all"], known)}
     config = select_fragments(options.config)
-    cells = cells_on(targets, named_scenarios(options.scenario), known, config)
+    cells = cells_on(targets, named_scenarios(options.scenario, known), known, config)
     predictions = predict_cells(cells, options.kernel)
     print(render_predictions(predictions, explain=options.explain, as_json=options.json))
     if not options.json:

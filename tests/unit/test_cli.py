@@ -106,12 +106,12 @@ def test_a_file_of_ones_own_is_predicted(
         assert main(["predict", str(word), "--arch", "x86_64", "--json"]) == 0
         cells = json.loads(capsys.readouterr().out)
         assert [cell["id"] for cell in cells] == [f"odd.yaml::{name}[x86_64]" for name in ids]
-    assert named_scenario(f"{path}::two").name == "two"
+    assert named_scenario(f"{path}::two", load_targets()).name == "two"
     with pytest.raises(UserError) as caught:
-        named_scenario(str(path))
+        named_scenario(str(path), load_targets())
     assert str(caught.value) == f"{path} is 2 scenarios: one, two\n  try: {path}::one"
     with pytest.raises(UserError, match=r"odd\.yaml: no such scenario: 'tow'\n  try: 'two'"):
-        named_scenario(f"{path}::tow")
+        named_scenario(f"{path}::tow", load_targets())
     path.write_text(OWN.replace("layout:", "config: [no-memgc]\nlayout:"))
     assert main(["predict", str(path)]) == 4
     assert "odd.yaml:8: config.0: no such configuration fragment" in capsys.readouterr().err
