@@ -15,7 +15,7 @@ from harness.errors import UserError
 from harness.model.machine import Machine
 from harness.model.poison import address_lsb
 from harness.model.rules import RULES
-from harness.records import Expected
+from harness.records import Expected, Rule
 from harness.scenario.mapping_steps import HwPoison
 from harness.units import align_down, format_size
 
@@ -31,14 +31,14 @@ def expect_anon_poison(machine: Machine, step: HwPoison) -> tuple[Expected, ...]
         )
     at, lost = align_down(step.offset, machine.page), RULES["poison.anon-lost"]
     mine, others = _code_of_poisoner(machine, step), "BUS_MCEERR_AO" if step.early else None
-    told = RULES["poison.anon-told"]
+    told, touch = RULES["poison.anon-told"], RULES["poison.anon-touch"]
     return (
         Expected("outcome", "poisoned", lost),
-        *_expect_told(machine, "", mine, at),
-        *_expect_told(machine, "other_", others, at),
-        *_expect_touch(machine, "touch_", at),
-        *_expect_touch(machine, "other_touch_", at),
-        *_expect_touch(machine, "forked_touch_", at),
+        *_expect_signal(machine, "", mine, at, told),
+        *_expect_signal(machine, "other_", others, at, told),
+        *_expect_signal(machine, "touch_", "BUS_MCEERR_AR", at, touch),
+        *_expect_signal(machine, "other_touch_", "BUS_MCEERR_AR", at, touch),
+        *_expect_signal(machine, "forked_touch_", "BUS_MCEERR_AR", at, touch),
         Expected("intact_bytes", step.size - machine.page, RULES["poison.anon-intact"]),
         Expected("corrupted_bytes", machine.page, lost),
         Expected("sigbus_messages", bool(mine) + bool(others), told),
@@ -52,19 +52,13 @@ def _code_of_poisoner(machine: Machine, step: HwPoison) -> str | None:
     return "BUS_MCEERR_AO" if step.early else None
 
 
-def _expect_told(machine: Machine, prefix: str, code: str | None, at: int) -> Iterator[Expected]:
-    rule = RULES["poison.anon-told"]
+def _expect_signal(
+    machine: Machine, prefix: str, code: str | None, at: int, rule: Rule
+) -> Iterator[Expected]:
     yield Expected(f"{prefix}signal", "SIGBUS" if code else None, rule)
     yield Expected(f"{prefix}code", code, rule)
     if code:
         yield from _expect_place(machine, prefix, at)
-
-
-def _expect_touch(machine: Machine, prefix: str, at: int) -> Iterator[Expected]:
-    rule = RULES["poison.anon-touch"]
-    yield Expected(f"{prefix}signal", "SIGBUS", rule)
-    yield Expected(f"{prefix}code", "BUS_MCEERR_AR", rule)
-    yield from _expect_place(machine, prefix, at)
 
 
 def _expect_place(machine: Machine, prefix: str, at: int) -> Iterator[Expected]:

@@ -28,7 +28,7 @@ def fault(step: Fault, shell: Shell, context: StepContext) -> Observation:
         *beside(step),
         "count:before",
         map_operation(step, writable=step.writable, fixed=step.fixed),
-        *advise(step),
+        *advise(step.advice),
         f"touch:{step.access}:{step.first}:{length}:{context.page_size}",
         "count:touched",
         "unmap",
@@ -69,7 +69,7 @@ def live(step: Mmap, shell: Shell, context: StepContext) -> Observation:
 
 def _life(step: Mmap, page: int) -> list[str]:
     touch = f"touch:{step.access}:0:{step.size}:{page}"
-    cycle = ["count:before", map_operation(step), *advise(step), touch, "count:mapped"]
+    cycle = ["count:before", map_operation(step), *advise(step.advice), touch, "count:mapped"]
     if step.fork:
         cycle += [FORK, touch, END]
     if step.split:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.guest.steps.probe import END, FORK, error_values
+from harness.guest.steps.probe import END, FORK, advise, error_values
 from harness.observe.daxprobe import ProbeReplies, integer
 from harness.records import Scalar
 from harness.scenario.mapping_steps import HwPoison
@@ -17,7 +17,7 @@ def operations(step: HwPoison, offset: int, page: int) -> list[str]:
         "count:before",
         *(["early"] if step.early else []),
         f"map:private:rw:0:{step.size}",
-        *([] if step.advice == "none" else [f"advise:{step.advice}"]),
+        *advise(step.advice),
         f"touch:fill:0:{step.size}:{page}",
         *(FORK, f"poison:{offset}", "caught", this, END),
         *("caught", this),

@@ -120,9 +120,9 @@ def map_beside(size: int, sharing: str = "shared") -> list[str]:
     return ["beside", f'map:{sharing}:rw:0:{size}:"$file"']
 
 
-def advise(step: MappingStep) -> list[str]:
-    """The operation for the step's advice, if any."""
-    return [] if step.advice == "none" else [f"advise:{step.advice}"]
+def advise(advice: str) -> list[str]:
+    """The operation for a step's advice; nothing to do for ``none``."""
+    return [] if advice == "none" else [f"advise:{advice}"]
 
 
 def beside(step: MappingStep) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.guest.protocols import Shell
 from harness.guest.steps.context import StepContext
 from harness.guest.steps.huge_pages import RELEASE, reserve_huge_pages
-from harness.guest.steps.probe import ProbeRun, run_probe
+from harness.guest.steps.probe import ProbeRun, advise, run_probe
 from harness.observe.daxprobe import ProbeReplies, Reply, errno_name, integer
 from harness.observe.sections import parse_attributes, read_integer
 from harness.records import Observation, Scalar
@@ -55,12 +55,11 @@ def _operations(step: RdmaRegister) -> list[str]:
     access = ("rw" if step.write else "r") + "p" * step.persistent
     first = 0 if step.moved is None else step.size - step.moved
     path = ':"$file"' if step.memory in ("devdax", "fsdax") else ""
-    advice = _ADVICE.get(step.memory)
     return [
         f"open:{_NETDEV}",
         "count:start",
         f"{_MAP[step.memory]}:rw:0:{step.size}{path}",
-        *([f"advise:{advice}"] if advice else []),
+        *advise(_ADVICE.get(step.memory, "none")),
         *([] if step.write else [f"fill:{first}"]),
         f"register:{access}",
         "count:registered",
