@@ -59,7 +59,7 @@ def _document(runs: Sequence[Run], cells: Sequence[Cell]) -> RunDocument:
     starts = [run.document.started for run in runs if run.document.started]
     ends = [run.document.finished for run in runs if run.document.finished]
     kernels = dict.fromkeys(kernel for run in runs for kernel in run.kernels)
-    early = any(run.ended_early for run in runs)
+    early = any(run.document.ended_early for run in runs)
     ended: dict[str, Any] = {"finished": None if early else max(ends)} if early or ends else {}
     return RunDocument(
         schema=SCHEMA,

@@ -133,6 +133,11 @@ class RunDocument(_Entry):
     chosen: int | None = None
     cells: tuple[CellEntry, ...]
 
+    @property
+    def ended_early(self) -> bool:
+        """Whether the run was killed, or interrupted."""
+        return "finished" in self.model_fields_set and self.finished is None
+
     @pydantic.field_validator("series", mode="before")
     @classmethod
     def _named(cls, series: Any) -> Any:

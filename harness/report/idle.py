@@ -5,8 +5,7 @@ As predicted, and so ok: but of what those steps are for they tell nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from harness.records import CellResult, StepResult, Verdict
 from harness.units import count
@@ -33,9 +32,9 @@ def idle_note(result: CellResult) -> str:
     return f"{', '.join(idle)} had nothing to work on: {why.step} was refused{told}"
 
 
-def idle_summary(cells: Iterable[Mapping[str, Any]]) -> list[str]:
-    """One line for all such cells of a run, as run.json has them."""
-    notes = [str(cell["idle"]) for cell in cells if cell.get("idle")]
+def idle_summary(told: Iterable[str]) -> list[str]:
+    """One line for all such cells of a run, of what :func:`idle_note` told of each cell."""
+    notes = [note for note in told if note]
     if not notes:
         return []
     same = "steps had nothing to work on: one before them was refused"

@@ -42,8 +42,8 @@ def render_mail(material: Material) -> str:
         )
     for number, finding in enumerate(material.findings):
         paragraphs.append("\n".join(_finding(run, finding, number < TOLD_IN_FULL)))
-    idle = [{"idle": cell.entry.idle} for cell in run.cells]
-    paragraphs += [f"{_wrap(line)}." for line in idle_summary(idle)]
+    idle = idle_summary(cell.entry.idle for cell in run.cells)
+    paragraphs += [f"{_wrap(line)}." for line in idle]
     if _is_clean(material):
         paragraphs.append(f"Tested-by: NAME <ADDRESS> # {_short_targets(run)}")
     return "\n\n".join(paragraphs) + "\n"

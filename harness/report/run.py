@@ -98,11 +98,6 @@ class Run:
     notes: tuple[str, ...] = ()
 
     @property
-    def ended_early(self) -> bool:
-        """Whether the run was killed, or interrupted."""
-        return _ended_early(self.document)
-
-    @property
     def kernels(self) -> tuple[str, ...]:
         """Kernels as they were asked for, in the order in which they come."""
         return tuple(dict.fromkeys(cell.kernel_spec for cell in self.cells))
@@ -125,12 +120,8 @@ def read_run(directory: Path) -> Run:
     return Run(directory, document, cells, tuple(_notes(directory, document, cells)))
 
 
-def _ended_early(document: RunDocument) -> bool:
-    return "finished" in document.model_fields_set and document.finished is None
-
-
 def _notes(directory: Path, document: RunDocument, cells: tuple[Cell, ...]) -> Iterator[str]:
-    killed = _ended_early(document)
+    killed = document.ended_early
     if killed:
         yield "the run was ended before its time: run.json holds the cells that it finished"
     known = {cell.entry.folder for cell in cells}

@@ -21,7 +21,7 @@ def headline(run: Run, findings: Sequence[Finding]) -> str:
         chosen = [finding for finding in findings if finding.word in words]
         if chosen:
             return tell(run, chosen)
-    return _ended_early(run) if run.ended_early else _nothing(run)
+    return _ended_early(run) if run.document.ended_early else _nothing(run)
 
 
 def name_patches(run: Run, finding: Finding) -> str:

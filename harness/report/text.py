@@ -100,7 +100,7 @@ def render_summary(cells: Iterable[Mapping[str, Any]], rules_known: Collection[s
     if again:
         lines.append(f"{count(again, 'cell')} tried again after the host's trouble: see the notes")
     lines += _known_defects(cells)
-    lines += idle_summary(cells)
+    lines += idle_summary(str(cell.get("idle") or "") for cell in cells)
     lines += _unproved(sorted(set(rules_known) - rules), len(rules_known))
     return "\n".join(lines)
 
