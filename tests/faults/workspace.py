@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from tests.support.scenarios import CONFTEST
+
 _SCENARIOS = Path(__file__).parent / "scenarios"
-_CONFTEST = "from harness.plugin import collect_scenarios as pytest_collect_file\n"
 _SHARED_MEMORY = Path("/dev/shm")
 
 
@@ -32,7 +33,7 @@ class Workspace:
         self.temporary.mkdir()
         self.results.mkdir()
         shutil.copytree(_SCENARIOS, self.scenarios)
-        (self.scenarios / "conftest.py").write_text(_CONFTEST, encoding="utf-8")
+        (self.scenarios / "conftest.py").write_text(CONFTEST, encoding="utf-8")
         self._shared_memory = _names(_SHARED_MEMORY)
 
     def processes(self) -> dict[int, str]:

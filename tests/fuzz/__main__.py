@@ -22,8 +22,7 @@ from harness.kernel.spec import parse_kernel_spec
 from harness.target import Target, load_targets, select_targets
 from tests.fuzz.devices import random_devices
 from tests.fuzz.layouts import random_scenario
-
-_CONFTEST = "from harness.plugin import collect_scenarios as pytest_collect_file\n"
+from tests.support.scenarios import CONFTEST
 
 
 def main() -> int:
@@ -43,7 +42,7 @@ def main() -> int:
     ]
     folder: Path = options.folder / f"fuzz-{options.seed}"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "conftest.py").write_text(_CONFTEST, encoding="utf-8")
+    (folder / "conftest.py").write_text(CONFTEST, encoding="utf-8")
     documents = [
         _scenario(options, target, index) for target in targets for index in range(options.count)
     ]

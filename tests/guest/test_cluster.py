@@ -17,6 +17,7 @@ import pytest
 from harness.campaign.provide import Needs, Provider
 from harness.target import load_targets
 from tests.support.dask_cluster import RunningCluster, RunningWorker, dask_cluster, wait_for
+from tests.support.scenarios import CONFTEST
 
 pytestmark = pytest.mark.guest
 
@@ -34,7 +35,6 @@ parameters:
 steps:
   - gup-test: {{command: $command, memory: anon, huge: false, size: $size}}
 """
-CONFTEST = "from harness.plugin import collect_scenarios as pytest_collect_file\n"
 SECONDS = 600.0
 # What does not depend on when and where a cell ran.
 SAME = ("id", "verdict", "reason", "compared", "rules", "phase", "kernel", "file", "reproduce")

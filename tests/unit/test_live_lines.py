@@ -15,18 +15,10 @@ from rich.cells import cell_len
 from harness.plugin.live import line_of
 from harness.report.running import RunningCell, RunningNote, read_running
 from tests.support.checkout import ROOT
+from tests.support.scenarios import CONFTEST, SCENARIO
 
 ROWS, COLUMNS = 40, 100
 SECONDS = 120
-SCENARIO = """\
-scenario: gup-anon
-summary: base pages
-parameters:
-  command: [get-fast, pin-fast]
-steps:
-  - gup-test: {command: $command, memory: anon}
-"""
-CONFTEST = "from harness.plugin import collect_scenarios as pytest_collect_file\n"
 # In the place of a guest: a console with what no terminal should be sent, and a wait.
 SLOW = r"""
 import os, time

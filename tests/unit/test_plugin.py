@@ -8,17 +8,7 @@ import pytest
 
 from harness.report.run import read_run
 from harness.report.summary import headline
-
-CONFTEST = "from harness.plugin import collect_scenarios as pytest_collect_file\n"
-
-SCENARIO = """\
-scenario: gup-anon
-summary: base pages
-parameters:
-  command: [get-fast, pin-fast]
-steps:
-  - gup-test: {command: $command, memory: anon}
-"""
+from tests.support.scenarios import CONFTEST, SCENARIO
 
 
 @pytest.fixture

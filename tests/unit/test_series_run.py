@@ -10,17 +10,7 @@ import pytest
 
 from harness.cli import main
 from harness.scenario.find import choose_cells
-
-CONFTEST = "from harness.plugin import collect_scenarios as pytest_collect_file\n"
-
-SCENARIO = """\
-scenario: gup-anon
-summary: base pages
-parameters:
-  command: [get-fast, pin-fast]
-steps:
-  - gup-test: {command: $command, memory: anon}
-"""
+from tests.support.scenarios import CONFTEST, SCENARIO
 
 PATCH = """\
 --- a/mm/gup.c
