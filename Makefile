@@ -7,6 +7,8 @@ ARCH ?= ppc64-hash
 CELLS ?= 300
 TRIALS ?= 200
 SEED ?= 1
+# A test that takes longer than a cold kernel build hangs: it fails, and says where it is.
+HANGS = -o faulthandler_timeout=2400 -o faulthandler_exit_on_timeout=true
 
 .PHONY: setup run test soak trials bench
 
@@ -17,7 +19,7 @@ run: setup
 	.venv/bin/pytest scenarios/ --arch $(ARCH)
 
 test: setup
-	.venv/bin/pytest tests/ -n 2
+	.venv/bin/pytest tests/ -n 2 --dist worksteal $(HANGS)
 	.venv/bin/pytest scenarios/ --arch all
 
 soak: setup

@@ -16,6 +16,7 @@ from typing import Any
 
 from tests.faults.inside import PLAN
 from tests.faults.workspace import Workspace
+from tests.support.processes import heed_signals
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -67,7 +68,7 @@ class Run:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_heed_signals,
+                preexec_fn=heed_signals,
             )
         self.started = time.monotonic()
 
@@ -137,9 +138,3 @@ def _peak_kib(pid: int) -> int:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1])
     return 0
-
-
-def _heed_signals() -> None:
-    """Whoever runs in the background of a shell inherits Ctrl-C as ignored."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)

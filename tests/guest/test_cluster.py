@@ -17,6 +17,7 @@ import pytest
 from harness.campaign.provide import Needs, Provider
 from harness.target import load_targets
 from tests.support.dask_cluster import RunningCluster, RunningWorker, dask_cluster, wait_for
+from tests.support.processes import heed_signals
 from tests.support.scenarios import CONFTEST
 
 pytestmark = pytest.mark.guest
@@ -61,13 +62,8 @@ def start(tmp_path: Path, results: str, *words: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        preexec_fn=_heed_ctrl_c,
+        preexec_fn=heed_signals,
     )
-
-
-def _heed_ctrl_c() -> None:
-    """Of a shell's background job, which ignores it, the tests are children as well."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def finish(run: subprocess.Popen[str]) -> str:

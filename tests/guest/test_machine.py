@@ -187,8 +187,7 @@ def test_hanging_guest_shows_where_it_hangs(directory: Path, tmp_path: Path) -> 
 
 
 HARNESS = """
-import signal, sys, time
-from pathlib import Path
+import signal, time
 # A test run in the background of a shell inherits these as ignored.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)

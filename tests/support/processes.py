@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 from pathlib import Path
 
 
@@ -14,3 +15,9 @@ def processes_with(text: str) -> list[int]:
             if text.encode() in path.read_bytes():
                 found.append(int(path.parent.name))
     return found
+
+
+def heed_signals() -> None:
+    """In a child before it runs: a shell's background job, as a test run may be, ignores them."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)

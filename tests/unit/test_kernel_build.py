@@ -249,8 +249,12 @@ def test_a_missing_compiler_is_the_hosts_and_names_its_package() -> None:
     assert "apt-get install --no-install-recommends gcc-s390x-linux-gnu" in str(caught.value)
 
 
+# Should it not end, it says where it is before the test gives up.
 KILLED = """
-import sys
+import faulthandler, signal, sys
+faulthandler.dump_traceback_later(45, exit=True)
+# A test run in the background of a shell inherits it as ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from pathlib import Path
 from harness.kernel.build import provide_kernel
 from harness.kernel.spec import DirectorySpec
@@ -274,18 +278,20 @@ def test_make_ends_with_the_program_that_started_it(
     nap = f"60.{os.getpid()}{time.monotonic_ns()}"
     slow = f"bzImage:\n\tsleep {nap}; true\n"
     (kernel_tree / "Makefile").write_text(MAKEFILE.replace("bzImage:\n", slow))
-    program = subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY), SWITCH: sandbox},
-        stderr=subprocess.DEVNULL,
-    )
+    said = tmp_path / "said"
+    with said.open("wb") as stderr:
+        program = subprocess.Popen(
+            [sys.executable, "-c", KILLED, str(tmp_path)],
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY), SWITCH: sandbox},
+            stderr=stderr,
+        )
     deadline = Deadline.after(30)
     while not sleeping(nap):
         assert program.poll() is None
         assert not deadline.expired
         time.sleep(0.02)
     os.kill(program.pid, number)
-    program.wait()
+    assert program.wait(60) == -number, said.read_text()
     while sleeping(nap):
         assert not deadline.expired, "make outlived the program that started it"
         time.sleep(0.02)

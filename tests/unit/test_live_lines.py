@@ -121,8 +121,10 @@ def test_what_runs_is_told_until_it_is_done(tmp_path: Path) -> None:
 def test_a_process_that_is_gone_runs_nothing(tmp_path: Path) -> None:
     pid = os.fork()
     if pid == 0:
-        RunningNote(tmp_path, "cell", "folder").write("boot")
-        os._exit(0)
+        try:
+            RunningNote(tmp_path, "cell", "folder").write("boot")
+        finally:
+            os._exit(0)
     os.waitpid(pid, 0)
     assert (tmp_path / ".running/folder.json").exists()
     assert list(read_running(tmp_path)) == []

@@ -215,12 +215,15 @@ def test_objects_are_trusted_where_make_came_to_its_end(
 def test_objects_of_a_killed_make_are_thrown_away(store: Store, base: Source) -> None:
     """As kill -9 leaves it: nothing of this program runs any more."""
     if (child := os.fork()) == 0:
-        with hold_work_area(store, base, Silence()) as area:
-            build(area, "x86")
-            with area.objects("x86") as folder:
-                (folder / "half.o").write_text("ha")
-                os._exit(0)
-    os.waitpid(child, 0)
+        try:
+            with hold_work_area(store, base, Silence()) as area:
+                build(area, "x86")
+                with area.objects("x86") as folder:
+                    (folder / "half.o").write_text("ha")
+                    os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
     with hold_work_area(store, base, Silence()) as area:
         assert build(area, "x86") == set()
 
