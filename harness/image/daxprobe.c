@@ -10,6 +10,8 @@
  *   map-again:LENGTH:PATH               map PATH another time, where nobody looks at it
  *   unmap-part:FIRST:LENGTH             munmap() of that much of the mapping
  *   protect:r|rw                        mprotect() of the whole mapping
+ *   lock                                mlock() of the whole mapping
+ *   move:DISTANCE                       mremap() of the whole mapping, so far up
  *   punch:LENGTH:PATH                   fallocate() of a hole in place of the first LENGTH bytes
  *   store:LENGTH:PATH                   the words of fill, by write()
  *   write-out:LENGTH:STRIDE:PATH        the same, STRIDE bytes a write(), and fsync()
@@ -119,23 +121,27 @@ static void count(char *name)
 	const char *text = text_of("/proc/self/status");
 	long tables = value_of(text, "VmPTE"), rss = value_of(text, "VmRSS");
 	long file = value_of(text, "RssFile"), anon = value_of(text, "RssAnon");
-	long global_tables, nr_mapped, pmd_mapped, acquired, released;
+	long locked = value_of(text, "VmLck");
+	long global_tables, nr_mapped, pmd_mapped, anon_huge, acquired, released;
 
 	text = vmstat();
 	global_tables = value_of(text, "nr_page_table_pages");
 	nr_mapped = value_of(text, "nr_mapped");
 	pmd_mapped = value_of(text, "nr_file_pmdmapped");
+	anon_huge = value_of(text, "nr_anon_transparent_hugepages");
 	acquired = value_of(text, "nr_foll_pin_acquired");
 	released = value_of(text, "nr_foll_pin_released");
 	if (tables_at_start < 0)
 		tables_at_start = global_tables;
 	text = text_of("/proc/meminfo");
 	say("{\"op\": \"count\", \"name\": \"%s\", \"VmPTE_kB\": %ld, \"VmRSS_kB\": %ld, "
-	    "\"RssFile_kB\": %ld, \"RssAnon_kB\": %ld, \"nr_page_table_pages\": %ld, "
-	    "\"nr_mapped\": %ld, \"nr_file_pmdmapped\": %ld, \"nr_foll_pin_acquired\": %ld, "
+	    "\"RssFile_kB\": %ld, \"RssAnon_kB\": %ld, \"VmLck_kB\": %ld, "
+	    "\"nr_page_table_pages\": %ld, "
+	    "\"nr_mapped\": %ld, \"nr_file_pmdmapped\": %ld, "
+	    "\"nr_anon_transparent_hugepages\": %ld, \"nr_foll_pin_acquired\": %ld, "
 	    "\"nr_foll_pin_released\": %ld, \"HardwareCorrupted_kB\": %ld}",
-	    name, tables, rss, file, anon, global_tables, nr_mapped, pmd_mapped, acquired, released,
-	    value_of(text, "HardwareCorrupted"));
+	    name, tables, rss, file, anon, locked, global_tables, nr_mapped, pmd_mapped, anon_huge,
+	    acquired, released, value_of(text, "HardwareCorrupted"));
 }
 
 /* Other processes' page tables, too, are freed after a grace period. */
@@ -273,6 +279,21 @@ static void protect(char *words)
 	int protection = strcmp(words, "r") ? PROT_READ | PROT_WRITE : PROT_READ;
 
 	result("protect", mapped && mprotect(base, mapped, protection));
+}
+
+static void lock(void)
+{
+	result("lock", mapped && mlock(base, mapped));
+}
+
+static void move(char *words)
+{
+	size_t distance = number(&words);
+	char *at = mremap(base, mapped, mapped, MREMAP_MAYMOVE | MREMAP_FIXED, base + distance);
+
+	if (at != MAP_FAILED)
+		base = at;
+	result("move", at == MAP_FAILED);
 }
 
 static void gup(char *words)
@@ -501,6 +522,8 @@ static const struct {
 	{ "map-again", .with = map_again },
 	{ "unmap-part", .with = unmap_part },
 	{ "protect", .with = protect },
+	{ "lock", .alone = lock },
+	{ "move", .with = move },
 	{ "punch", .with = punch },
 	{ "store", .with = store },
 	{ "write-out", .with = write_out },

@@ -172,6 +172,18 @@ def expect_mmap(memory: Memory, step: Mmap) -> tuple[Expected, ...]:
         raise UserError(
             f"{step.memory} memory has no file to truncate", field="end", hint="munmap or exit"
         )
+    if step.protect and (step.memory, step.access, step.fork) != ("anon", "write", True):
+        raise UserError(
+            "what a child writes is its own in anonymous memory alone",
+            field="protect",
+            hint="memory: anon, access: write, and fork",
+        )
+    if step.move and step.size > step.MOVED_BYTES:
+        raise UserError(
+            f"a mapping of {format_size(step.size)} is moved into itself",
+            field="size",
+            hint=f"{format_size(step.MOVED_BYTES)} or less",
+        )
     _check_beside(step)
     stop = _stopped(memory, step, step.size)
     early = _refused(memory, fixed=True) or _complaint(memory, stop)
@@ -191,15 +203,38 @@ def _expect_life(memory: Memory, step: Mmap) -> Iterator[Expected]:
         yield Expected("split_errno", "EINVAL" if whole else None, rule)
     if step.end == "truncate":
         yield Expected("truncated_signal", "SIGBUS", RULES["file.past-end"])
+    yield from _expect_moved(memory, step)
     if not memory.direct and step.memory == "fsdax" and not copies_pages(memory):
         return
     faults = faults_of(memory, 0, step.size).times(step.repeats)
     why = f"{about_entries(memory)}, {step.repeats} times"
     yield from between("faults", faults, rule_of_faults(memory), why)
-    if step.fork:
+    if step.fork and step.memory == "anon" and step.access == "write":
+        pages = align_up(step.size, memory.machine.page) // memory.machine.page * step.repeats
+        rule, why = RULES["mmap.copy"], f"{pages} base pages copied"
+        yield Expected("child_faults", pages, rule, because=why)
+    elif step.fork and not (step.memory == "anon" and step.lock):
+        # Else the child has entries, and it is the MMU's whether an access to them is a fault.
         yield from between("child_faults", faults, RULES["mmap.fork"], why)
+    if step.protect:
+        yield Expected("intact_bytes", step.size * step.repeats, RULES["mmap.copy"])
     yield from expect_tables(memory, 0, step.size)
     yield from _expect_counters(memory, step)
+
+
+def _expect_moved(memory: Memory, step: Mmap) -> Iterator[Expected]:
+    if step.lock:
+        rule = RULES["mmap.lock"]
+        dax = step.memory != "anon" and (memory.files is None or memory.files.dax)
+        locked = 0 if dax else align_up(step.size, memory.machine.page)
+        why = "the kernel locks no DAX" if dax else ""
+        yield Expected("lock_errno", None, rule)
+        yield Expected("locked_bytes", locked, rule, because=why)
+        if step.end != "exit":
+            yield Expected("locked_bytes_left", 0, rule)
+    if step.move:
+        yield Expected("move_errno", None, RULES["mmap.move"])
+        yield Expected("moved_faults", 0, RULES["mmap.move"])
 
 
 def _expect_counters(memory: Memory, step: Mmap) -> Iterator[Expected]:
@@ -216,7 +251,9 @@ def _expect_counters(memory: Memory, step: Mmap) -> Iterator[Expected]:
     yield from between("rss_file_bytes", rss, rule, f"{pages} pages, {noise} more or less")
     yield from between("nr_mapped", Range(least, pages), rule, f"{pages} pages")
     entries = memory.entries
-    huge = step.size // pmd if counted and entries.most == pmd else 0
+    if written := step.memory == "anon" and step.access == "write":
+        rule = RULES["mmap.anon-huge"]
+    huge = step.size // pmd if (counted or written) and entries.most == pmd else 0
     certain = huge if entries.least == pmd and not holes else 0
     yield from between("pmd_mapped", Range(certain, huge), rule, "in PMD entries")
 

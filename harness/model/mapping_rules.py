@@ -32,6 +32,35 @@ MAPPING_RULES: tuple[Rule, ...] = (
         " arch/powerpc/include/asm/book3s/64/pgtable.h; include/linux/mm.h mm_inc_nr_ptes",
     ),
     Rule(
+        "mmap.lock",
+        "What mlock() locks counts in VmLck, wherever mremap() moves it, until munmap(). Of DAX"
+        " it locks nothing, and succeeds.",
+        "Linux mm/mlock.c mlock_fixup (vma_is_dax); mm/mremap.c move_vma",
+    ),
+    Rule(
+        "mmap.move",
+        "mremap() takes the entries of a mapping along, whole ones as well where they fit, and"
+        " the page tables that are deposited for them: nothing is faulted in again.",
+        "Linux mm/mremap.c move_page_tables, move_ptes; mm/huge_memory.c move_huge_pmd"
+        " (pmd_move_must_withdraw)",
+    ),
+    Rule(
+        "mmap.copy",
+        "Anonymous memory that was written to is a child's as well, by the parent's entries."
+        " Each of them has base pages copied as it writes to them, those of a huge page, too,"
+        " whatever mprotect() did in between, and finds its own as it wrote them.",
+        "Linux mm/memory.c copy_present_pte, do_wp_page; mm/huge_memory.c do_huge_pmd_wp_page;"
+        " mm/mprotect.c can_change_pte_writable",
+    ),
+    Rule(
+        "mmap.anon-huge",
+        "A huge page of anonymous memory that was written to counts in"
+        " nr_anon_transparent_hugepages for as long as anybody has it mapped whole; the huge"
+        " zero page does not.",
+        "Linux mm/rmap.c page_add_new_anon_rmap, page_remove_rmap (__folio_mod_stat);"
+        " mm/huge_memory.c __split_huge_pmd_locked",
+    ),
+    Rule(
         "mmap.nothing-left",
         "When a mapping is gone, so are its page tables, and what it counted in the process"
         " and in the kernel.",

@@ -59,25 +59,39 @@ class Fault(MappingStep):
 
 
 class Mmap(MappingStep):
-    """The whole life of a mapping, ``repeats`` times: mmap, touch, fork, end.
+    """The whole life of a mapping, ``repeats`` times: mmap, touch, lock, move, fork, end.
 
+    ``lock`` has it locked in memory (mlock) when it was touched, ``move`` moves it to an
+    address 4G behind (mremap) and has it touched again.
     ``fork`` makes a child touch it all as well. ``end`` is ``munmap``, ``exit`` (of the
     process, a new one each time) or ``truncate`` (of the file to nothing, while it is
     mapped, then back to its size). With ``split`` one page in the middle of an entry is
-    unmapped before that.
+    unmapped before that. With ``protect``, of anonymous memory alone, the first process
+    writes words that are unlike each other, and before the child writes to them it takes
+    its right to write away and gives it back (mprotect).
 
     Shows ``outcome`` (as ``fault`` does), ``faults`` and ``child_faults`` (of all
     repeats), while it is mapped in one process: ``page_table_bytes`` (growth of VmPTE),
     ``rss_file_bytes`` (of RssFile), ``nr_mapped`` (base pages, of vmstat's nr_mapped) and
-    ``pmd_mapped`` (of nr_file_pmdmapped); afterwards what is left: ``page_table_bytes_left``
-    (in the process; not after exit), ``nr_mapped_left``, ``pmd_mapped_left`` and
-    ``page_table_pages_left`` (of nr_page_table_pages, when all processes are gone);
-    ``truncated_signal`` (of an access to what is truncated) and ``split_errno`` (of that
-    munmap, None where it succeeds).
+    ``pmd_mapped`` (of nr_file_pmdmapped; of nr_anon_transparent_hugepages where that is
+    what is mapped); afterwards what is left: ``page_table_bytes_left`` (in the process; not
+    after exit), ``nr_mapped_left``, ``pmd_mapped_left`` and ``page_table_pages_left`` (of
+    nr_page_table_pages, when all processes are gone); with ``lock`` ``lock_errno`` (None where
+    it succeeds), ``locked_bytes`` (growth of VmLck, when it was moved) and, after munmap,
+    ``locked_bytes_left``; with ``move`` ``move_errno`` and ``moved_faults`` (of touching it
+    where it is now, of all repeats); ``truncated_signal`` (of an access to
+    what is truncated), ``split_errno`` (of that munmap, None where it succeeds) and, with
+    ``protect``, ``intact_bytes`` (how much the first process finds as it wrote it, when the
+    child is gone; of all repeats).
     """
 
     kind: ClassVar[str] = "mmap"
+    # Within a PUD of 16G, before what is beside the mapping.
+    MOVED_BYTES: ClassVar[int] = 4 << 30
+    lock: bool = False
+    move: bool = False
     fork: bool = True
+    protect: bool = False
     end: Literal["munmap", "exit", "truncate"] = "munmap"
     split: bool = False
     repeats: Annotated[int, pydantic.Field(ge=1, le=64)] = 1

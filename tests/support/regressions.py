@@ -8,6 +8,7 @@ SERIES = Path(__file__).resolve().parents[2] / "series"
 
 CAUGHT_BY = {
     "altmap-reserve": ("devdax-map-dev", "x86_64"),
+    "anon-thp-count": ("fault-anon", "x86_64"),
     "arm64-altmap-ptes": ("devdax-sizes", "arm64"),
     "arm64-vmemmap-pmd": ("gup-devdax", "arm64"),
     "btt-log-order": ("power-cut-sector-log", "ppc64-radix"),
@@ -42,6 +43,9 @@ CAUGHT_BY = {
     "memmap-init-short": ("devdax-map-dev", "ppc64-radix"),
     "memmap-init-twice": ("devdax-map-mem", "ppc64-radix"),
     "mf-shift": ("hwpoison-devdax", "ppc64-radix"),
+    "mprotect-copy": ("fault-anon", "x86_64"),
+    "mremap-deposit": ("mapping-life-devdax", "ppc64-hash"),
+    "mremap-locked": ("fault-anon", "x86_64"),
     "nfit-target-node": ("kmem-node-without-ram", "x86_64"),
     "no-compound": ("page-metadata", "ppc64-radix"),
     "node-memory-state": ("kmem-node-shared", "x86_64"),

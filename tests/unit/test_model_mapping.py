@@ -270,6 +270,47 @@ def test_device_dax_is_not_split_within_its_alignment() -> None:
         predict(machine(), [pages, Mmap(memory="devdax", size=8 * KIB, split=True)])
 
 
+def test_a_child_has_base_pages_of_anonymous_memory_copied() -> None:
+    fields: dict[str, Any] = {"memory": "anon", "access": "write", "size": 32 * MIB, "repeats": 2}
+    plain, protected = (Mmap(**fields, protect=protect) for protect in (False, True))
+    for step in (plain, protected):
+        seen = values(predict(machine(), [step]))
+        assert (seen["faults"], seen["child_faults"]) == (2 * 16, 2 * 8192)
+        assert seen["pmd_mapped"] == 16
+        assert seen.get("intact_bytes") == (64 * MIB if step.protect else None)
+    read = values(predict(machine(), [Mmap(memory="anon")]))
+    assert (read["pmd_mapped"], read["child_faults"]) == (0, read["faults"])
+
+
+@pytest.mark.parametrize(
+    "fields", [{"memory": "devdax"}, {"access": "read"}, {"fork": False}], ids=lambda f: str(f)
+)
+def test_only_of_anonymous_memory_a_childs_writes_are_its_own(fields: dict[str, Any]) -> None:
+    step = Mmap(**{"memory": "anon", "access": "write", "protect": True, **fields})
+    with pytest.raises(UserError, match="its own in anonymous memory alone"):
+        predict(machine(), [pmd("x86_64"), step])
+
+
+@pytest.mark.parametrize(
+    ("before", "memory", "locked"),
+    [([], "anon", 32 * MIB), ([pmd("x86_64")], "devdax", 0), (FILE, "fsdax", 0)],
+    ids=["anon", "devdax", "fsdax"],
+)
+def test_what_moves_stays_mapped_and_locked(before: list[Step], memory: str, locked: int) -> None:
+    fields: dict[str, Any] = {"memory": memory, "size": 32 * MIB}
+    step = Mmap(**fields, lock=True, move=True)
+    seen = values(predict(machine(), [*before, step]))
+    assert (seen["moved_faults"], seen["locked_bytes"], seen["locked_bytes_left"]) == (0, locked, 0)
+    assert (seen["lock_errno"], seen["move_errno"]) == (None, None)
+    at_exit = values(predict(machine(), [*before, step.model_copy(update={"end": "exit"})]))
+    assert "locked_bytes_left" not in at_exit
+
+
+def test_nothing_is_moved_into_itself() -> None:
+    with pytest.raises(UserError, match="moved into itself"):
+        predict(machine(), [Mmap(memory="anon", size=5 << 30, move=True)])
+
+
 def test_a_mapping_does_not_reach_what_is_beside_it() -> None:
     with pytest.raises(UserError, match="reaches what is to be beside it"):
         predict(machine(), [pmd("x86_64"), fault(size=9 * GIB, beside=True)])

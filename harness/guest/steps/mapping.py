@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from harness.guest.protocols import Shell
 from harness.guest.steps.context import StepContext
 from harness.guest.steps.probe import (
@@ -14,7 +16,14 @@ from harness.guest.steps.probe import (
     run_probe,
     signal_values,
 )
-from harness.observe.daxprobe import ProbeReplies, errno_name, first_errno, integer, signal_name
+from harness.observe.daxprobe import (
+    ProbeReplies,
+    Reply,
+    errno_name,
+    first_errno,
+    integer,
+    signal_name,
+)
 from harness.records import Observation, Scalar
 from harness.scenario.mapping_steps import Fault, Mmap
 
@@ -68,10 +77,18 @@ def live(step: Mmap, shell: Shell, context: StepContext) -> Observation:
 
 
 def _life(step: Mmap, page: int) -> list[str]:
-    touch = f"touch:{step.access}:0:{step.size}:{page}"
-    cycle = ["count:before", map_operation(step), *advise(step.advice), touch, "count:mapped"]
+    whole = f"0:{step.size}:{page}"
+    touch, first = f"touch:{step.access}:{whole}", "fill" if step.protect else step.access
+    cycle = ["count:before", map_operation(step), *advise(step.advice), f"touch:{first}:{whole}"]
+    cycle += ["count:mapped", *["lock"] * step.lock]
+    if step.move:
+        cycle += [f"move:{step.MOVED_BYTES}", touch]
+    if step.lock:
+        cycle += ["count:locked"]
     if step.fork:
-        cycle += [FORK, touch, END]
+        cycle += [FORK, *(["protect:r", "protect:rw"] if step.protect else []), touch, END]
+    if step.protect:
+        cycle += [f"touch:verify:{whole}"]
     if step.split:
         cycle += [f"unmap-part:{step.size // 2 + page}:{page}"]
     if step.end == "truncate":
@@ -88,7 +105,8 @@ def _life(step: Mmap, page: int) -> list[str]:
 
 
 def _life_values(step: Mmap, replies: ProbeReplies) -> dict[str, Scalar]:
-    roles = ["own", *["child"] * step.fork, *["beyond"] * (step.end == "truncate")]
+    roles = ["own", *["moved"] * step.move, *["child"] * step.fork, *["kept"] * step.protect]
+    roles += ["beyond"] * (step.end == "truncate")
     touches = {
         role: [
             touch for at, touch in enumerate(replies.of("touch")) if roles[at % len(roles)] == role
@@ -96,25 +114,32 @@ def _life_values(step: Mmap, replies: ProbeReplies) -> dict[str, Scalar]:
         for role in roles
     }
     stopped = [
-        t for role in ("own", "child") for t in touches.get(role, ()) if integer(t, "signal")
+        t
+        for role in ("own", "moved", "child")
+        for t in touches.get(role, ())
+        if integer(t, "signal")
     ]
     values: dict[str, Scalar] = {"outcome": "signalled" if stopped else "touched"}
     if stopped:
         values |= signal_values(stopped[0])
     start, end = replies.count("start"), replies.count("end")
     before, mapped = replies.count("before"), replies.count("mapped")
+    huge = "nr_anon_transparent_hugepages" if step.memory == "anon" else "nr_file_pmdmapped"
     values |= {
         "faults": sum(integer(touch, "faults") for touch in touches["own"]),
         "page_table_bytes": replies.growth("VmPTE_kB", before, mapped) * _KIB,
         "rss_file_bytes": replies.growth("RssFile_kB", before, mapped) * _KIB,
         "nr_mapped": replies.growth("nr_mapped", before, mapped),
-        "pmd_mapped": replies.growth("nr_file_pmdmapped", before, mapped),
+        "pmd_mapped": replies.growth(huge, before, mapped),
         "nr_mapped_left": replies.growth("nr_mapped", start, end),
-        "pmd_mapped_left": replies.growth("nr_file_pmdmapped", start, end),
+        "pmd_mapped_left": replies.growth(huge, start, end),
         "page_table_pages_left": integer(replies.one("settle"), "page_table_pages_left"),
     }
     if step.fork:
         values["child_faults"] = sum(integer(touch, "faults") for touch in touches["child"])
+    values |= _moved_values(step, replies, touches)
+    if step.protect:
+        values["intact_bytes"] = sum(integer(touch, "touched_bytes") for touch in touches["kept"])
     if step.split:
         values["split_errno"] = first_errno(replies.of("unmap-part"))
     if step.end != "exit":
@@ -125,6 +150,25 @@ def _life_values(step: Mmap, replies: ProbeReplies) -> dict[str, Scalar]:
         values["truncated_signal"] = (
             names.pop() if len(names) == 1 else str(sorted(map(str, names)))
         )
+    return values
+
+
+def _moved_values(
+    step: Mmap, replies: ProbeReplies, touches: Mapping[str, Sequence[Reply]]
+) -> dict[str, Scalar]:
+    """What is to be seen of a mapping that was locked, and of one that was moved."""
+    values: dict[str, Scalar] = {}
+    if step.lock:
+        before = replies.count("before")
+        values["lock_errno"] = first_errno(replies.of("lock"))
+        locked = replies.growth("VmLck_kB", before, replies.count("locked"))
+        values["locked_bytes"] = locked * _KIB
+        if step.end != "exit":
+            left = replies.growth("VmLck_kB", before, replies.count("after"))
+            values["locked_bytes_left"] = left * _KIB
+    if step.move:
+        values["move_errno"] = first_errno(replies.of("move"))
+        values["moved_faults"] = sum(integer(touch, "faults") for touch in touches["moved"])
     return values
 
 
