@@ -113,7 +113,8 @@ def _mapped(rng: random.Random, target: Target, region: int, size: int) -> Itera
     shared["sharing"] = rng.choice(("shared", "shared", "sync"))
     yield {"fault": {**shared, "first": first, "length": length}}
     if size <= 128 * MIB:
-        yield {"mmap": {**shared, "fork": rng.random() < 0.5}}
+        ways = {name: rng.random() < 0.5 for name in ("lock", "move", "fork")}
+        yield {"mmap": {**shared, **ways}}
 
 
 def _inspected(rng: random.Random, target: Target, region: int, size: int) -> Iterator[Words]:
