@@ -22,7 +22,7 @@ from harness.model.paging import BESIDE_BYTES, Range
 from harness.model.rules import RULES
 from harness.records import Expected, Rule
 from harness.scenario.mapping_steps import Fault, MappingStep, Mmap
-from harness.units import align_up, format_size
+from harness.units import format_size
 
 KERNEL_TABLES = 2
 """Page tables that the kernel may make for itself meanwhile; a leak grows by each repeat."""
@@ -210,7 +210,7 @@ def _expect_life(memory: Memory, step: Mmap) -> Iterator[Expected]:
     why = f"{about_entries(memory)}, {step.repeats} times"
     yield from between("faults", faults, rule_of_faults(memory), why)
     if step.fork and step.memory == "anon" and step.access == "write":
-        pages = align_up(step.size, memory.machine.page) // memory.machine.page * step.repeats
+        pages = memory.pages * step.repeats
         rule, why = RULES["mmap.copy"], f"{pages} base pages copied"
         yield Expected("child_faults", pages, rule, because=why)
     elif step.fork and not (step.memory == "anon" and step.lock):
@@ -225,9 +225,8 @@ def _expect_life(memory: Memory, step: Mmap) -> Iterator[Expected]:
 def _expect_moved(memory: Memory, step: Mmap) -> Iterator[Expected]:
     if step.lock:
         rule = RULES["mmap.lock"]
-        dax = step.memory != "anon" and (memory.files is None or memory.files.dax)
-        locked = 0 if dax else align_up(step.size, memory.machine.page)
-        why = "the kernel locks no DAX" if dax else ""
+        locked = 0 if memory.is_dax else memory.pages * memory.machine.page
+        why = "the kernel locks no DAX" if memory.is_dax else ""
         yield Expected("lock_errno", None, rule)
         yield Expected("locked_bytes", locked, rule, because=why)
         if step.end != "exit":
@@ -241,7 +240,7 @@ def _expect_counters(memory: Memory, step: Mmap) -> Iterator[Expected]:
     page, pmd = memory.machine.page, memory.machine.pmd
     counted = memory.direct and memory.machine.dax_counts_folios
     rule = RULES["dax.rss" if counted else "dax.no-rss"]
-    pages = align_up(step.size, page) // page if counted else 0  # mmap() maps whole pages
+    pages = memory.pages if counted else 0
     truncated = step.end == "truncate" and step.repeats > 1
     sparse = truncated or (memory.files is not None and memory.files.sparse)
     holes = step.memory == "fsdax" and sparse and step.access == "read"

@@ -36,11 +36,22 @@ class Memory:
         return self.step.memory == "fsdax" and self.files is None
 
     @property
+    def is_dax(self) -> bool:
+        """Whether it is a mapping of DAX (vma_is_dax), be its pages copied or not."""
+        if self.step.memory == "devdax":
+            return self.devdax is not None
+        return self.files is not None and self.files.dax
+
+    @property
     def direct(self) -> bool:
         """Whether entries map the device itself."""
         copied = self.step.sharing == "private" and self.step.access == "write"
-        dax_file = self.files is not None and self.files.dax and not copied
-        return self.devdax is not None if self.step.memory == "devdax" else dax_file
+        return self.is_dax and not (self.step.memory == "fsdax" and copied)
+
+    @property
+    def pages(self) -> int:
+        """Base pages of the mapping: mmap() maps whole ones."""
+        return align_up(self.step.size, self.machine.page) // self.machine.page
 
     @property
     def end(self) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 
 from harness.guest.protocols import Shell
 from harness.guest.steps.context import StepContext
@@ -104,21 +104,22 @@ def _life(step: Mmap, page: int) -> list[str]:
     return [*beside(step), "steady", "count:start", *life, "settle", "count:end"]
 
 
-def _life_values(step: Mmap, replies: ProbeReplies) -> dict[str, Scalar]:
+def _touches(step: Mmap, replies: ProbeReplies) -> dict[str, list[Reply]]:
+    """What each touch of the cycle came to, of all repeats; in the order of ``_life``."""
     roles = ["own", *["moved"] * step.move, *["child"] * step.fork, *["kept"] * step.protect]
     roles += ["beyond"] * (step.end == "truncate")
-    touches = {
-        role: [
-            touch for at, touch in enumerate(replies.of("touch")) if roles[at % len(roles)] == role
-        ]
-        for role in roles
-    }
-    stopped = [
-        t
-        for role in ("own", "moved", "child")
-        for t in touches.get(role, ())
-        if integer(t, "signal")
-    ]
+    found = replies.of("touch")
+    return {role: list(found[at :: len(roles)]) for at, role in enumerate(roles)}
+
+
+def _faults(touches: Iterable[Reply]) -> int:
+    return sum(integer(touch, "faults") for touch in touches)
+
+
+def _life_values(step: Mmap, replies: ProbeReplies) -> dict[str, Scalar]:
+    touches = _touches(step, replies)
+    wanted = [t for role in ("own", "moved", "child") for t in touches.get(role, ())]
+    stopped = [touch for touch in wanted if integer(touch, "signal")]
     values: dict[str, Scalar] = {"outcome": "signalled" if stopped else "touched"}
     if stopped:
         values |= signal_values(stopped[0])
@@ -126,7 +127,7 @@ def _life_values(step: Mmap, replies: ProbeReplies) -> dict[str, Scalar]:
     before, mapped = replies.count("before"), replies.count("mapped")
     huge = "nr_anon_transparent_hugepages" if step.memory == "anon" else "nr_file_pmdmapped"
     values |= {
-        "faults": sum(integer(touch, "faults") for touch in touches["own"]),
+        "faults": _faults(touches["own"]),
         "page_table_bytes": replies.growth("VmPTE_kB", before, mapped) * _KIB,
         "rss_file_bytes": replies.growth("RssFile_kB", before, mapped) * _KIB,
         "nr_mapped": replies.growth("nr_mapped", before, mapped),
@@ -136,15 +137,19 @@ def _life_values(step: Mmap, replies: ProbeReplies) -> dict[str, Scalar]:
         "page_table_pages_left": integer(replies.one("settle"), "page_table_pages_left"),
     }
     if step.fork:
-        values["child_faults"] = sum(integer(touch, "faults") for touch in touches["child"])
-    values |= _moved_values(step, replies, touches)
+        values["child_faults"] = _faults(touches["child"])
+    if step.lock:
+        locked = replies.growth("VmLck_kB", before, replies.count("locked"))
+        values["lock_errno"] = first_errno(replies.of("lock"))
+        values["locked_bytes"] = locked * _KIB
+    if step.move:
+        values["move_errno"] = first_errno(replies.of("move"))
+        values["moved_faults"] = _faults(touches["moved"])
     if step.protect:
         values["intact_bytes"] = sum(integer(touch, "touched_bytes") for touch in touches["kept"])
     if step.split:
         values["split_errno"] = first_errno(replies.of("unmap-part"))
-    if step.end != "exit":
-        first, last = replies.count("before", 0), replies.count("after")
-        values["page_table_bytes_left"] = replies.growth("VmPTE_kB", first, last) * _KIB
+    values |= _left_values(step, replies)
     if step.end == "truncate":
         names = {signal_name(integer(touch, "signal")) for touch in touches["beyond"]}
         values["truncated_signal"] = (
@@ -153,23 +158,15 @@ def _life_values(step: Mmap, replies: ProbeReplies) -> dict[str, Scalar]:
     return values
 
 
-def _moved_values(
-    step: Mmap, replies: ProbeReplies, touches: Mapping[str, Sequence[Reply]]
-) -> dict[str, Scalar]:
-    """What is to be seen of a mapping that was locked, and of one that was moved."""
-    values: dict[str, Scalar] = {}
+def _left_values(step: Mmap, replies: ProbeReplies) -> dict[str, Scalar]:
+    """What all repeats left in the process, where that lives on."""
+    if step.end == "exit":
+        return {}
+    counters = {"page_table_bytes_left": "VmPTE_kB"}
     if step.lock:
-        before = replies.count("before")
-        values["lock_errno"] = first_errno(replies.of("lock"))
-        locked = replies.growth("VmLck_kB", before, replies.count("locked"))
-        values["locked_bytes"] = locked * _KIB
-        if step.end != "exit":
-            left = replies.growth("VmLck_kB", before, replies.count("after"))
-            values["locked_bytes_left"] = left * _KIB
-    if step.move:
-        values["move_errno"] = first_errno(replies.of("move"))
-        values["moved_faults"] = sum(integer(touch, "faults") for touch in touches["moved"])
-    return values
+        counters["locked_bytes_left"] = "VmLck_kB"
+    first, last = replies.count("before", 0), replies.count("after")
+    return {name: replies.growth(of, first, last) * _KIB for name, of in counters.items()}
 
 
 def early(run: ProbeRun) -> dict[str, Scalar]:
