@@ -187,13 +187,12 @@ def test_hanging_guest_shows_where_it_hangs(directory: Path, tmp_path: Path) -> 
 
 
 HARNESS = """
-import signal, time
-# A test run in the background of a shell inherits these as ignored.
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
-signal.signal(signal.SIGINT, signal.default_int_handler)
+import time
 from harness.machine.process import QemuProcess, guest_directory
 from harness.machine.termination import orderly_termination
 from tests.guest.test_machine import start
+from tests.support.processes import heed_signals
+heed_signals()
 with orderly_termination(), guest_directory() as path, start(path) as process:
     process.qmp.cont()
     print(process.pid, flush=True)

@@ -18,6 +18,6 @@ def processes_with(text: str) -> list[int]:
 
 
 def heed_signals() -> None:
-    """In a child before it runs: a shell's background job, as a test run may be, ignores them."""
+    """For a child: a shell's background job, as a test run may be, ignores Ctrl-C and SIGHUP."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -251,17 +251,17 @@ def test_a_missing_compiler_is_the_hosts_and_names_its_package() -> None:
 
 # Should it not end, it says where it is before the test gives up.
 KILLED = """
-import faulthandler, signal, sys
+import faulthandler, sys
 faulthandler.dump_traceback_later(45, exit=True)
-# A test run in the background of a shell inherits it as ignored.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 from pathlib import Path
 from harness.kernel.build import provide_kernel
 from harness.kernel.spec import DirectorySpec
 from harness.progress import Silence
 from harness.store import Store
 from harness.target import load_targets
+from tests.support.processes import heed_signals
 
+heed_signals()
 root = Path(sys.argv[1])
 target = load_targets()["s390x"]
 store = Store(root / "store")
