@@ -16,8 +16,9 @@ from pathlib import Path
 
 from bench.figure import Figure, conclude
 from harness.campaign.provide import Needs, Provider
+from harness.commands.named import choose_cells
 from harness.progress import Progress
-from harness.scenario.find import SCENARIOS_DIR, choose_cells
+from harness.scenario.find import SCENARIOS_DIR
 from harness.store import Store
 from harness.target import load_targets
 

@@ -20,10 +20,11 @@ from pathlib import Path
 
 from bench.bare import BareRun, bare_run, commands_of
 from bench.figure import Figure, conclude, ratios
+from harness.commands.named import choose_cells
 from harness.report.results import folder_name
 from harness.report.run import read_run
 from harness.scenario.expand import Cell
-from harness.scenario.find import SCENARIOS_DIR, choose_cells
+from harness.scenario.find import SCENARIOS_DIR
 from harness.target import load_targets
 
 _SHORT, _LONG = "devdax-sizes", "churn"

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.commands.named import chosen_cells
 from harness.commands.parser import (
     add_arch,
     add_command,
@@ -17,8 +18,6 @@ from harness.commands.parser import (
     add_kernel,
     add_scenarios,
 )
-from harness.kernel.fragments import select_fragments
-from harness.scenario.find import choose_cells
 from harness.stand_ins import StandIns, add_stand_ins
 
 if TYPE_CHECKING:
@@ -56,8 +55,7 @@ def _build(options: argparse.Namespace) -> int:
     from harness.pack import pack
     from harness.series.load import load_series
 
-    config = select_fragments(options.config)
-    cells = choose_cells(options.arch, options.scenario, config, StandIns.of(options))
+    cells = chosen_cells(options, StandIns.of(options))
     series = load_series(options.series, sys.stdin.buffer) if options.series else None
     provider = provider_of(options)
     builds: list[Build] = []

@@ -127,8 +127,8 @@ def add_scenarios(command: argparse.ArgumentParser) -> None:
         "--scenario",
         action="append",
         metavar="NAME",
-        help="a name, a pattern such as 'gup-*', or core, for those that a change is tried on first"
-        " (default: all that are shipped)",
+        help="a name, a pattern such as 'gup-*', FILE.yaml, or core, for those that a change is"
+        " tried on first; may be given again (default: all that are shipped)",
     )
     _complete(option, scenario_choices)
 

@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from harness.commands.named import chosen_cells
 from harness.commands.parser import (
     DEFAULT_KERNEL,
     add_arch,
@@ -14,7 +15,8 @@ from harness.commands.parser import (
     add_scenarios,
 )
 from harness.kernel.fragments import select_fragments
-from harness.scenario.find import choose_cells, choose_scenarios
+from harness.scenario.find import SCENARIOS_DIR, in_pytests_words
+from harness.shipped import shown
 
 if TYPE_CHECKING:
     from harness.commands.parser import Commands
@@ -46,9 +48,8 @@ def _plan(options: argparse.Namespace) -> int:
     kernels = list(dict.fromkeys(name for word in given for name in word.split(",") if name))
     for kernel in kernels:
         parse_kernel_spec(kernel)
-    config = select_fragments(options.config)
-    cells = choose_cells(options.arch, options.scenario, config)
-    names = [s.name for s in choose_scenarios(options.scenario)] if options.scenario else []
-    plan = make_plan(cells, kernels, options.shards, names, config)
+    cells, config = chosen_cells(options), select_fragments(options.config)
+    words = in_pytests_words(cells) if options.scenario else (f"{shown(SCENARIOS_DIR)}/",)
+    plan = make_plan(cells, kernels, options.shards, words, config)
     sys.stdout.write(FORMATS[options.format](plan))
     return 0

@@ -22,6 +22,7 @@ from harness.campaign.pool import GuestPool
 from harness.campaign.provide import Provider
 from harness.campaign.series import SeriesRunner
 from harness.commands.bisect_record import BisectRecord, render_log
+from harness.commands.named import chosen_cells
 from harness.commands.provider import provider_of
 from harness.errors import InfrastructureError, UserError
 from harness.git import find_bisected_from
@@ -34,7 +35,7 @@ from harness.report.run_file import RunFile
 from harness.report.series_text import render_culprit, render_lost
 from harness.report.text import render_failure
 from harness.scenario.expand import Cell
-from harness.scenario.find import SCENARIOS_DIR, choose_cells
+from harness.scenario.find import SCENARIOS_DIR, in_pytests_words, word_for
 from harness.series.load import load_series
 from harness.series.patch import Series
 from harness.stand_ins import StandIns
@@ -70,9 +71,7 @@ def _chosen(options: argparse.Namespace) -> tuple[str, ...]:
     """The scenarios as pytest names them; it takes an error for a name without a cell."""
     if not options.scenario:
         return (str(SCENARIOS_DIR),)
-    config = select_fragments(options.config)
-    cells = choose_cells(options.arch, options.scenario, config, StandIns.of(options))
-    return tuple(dict.fromkeys(f"{cell.path}::{cell.scenario}" for cell in cells))
+    return in_pytests_words(chosen_cells(options, StandIns.of(options)))
 
 
 def run_bisect(options: argparse.Namespace) -> int:
@@ -81,7 +80,7 @@ def run_bisect(options: argparse.Namespace) -> int:
     A cell that the host's trouble leaves unjudged is told, and the others are gone on with.
     """
     trials, config = _read_trials(options), select_fragments(options.config)
-    cells = choose_cells(options.arch, options.scenario, config, StandIns.of(options))
+    cells = chosen_cells(options, StandIns.of(options))
     series = load_series(options.series, sys.stdin.buffer)
     provider = provider_of(options)
     provider.check(series.patches)
@@ -124,7 +123,7 @@ def _tell(
 def _again(options: argparse.Namespace, cell: Cell) -> str:
     """The command that follows one cell again."""
     words = ["daxhound", "bisect", "--series", options.series, "--kernel", options.kernel]
-    words += ["--scenario", cell.scenario, "--arch", cell.target.name]
+    words += ["--scenario", word_for(cell), "--arch", cell.target.name]
     words += [f"--config={name}" for name in options.config]
     words += StandIns.of(options).arguments
     given = ("runs", options.runs, 1), ("need", options.need, 1), ("patience", options.patience, 1)
@@ -139,8 +138,7 @@ def run_bisect_step(options: argparse.Namespace) -> int:
     that is none included; a kernel that cannot be had of it is none that can be judged.
     """
     judge = judge_by(_read_trials(options))
-    config = select_fragments(options.config)
-    cells = choose_cells(options.arch, options.scenario, config, StandIns.of(options))
+    cells = chosen_cells(options, StandIns.of(options))
     provider = provider_of(options, _known_good(options.kernel))
     provider.check()
     skipped = False

@@ -28,15 +28,15 @@ class BuildJob:
 class ShardJob:
     """Part of the cells on one kernel.
 
-    ``arch``, ``config`` and ``keyword`` (pytest's ``-k``), which may be empty, and ``shard``
-    are what pytest is to be told; ``targets`` are those that the part's cells are of.
+    ``scenarios``, which are words with spaces between, ``arch``, ``config``, which may be empty,
+    and ``shard`` are what pytest is to be told; ``targets`` are those that the part's cells are of.
     """
 
     name: str
     kernel: str
     arch: str
     config: str
-    keyword: str
+    scenarios: str
     shard: str
     targets: tuple[str, ...]
     cells: int
@@ -54,14 +54,21 @@ def make_plan(
     cells: Iterable[Cell],
     kernels: Sequence[str],
     shards: int,
-    scenarios: Sequence[str] = (),
+    scenarios: Sequence[str],
     config: Sequence[str] = (),
 ) -> Plan:
     """``shards`` parts for each kernel, no more than there are cells.
 
-    ``scenarios`` are the names that the cells were chosen by, none for all of them;
-    ``config`` are the fragments that they were given.
+    ``scenarios`` are what pytest chooses the cells by, files or scenarios of a file;
+    ``config`` are the fragments that they were given. Raises UserError for no shards, and for a
+    name that a shell would take for two.
     """
+    for word in scenarios:
+        if word.split() != [word]:
+            raise UserError(
+                f"{word!r} has a space in it, and a CI's shell would take it for two words",
+                hint="a file and folders without",
+            )
     if shards < 1:
         raise UserError(f"--shards {shards}: nobody would run anything", hint="--shards 4")
     ordered = {cell.id: cell for cell in in_guest_order(cells)}
@@ -95,7 +102,7 @@ def _shard(
         kernel=kernel,
         arch=",".join(targets),
         config=",".join(config),
-        keyword=" or ".join(f"{name}[" for name in scenarios),
+        scenarios=" ".join(scenarios),
         shard=str(shard),
         targets=tuple(dict.fromkeys(cell.target.name for cell in part)),
         cells=len(part),

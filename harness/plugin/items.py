@@ -22,7 +22,7 @@ from harness.report.results import entry_to_json, folder_name
 from harness.report.series_text import render_comparison
 from harness.report.text import render_failure
 from harness.scenario.expand import Cell, check_names, expand
-from harness.scenario.find import CORE
+from harness.scenario.find import CORE, check_distinct
 from harness.scenario.schema import load_scenarios
 from harness.shipped import shown
 
@@ -49,7 +49,10 @@ def _scenario_file(file_path: Path, parent: pytest.Collector) -> ScenarioFile | 
         # What is imported and collected stays: looking for garbage among it at every 700th object
         # is an eighth of a start.
         gc.set_threshold(50_000, 20, 100)
-        return ScenarioFile.from_parent(parent, path=file_path)
+        # pytest has no name for a file that was named and is not below its root.
+        inside = file_path.is_relative_to(parent.config.rootpath)
+        name = None if inside else str(file_path)
+        return ScenarioFile.from_parent(parent, path=file_path, nodeid=name)
     return None
 
 
@@ -58,7 +61,9 @@ class ScenarioFile(pytest.File):
 
     def collect(self) -> Iterator[CellItem]:
         settings, fragments = self.config.stash[SETTINGS], fragment_names()
-        for scenario in load_scenarios(self.path):
+        scenarios = load_scenarios(self.path)
+        check_distinct(scenarios, settings.scenario_files)
+        for scenario in scenarios:
             check_names(scenario, settings.known, fragments)
             for cell in expand(scenario, settings.targets, settings.fragments):
                 for item in self._items(cell, settings):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,7 +49,8 @@ class Settings:
 
     ``targets`` are those asked for, ``known`` all that have a data file; ``fragments`` are
     what every kernel is configured with beyond its target's own. ``planned`` runs cells that
-    were told to :meth:`plan`, where that is not done here one after the other.
+    were told to :meth:`plan`, where that is not done here one after the other. ``scenario_files``
+    is what :func:`check_distinct` has seen.
     """
 
     config: pytest.Config
@@ -61,6 +62,7 @@ class Settings:
     ignore: IgnoreList = NOTHING_IGNORED
     shard: Shard | None = None
     planned: PlannedRunner | None = None
+    scenario_files: dict[str, Path] = field(default_factory=dict)
 
     @classmethod
     def read(cls, config: pytest.Config) -> Settings:

@@ -10,9 +10,8 @@ from pathlib import Path
 from harness.errors import UserError, nearest
 from harness.scenario.expand import Cell, expand
 from harness.scenario.schema import Scenario, load_scenarios
-from harness.shipped import shipped
-from harness.stand_ins import NO_STAND_INS, StandIns
-from harness.target import Target, load_targets
+from harness.shipped import shipped, shown
+from harness.target import Target
 
 SCENARIOS_DIR = shipped("scenarios")
 # Stands for every scenario that is one; pytest's mark of the same name chooses their cells.
@@ -42,8 +41,15 @@ def find_scenarios(word: str, directory: Path = SCENARIOS_DIR) -> tuple[Scenario
 
     ``FILE.yaml::NAME`` is one of a file's. Raises UserError that says which is nearest.
     """
-    if not is_file(word):
-        return _pick(word, {scenario.name: scenario for scenario in all_scenarios(directory)})
+    known = {} if is_file(word) else {s.name: s for s in all_scenarios(directory)}
+    return _named(word, known)
+
+
+def _named(word: str, known: Mapping[str, Scenario]) -> tuple[Scenario, ...]:
+    return _of_file(word) if is_file(word) else _pick(word, known)
+
+
+def _of_file(word: str) -> tuple[Scenario, ...]:
     file, _, name = word.partition("::")
     there = {s.name: s for s in load_scenarios(Path(file).expanduser())}
     if not there:
@@ -61,17 +67,32 @@ def is_file(word: str) -> bool:
 
 
 def choose_scenarios(names: Iterable[str] | None) -> tuple[Scenario, ...]:
-    """The scenarios named, by pattern or by name, each once; no name for all there are.
+    """The scenarios that words name, each once; no word for all that are shipped.
 
-    ``core`` stands for all of those. Raises UserError for a name that is none.
+    ``core`` stands for all of those, any other word for what :func:`find_scenarios` makes of it.
+    Raises UserError for a word that names none.
     """
     there_are = tuple(all_scenarios())
     if not names:
         return there_are
     known = {scenario.name: scenario for scenario in there_are}
     core = tuple(scenario for scenario in there_are if scenario.body.core)
-    picked = (core if name == CORE else _pick(name, known) for name in names)
-    return tuple({s.name: s for scenarios in picked for s in scenarios}.values())
+    picked = (core if name == CORE else _named(name, known) for name in names)
+    return tuple(
+        {(s.path.resolve(), s.name): s for scenarios in picked for s in scenarios}.values()
+    )
+
+
+def in_pytests_words(cells: Iterable[Cell]) -> tuple[str, ...]:
+    """The cells' scenarios, each once, as pytest takes them in the current folder."""
+    return tuple(dict.fromkeys(f"{shown(cell.path)}::{cell.scenario}" for cell in cells))
+
+
+def word_for(cell: Cell) -> str:
+    """What names the cell's scenario on a command line in the current folder."""
+    if cell.path.resolve().parent == SCENARIOS_DIR:
+        return cell.scenario
+    return f"{shown(cell.path)}::{cell.scenario}"
 
 
 def _pick(name: str, known: Mapping[str, Scenario]) -> tuple[Scenario, ...]:
@@ -80,26 +101,8 @@ def _pick(name: str, known: Mapping[str, Scenario]) -> tuple[Scenario, ...]:
         close = difflib.get_close_matches(name, known, n=_MOST_NEAR)
         listed = "daxhound scenarios lists all"
         hint = f"{' or '.join(close)}; {listed}" if close else listed
-        if is_file(name):
-            hint = "a name: a file of one's own is for pytest, predict, qemu and shell"
         raise UserError(f"no such scenario: {name!r}", hint=hint)
     return found
-
-
-def choose_cells(
-    arch: Iterable[str] | None,
-    names: Iterable[str] | None,
-    config: tuple[str, ...] = (),
-    stand_ins: StandIns = NO_STAND_INS,
-) -> tuple[Cell, ...]:
-    """Cells of what ``choose_scenarios`` chooses on the named targets; None stands for all.
-
-    ``config`` are fragments for every cell beyond the target's and the scenario's own.
-    Raises UserError for a name that is none, and where no cell is left.
-    """
-    known = load_targets()
-    targets = {target.name: target for target in stand_ins.select(arch or ["all"], known)}
-    return cells_on(targets, choose_scenarios(names), known, config)
 
 
 def cells_on(
@@ -110,8 +113,10 @@ def cells_on(
 ) -> tuple[Cell, ...]:
     """Cells of the scenarios on the targets.
 
-    Raises UserError where there is none, which names those of the ``known`` that have some.
+    Raises UserError where there is none, which names those of the ``known`` that have some, and
+    what :func:`check_distinct` raises.
     """
+    check_distinct(scenarios, {})
     cells = tuple(cell for scenario in scenarios for cell in expand(scenario, targets, config))
     if not cells:
         elsewhere = (c for s in scenarios for c in expand(s, known, config))
@@ -121,3 +126,16 @@ def cells_on(
             message = f"{scenarios[0].name} does not run on {', '.join(targets)}"
         raise UserError(message, hint=where or "other targets in the scenario")
     return cells
+
+
+def check_distinct(scenarios: Iterable[Scenario], files: dict[str, Path]) -> None:
+    """Two files' scenarios may not have one name for their results; UserError where they do.
+
+    ``files`` are those of the scenarios that were checked before, by that name; these join them.
+    """
+    for scenario in scenarios:
+        name = f"{scenario.path.name}::{scenario.name}"
+        other = files.setdefault(name, scenario.path)
+        if other.resolve() != scenario.path.resolve():
+            hint = "another name for one of the files, or for the scenario"
+            raise scenario.document.error(("scenario",), f"{shown(other)} has it as well", hint)

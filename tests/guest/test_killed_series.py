@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from harness.campaign.provide import Needs, Provider
+from harness.commands.named import choose_cells
 from harness.deadline import Deadline
-from harness.scenario.find import choose_cells
 from harness.target import load_targets
 from tests.support.processes import processes_with
 

@@ -21,13 +21,13 @@ from harness.campaign.chunks import guest_bytes
 from harness.campaign.order import Order, Runner
 from harness.campaign.pool import GuestPool, PooledGuest, Wanted
 from harness.campaign.provide import Needs, Provides, Provisions
+from harness.commands.named import choose_cells
 from harness.deadline import Deadline, NoLongerWanted
 from harness.errors import InfrastructureError, KernelFailure, UserError
 from harness.guest.boot import BootRequest
 from harness.progress import Silence
 from harness.records import CellResult, Verdict
 from harness.scenario.expand import Cell
-from harness.scenario.find import choose_cells
 from harness.store import Store
 from tests.support.provisions import provisions_in
 

@@ -13,14 +13,15 @@ import pytest
 from harness.campaign.order import Order
 from harness.cli import main
 from harness.commands import series_runs
+from harness.commands.named import choose_cells
 from harness.errors import InfrastructureError, UserError
 from harness.git import find_bisected_from
 from harness.records import CellResult, Verdict
 from harness.report.findings import find
 from harness.report.run import read_run
 from harness.report.summary import headline
-from harness.scenario.find import choose_cells
 from tests.support.regressions import regression_patch
+from tests.support.scenarios import SCENARIO
 
 OK = CellResult("", "s", "t", "k", Verdict.OK, "", 1.0, 1.0, phase="after the last step")
 BAD = replace(OK, verdict=Verdict.MISMATCH, reason="size is 1, expected 2")
@@ -216,3 +217,15 @@ def test_a_bisection_under_way_says_which_commit_was_good(tmp_path: Path) -> Non
     assert find_bisected_from(tmp_path) == first
     git("bisect", "fast")
     assert find_bisected_from(tmp_path) in (first, git("rev-parse", "HEAD~1"))
+
+
+def test_a_scenario_of_ones_own_is_followed_and_named(
+    tell: Callable[..., Told], capsys: pytest.CaptureFixture[str]
+) -> None:
+    runner = tell(OK, BAD, *[OK] * 2)
+    Path("mine.yaml").write_text(SCENARIO)
+    series = str(regression_patch("pmd-align"))
+    assert main(["bisect", "--series", series, "--scenario", "mine.yaml", "--arch", "s390x"]) == 1
+    assert runner.asked == 4
+    again = "--scenario mine.yaml::gup-anon --arch s390x"
+    assert again in capsys.readouterr().out

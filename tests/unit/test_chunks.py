@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from harness.campaign.chunks import cut
 from harness.campaign.order import Order, prefix
+from harness.commands.named import choose_cells
 from harness.scenario.expand import Cell
-from harness.scenario.find import choose_cells
 from harness.series.patch import Patch, Series
 
 CELL = choose_cells(["s390x"], ["gup-anon"])[0]

@@ -33,11 +33,8 @@ from harness.target import load_targets, select_targets
             ],
         ),
         (["predict", "zzz"], ["no such scenario: 'zzz'\n  try: daxhound scenarios lists all\n"]),
-        (
-            ["plan", "--scenario", "my/odd.yaml"],
-            ["\n  try: a name: a file of one's own is for"],
-        ),
         (["predict", "my/odd.yaml"], ["my/odd.yaml: cannot be read: No such file"]),
+        (["plan", "--scenario", "my/odd.yaml"], ["my/odd.yaml: cannot be read: No such file"]),
         (
             ["predict", "devdax-pud", "--arch", "ppc64-hash"],
             ["devdax-pud does not run on ppc64-hash\n  try: ", "x86_64"],

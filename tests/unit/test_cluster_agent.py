@@ -29,10 +29,10 @@ from harness.cluster.link import WorkerLink
 from harness.cluster.parcel import Parcel, ParcelFile
 from harness.cluster.resources import Resources, kvm_resource, needs
 from harness.cluster.runner import connect
+from harness.commands.named import choose_cells
 from harness.errors import InfrastructureError
 from harness.records import CellResult, Verdict
 from harness.report.results import folder_name
-from harness.scenario.find import choose_cells
 from harness.scratch import scratch_directory
 from harness.store import Store
 from tests.support.dask_cluster import dask_cluster

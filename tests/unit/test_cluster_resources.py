@@ -15,7 +15,7 @@ from harness.cluster.resources import (
     preferred,
     target_resource,
 )
-from harness.scenario.find import choose_cells
+from harness.commands.named import choose_cells
 
 CODE = "0123456789abcdef0123"
 CELLS = choose_cells(["s390x"], ["gup-anon"])

@@ -20,8 +20,8 @@ import pytest
 from harness.campaign.ahead import build_ahead, positions
 from harness.campaign.provide import Needs, Provider
 from harness.cli import build_parser, main
+from harness.commands.named import choose_cells
 from harness.errors import KernelFailure, UserError
-from harness.scenario.find import choose_cells
 from harness.series.load import load_series
 from harness.target import load_targets
 

@@ -18,11 +18,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.cli import main
+from harness.commands.named import choose_cells
 from harness.errors import UserError
 from harness.pack import pack, unpack
-from harness.scenario.find import choose_cells, choose_scenarios
 from harness.scenario.shard import Shard, in_guest_order
 from harness.store import Store
+from tests.support.scenarios import SCENARIO
 
 
 def plan(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
@@ -52,7 +53,7 @@ def test_no_part_of_a_whole(text: str) -> None:
 
 
 def collected(*words: str) -> list[str]:
-    command = [sys.executable, "-m", "pytest", "scenarios/", "--collect-only", "-q", *words]
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return [line.split("/")[-1] for line in done.stdout.splitlines() if "::" in line]
 
@@ -62,8 +63,8 @@ def test_pytest_takes_the_shards_that_were_planned(capsys: pytest.CaptureFixture
     shards = plan(capsys, *words, "--scenario", "gup-anon", "--scenario", "devdax-map-mem")
     found = []
     for shard in shards["shards"]:
-        arguments = ("--arch", shard["arch"], "--shard", shard["shard"], "-k", shard["keyword"])
-        names = collected(*arguments)
+        arguments = ("--arch", shard["arch"], "--shard", shard["shard"])
+        names = collected(*shard["scenarios"].split(), *arguments)
         assert len(names) == shard["cells"]
         assert {name.split("[")[1].rstrip("]") for name in names} <= {
             cell.name.split("[")[1].rstrip("]")
@@ -74,11 +75,36 @@ def test_pytest_takes_the_shards_that_were_planned(capsys: pytest.CaptureFixture
     assert sorted(found) == sorted(cell.id for cell in cells)
 
 
-def test_a_word_for_several_is_planned_by_their_names(capsys: pytest.CaptureFixture[str]) -> None:
-    shards = plan(capsys, "--arch", "s390x", "--scenario", "devdax-map-*")["shards"]
-    assert [shard["keyword"] for shard in shards] == ["devdax-map-mem[ or devdax-map-dev["]
+def test_words_for_several_are_planned_by_their_names(
+    capsys: pytest.CaptureFixture[str], root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root)
+    (every,) = plan(capsys, "--arch", "s390x")["shards"]
+    assert every["scenarios"] == "scenarios/"
+    (two,) = plan(capsys, "--arch", "s390x", "--scenario", "devdax-map-*")["shards"]
+    named = [f"scenarios/devdax.yaml::devdax-map-{where}" for where in ("mem", "dev")]
+    assert two["scenarios"].split() == named
     (core,) = plan(capsys, "--arch", "s390x", "--scenario", "core")["shards"]
-    assert len(core["keyword"].split(" or ")) == len(choose_scenarios(["core"]))
+    chosen = {cell.scenario for cell in choose_cells(["s390x"], ["core"])}
+    assert {word.partition("::")[2] for word in core["scenarios"].split()} == chosen
+
+
+def test_a_file_of_ones_own_is_planned(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine").mkdir()
+    Path("mine/odd.yaml").write_text(SCENARIO)
+    words = ("--arch", "s390x", "--scenario", "mine/odd.yaml", "--scenario", "step-features")
+    shard, _ = plan(capsys, *words, "--shards", "2")["shards"]
+    names = shard["scenarios"].split()
+    assert names[0] == "mine/odd.yaml::gup-anon"
+    found = collected(*names, "--arch", "s390x", "--shard", shard["shard"])
+    assert len(found) == shard["cells"]
+    assert "odd.yaml::gup-anon[s390x-get-fast]" in found
+    Path("mine").rename("my own")
+    assert main(["plan", "--scenario", "my own/odd.yaml", "--arch", "s390x"]) == 4
+    assert "'my own/odd.yaml::gup-anon' has a space in it" in capsys.readouterr().err
 
 
 def test_kernels_of_a_shard_are_few(capsys: pytest.CaptureFixture[str]) -> None:

@@ -126,6 +126,21 @@ def test_a_bad_scenario_names_its_line_and_exits_with_4(folder: pytest.Pytester)
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize("options", [(), ("-n", "2")])
+def test_results_of_two_files_would_be_one(
+    folder: pytest.Pytester, tmp_path_factory: pytest.TempPathFactory, options: tuple[str, ...]
+) -> None:
+    """A file below pytest's root and one that is not, which pytest has no name for."""
+    other = tmp_path_factory.mktemp("others") / "gup.yaml"
+    other.write_text(f"\n{SCENARIO}")
+    words = ("gup.yaml", str(other), "--arch", "s390x", "--rootdir", str(folder.path))
+    result = folder.runpytest_subprocess(*words, "-k", "no-cell", *options)
+    assert result.ret == 4
+    said = result.stdout.str()
+    assert f"{other}:2: scenario: gup.yaml has it as well\n  try: another name" in said
+    assert f"ERROR {other}" in said
+
+
 def test_other_yaml_files_are_left_alone(pytester: pytest.Pytester) -> None:
     pytester.path.joinpath("gup.yaml").write_text(SCENARIO)
     assert pytester.runpytest_subprocess("--collect-only", "-q").ret == 5

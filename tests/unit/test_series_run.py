@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from harness.cli import main
-from harness.scenario.find import choose_cells
+from harness.commands.named import choose_cells
+from harness.scenario.find import SCENARIOS_DIR
+from harness.shipped import shown
 from tests.support.scenarios import CONFTEST, SCENARIO
 
 PATCH = """\
@@ -143,6 +146,18 @@ def test_a_scenario_without_a_cell_on_the_target_is_left_out(
     chosen = [word for word in arguments("--scenario", "core", "--arch", "s390x") if "::" in word]
     there_are = {cell.scenario for cell in choose_cells(["s390x"], ["core"])}
     assert {word.partition("::")[2] for word in chosen} == there_are
+
+
+def test_a_scenario_of_ones_own_is_given_to_pytest(
+    tmp_path: Path, arguments: Callable[..., list[str]]
+) -> None:
+    own = tmp_path / "mine.yaml"
+    own.write_text(SCENARIO)
+    words = arguments("--scenario", str(own), "--scenario", "churn", "--arch", "x86_64")
+    assert [shown(Path(word.partition("::")[0])) for word in words if "::" in word] == [
+        shown(own),
+        shown(SCENARIOS_DIR / "churn.yaml"),
+    ]
 
 
 def test_options_of_a_run_are_passed_on(arguments: Callable[..., list[str]]) -> None:
