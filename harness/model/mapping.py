@@ -217,6 +217,7 @@ def _expect_life(memory: Memory, step: Mmap) -> Iterator[Expected]:
         # Else the child has entries, and it is the MMU's whether an access to them is a fault.
         yield from between("child_faults", faults, RULES["mmap.fork"], why)
     if step.protect:
+        yield Expected("protect_errno", None, RULES["mmap.copy"])
         yield Expected("intact_bytes", step.size * step.repeats, RULES["mmap.copy"])
     yield from expect_tables(memory, 0, step.size)
     yield from _expect_counters(memory, step)

@@ -81,8 +81,9 @@ class Mmap(MappingStep):
     ``locked_bytes_left``; with ``move`` ``move_errno`` and ``moved_faults`` (of touching it
     where it is now, of all repeats); ``truncated_signal`` (of an access to
     what is truncated), ``split_errno`` (of that munmap, None where it succeeds) and, with
-    ``protect``, ``intact_bytes`` (how much the first process finds as it wrote it, when the
-    child is gone; of all repeats).
+    ``protect``, ``protect_errno`` (of mprotect() in the child, None where it succeeds) and
+    ``intact_bytes`` (how much the first process finds as it wrote it, when the child is
+    gone; of all repeats).
     """
 
     kind: ClassVar[str] = "mmap"

@@ -278,6 +278,7 @@ def test_a_child_has_base_pages_of_anonymous_memory_copied() -> None:
         assert (seen["faults"], seen["child_faults"]) == (2 * 16, 2 * 8192)
         assert seen["pmd_mapped"] == 16
         assert seen.get("intact_bytes") == (64 * MIB if step.protect else None)
+        assert ("protect_errno" in seen) == step.protect
     read = values(predict(machine(), [Mmap(memory="anon")]))
     assert (read["pmd_mapped"], read["child_faults"]) == (0, read["faults"])
 

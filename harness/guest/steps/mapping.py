@@ -146,6 +146,7 @@ def _life_values(step: Mmap, replies: ProbeReplies) -> dict[str, Scalar]:
         values["move_errno"] = first_errno(replies.of("move"))
         values["moved_faults"] = _faults(touches["moved"])
     if step.protect:
+        values["protect_errno"] = first_errno(replies.of("protect"))
         values["intact_bytes"] = sum(integer(touch, "touched_bytes") for touch in touches["kept"])
     if step.split:
         values["split_errno"] = first_errno(replies.of("unmap-part"))
