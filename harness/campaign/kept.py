@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -19,7 +20,7 @@ from harness.campaign.result_json import dump_result, load_result
 from harness.errors import InfrastructureError, KernelFailure
 from harness.machine.versions import find_emulator
 from harness.records import CellResult, Verdict
-from harness.report.results import folder_name
+from harness.report.results import CellFolder, folder_name, host_errors
 from harness.store import digest
 from harness.target import TARGETS_DIR
 
@@ -43,15 +44,30 @@ class KeptRunner:
         key = None if self.fresh else self._key(order)
         if key is None:
             return self.runner.run(order)
-        store = self.runner.provider.store
-        entry = store.find(_KIND, key)
-        if entry is not None:
-            shutil.copytree(entry, self._folder(order), dirs_exist_ok=True)
+        with self._alone(order):
+            return self._found(order, key) or self._made(order, key)
+
+    def _alone(self, order: Order) -> AbstractContextManager[None]:
+        """Two workers of one run may want the same kernel of a cell, which has one folder."""
+        name = digest(str(self._folder(order).absolute()))
+        return self.runner.provider.store.lock(f"folder-{name}", f"runs {order.id}")
+
+    def _found(self, order: Order, key: str) -> CellResult | None:
+        entry = self.runner.provider.store.find(_KIND, key)
+        if entry is None:
+            return None
+        folder = CellFolder(self.runner.run_directory, order.id)
+        with host_errors(folder.path):
+            shutil.copytree(entry, folder.path, dirs_exist_ok=True)
             kept = load_result((entry / _FILE).read_bytes())
-            return replace(kept, id=order.id, patch=order.prefix.label if order.prefix else None)
+        return replace(kept, id=order.id, patch=order.prefix.label if order.prefix else None)
+
+    def _made(self, order: Order, key: str) -> CellResult:
         result = self.runner.run(order)
         if result.verdict is not Verdict.INFRASTRUCTURE:
-            store.provide(_KIND, key, self._keeper(order, result))
+            # A store that takes nothing more costs the next run its time, and none a verdict.
+            with suppress(InfrastructureError):
+                self.runner.provider.store.provide(_KIND, key, self._keeper(order, result))
         return result
 
     def _key(self, order: Order) -> str | None:
@@ -79,8 +95,9 @@ class KeptRunner:
 
     def _keeper(self, order: Order, result: CellResult) -> Callable[[Path], None]:
         def build(into: Path) -> None:
-            shutil.copytree(self._folder(order), into, dirs_exist_ok=True)
-            (into / _FILE).write_bytes(dump_result(result))
+            with host_errors(into):
+                shutil.copytree(self._folder(order), into, dirs_exist_ok=True)
+                (into / _FILE).write_bytes(dump_result(result))
 
         return build
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +16,7 @@ from harness.campaign import kept
 from harness.campaign.attempt import RunOptions
 from harness.campaign.kept import KeptRunner
 from harness.campaign.order import Order, Prefix
-from harness.errors import KernelFailure
+from harness.errors import InfrastructureError, KernelFailure
 from harness.records import (
     CellResult,
     CommandRecord,
@@ -57,9 +60,13 @@ class Runner:
     result: CellResult = FAILED
     options: RunOptions = field(default_factory=RunOptions)
     runs: int = 0
+    begun: threading.Barrier | None = None
 
     def run(self, order: Order) -> CellResult:
         self.runs += 1
+        if self.begun is not None:
+            with suppress(threading.BrokenBarrierError):
+                self.begun.wait()
         CellFolder(self.run_directory, order.id).write("console.log", f"run {self.runs}")
         label = order.prefix.label if order.prefix else None
         return replace(self.result, id=order.id, patch=label)
@@ -115,6 +122,43 @@ def test_a_kernel_met_again_elsewhere_in_a_series_has_its_result(
     assert runner.runs == 1
     assert found.patch == PatchLabel(2, "a change")
     assert found.id.endswith("@02")
+
+
+def test_a_store_that_takes_nothing_more_costs_no_verdict(
+    store: Store, cell: Cell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise InfrastructureError("no space left")
+
+    runner = Runner(provider(store), tmp_path / "run")
+    monkeypatch.setattr(store, "provide", full)
+    result = KeptRunner(runner).run(order(cell))  # type: ignore[arg-type]
+    assert result.verdict is Verdict.KERNEL_FAILURE
+
+
+def test_files_of_an_earlier_run_are_not_taken_for_the_results(
+    store: Store, cell: Cell, tmp_path: Path
+) -> None:
+    runner = Runner(provider(store), tmp_path / "run")
+    kept_runner = KeptRunner(runner)  # type: ignore[arg-type]
+    kept_runner.run(order(cell))
+    (folder,) = (tmp_path / "run").iterdir()
+    (folder / "console-attempt1.log").write_text("of a run that was killed")
+    kept_runner.run(order(cell))
+    assert runner.runs == 1
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        ["console.log", "result.json", "steps.jsonl"]
+    )
+
+
+def test_two_workers_run_a_kernel_of_a_cell_once(store: Store, cell: Cell, tmp_path: Path) -> None:
+    """Both want it at once, as neighbours of a run per patch do; it has one folder."""
+    runner = Runner(provider(store), tmp_path / "run", begun=threading.Barrier(2, timeout=0.5))
+    kept_runner = KeptRunner(runner)  # type: ignore[arg-type]
+    with ThreadPoolExecutor(2) as both:
+        results = list(both.map(lambda _: kept_runner.run(order(cell)), range(2)))
+    assert runner.runs == 1
+    assert results[0] == results[1]
 
 
 @pytest.mark.parametrize("what", ["kernel", "options", "repeat", "cell"])
