@@ -27,6 +27,8 @@ from harness.scenario.find import CORE
 from harness.scenario.shard import Shard, guest_order
 
 USER_ERROR_EXIT = 4
+# How pytest ends where neither a signal nor a plugin ended it.
+_WHOLE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 RECORDER = "daxhound-recorder"
 
 # What ends when every guest has ended.
@@ -176,8 +178,8 @@ class Recorder:
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         self.settings.end_planned()
         if self.run_file is not None and self.run_file.cells:
-            interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
-            self._write(self.run_file.save if interrupted else self.run_file.finish)
+            whole = exitstatus in _WHOLE
+            self._write(self.run_file.finish if whole else self.run_file.save)
         if self.unwritten is not None and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self.user_error:

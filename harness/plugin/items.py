@@ -15,6 +15,7 @@ from harness.campaign.order import Order, prefix
 from harness.errors import UserError
 from harness.host_version import ask_ahead
 from harness.kernel.fragments import fragment_names
+from harness.plugin.crashed import broken_cell
 from harness.plugin.options import given_again
 from harness.plugin.settings import Settings
 from harness.records import CellResult, Verdict, Word
@@ -99,6 +100,7 @@ class CellItem(pytest.Item):
         super().__init__(**kwargs)
         self.cell = cell
         self.seconds = 0.0
+        self.recorded: set[str] = set()
         self.followed = True
 
     @property
@@ -114,6 +116,19 @@ class CellItem(pytest.Item):
         ask_ahead(self.cell.target.programs)
 
     def runtest(self) -> None:
+        """Judge the cell; what the harness itself fails by is in run.json as the host's trouble."""
+        try:
+            self.judge()
+        except (CellFailed, UserError):
+            raise
+        except Exception as exc:
+            for order in self.orders():
+                if order.id not in self.recorded:
+                    self.record(broken_cell(order, self.settings.kernel, exc))
+            raise
+
+    def judge(self) -> None:
+        """Run the cell, record it, and end as pytest is to tell of it."""
         (order,) = self.orders()
         result = self.settings.runner.run(order)
         self.record(result)
@@ -125,6 +140,7 @@ class CellItem(pytest.Item):
     def record(self, result: CellResult) -> None:
         """Have the controller write the result down."""
         self.seconds += result.seconds
+        self.recorded.add(result.id)
         self.user_properties.append((CELL_PROPERTY, json.dumps(self.entry(result))))
 
     def entry(self, result: CellResult) -> dict[str, Any]:
@@ -184,7 +200,7 @@ class SeriesItem(CellItem):
         both, intentions = (self.before, self.after), self.settings.intentions
         return tuple(order_of(self.cell, series, position, intentions) for position in both)
 
-    def runtest(self) -> None:
+    def judge(self) -> None:
         runner = self.settings.series_runner
         # First and by itself: what ends the patched kernel's run leaves this one's result.
         self.record(runner.once(runner.order(self.cell, self.before)))
@@ -193,7 +209,8 @@ class SeriesItem(CellItem):
         patched = both.patched
         assert patched.comparison is not None  # run() compares
         if patched.comparison.word not in _HARMLESS:
-            unsound = both.base if both.base.verdict is Verdict.INFRASTRUCTURE else patched
+            spoilt = both.base.verdict is Verdict.INFRASTRUCTURE and patched.is_expected
+            unsound = both.base if spoilt else patched
             raise CellFailed(self.story(unsound))
         if patched.verdict is Verdict.UNSUPPORTED:
             pytest.skip(f"unsupported: {patched.reason}")

@@ -17,6 +17,5 @@ def judge(material: Material) -> int:
     words = {finding.word for finding in material.findings}
     if words & set(_NEW):
         return SOMETHING_NEW
-    document = material.run.document
-    killed = "finished" in document.model_fields_set and document.finished is None
-    return INCOMPLETE if killed or "infrastructure" in words else NOTHING_NEW
+    early = material.run.document.ended_early
+    return INCOMPLETE if early or "infrastructure" in words else NOTHING_NEW

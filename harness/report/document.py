@@ -135,8 +135,9 @@ class RunDocument(_Entry):
 
     @property
     def ended_early(self) -> bool:
-        """Whether the run was killed, or interrupted."""
-        return "finished" in self.model_fields_set and self.finished is None
+        """Whether the run was killed or interrupted, or lacks cells that were chosen."""
+        killed = "finished" in self.model_fields_set and self.finished is None
+        return killed or (self.chosen or 0) > len(self.cells)
 
     @pydantic.field_validator("series", mode="before")
     @classmethod

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from harness.cli import main
 from harness.report.run import read_run
 from harness.report.summary import headline
 from tests.support.scenarios import CONFTEST, SCENARIO
@@ -124,6 +125,49 @@ def test_a_bad_scenario_names_its_line_and_exits_with_4(folder: pytest.Pytester)
     said = result.stdout.str()
     assert "gup.yaml:6: steps.0.gup-test.memory" in said
     assert "Traceback" not in said
+
+
+_MISTAKEN = """
+from harness.campaign.cell import unbuilt
+from harness.plugin.settings import Settings
+from harness.records import Verdict
+
+class Told:
+    def run(self, order):
+        if "pin-fast" in order.id:
+            raise FileNotFoundError("console.log")
+        return unbuilt(order, "6.1.192", Verdict.OK, "", phase="gup-test")
+
+Settings.runner = Told()
+"""
+
+
+def test_a_cell_that_a_mistake_of_the_harness_ends_is_told(folder: pytest.Pytester) -> None:
+    folder.makepyfile(mistaken=_MISTAKEN)
+    options = ("--arch", "s390x", "--guests", "1", "--results", "out", "-p", "mistaken")
+    result = folder.runpytest_subprocess(*options)
+    assert result.ret == 1
+    run = read_run(folder.path / "out")
+    told = {cell.entry.id: (cell.entry.verdict.value, cell.entry.reason) for cell in run.cells}
+    assert told == {
+        "gup.yaml::gup-anon[s390x-get-fast]": ("ok", ""),
+        "gup.yaml::gup-anon[s390x-pin-fast]": (
+            "infrastructure",
+            "FileNotFoundError: console.log",
+        ),
+    }
+    assert main(["report", str(folder.path / "out"), "--format", "text", "--check"]) == 3
+
+
+@pytest.mark.parametrize("how", ["-x", "--maxfail=1"])
+def test_a_run_that_was_cut_short_is_not_whole(folder: pytest.Pytester, how: str) -> None:
+    folder.makepyfile(mistaken=_MISTAKEN)
+    options = ("--arch", "s390x,arm64", "--guests", "1", "--results", "out", "-p", "mistaken", how)
+    assert folder.runpytest_subprocess(*options).ret == 1
+    run = read_run(folder.path / "out")
+    assert len(run.cells) < 4
+    assert run.document.ended_early
+    assert main(["report", str(folder.path / "out"), "--format", "text", "--check"]) == 3
 
 
 @pytest.mark.parametrize("options", [(), ("-n", "2")])
