@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator
 
+from harness.reasons import lasting_reason
 from harness.records import (
     CellResult,
     Comparison,
@@ -27,14 +28,19 @@ def contrast(
     patched: CellResult,
     times: tuple[TimeRatio, ...] = (),
     intentions: tuple[Intention, ...] = (),
+    earlier: tuple[Intention, ...] = (),
+    first: CellResult | None = None,
 ) -> Comparison:
     """The patched kernel's result in the light of the base's.
 
     A finding is the same one where the verdict is the same and so is the report's
     fingerprint or, without a report, every value that differs from its prediction. A
-    change that was announced and did not come is a regression.
+    change that was announced and did not come is a regression, and so is one that an ``earlier``
+    patch brought and that is gone, by what the ``first`` kernel showed, that of no patch.
     """
-    intended = tuple(_fulfilment(intention, base, patched, times) for intention in intentions)
+    due = tuple(_fulfilment(intention, base, patched, times) for intention in intentions)
+    kept = (_kept(intention, first or base, base, patched) for intention in earlier)
+    intended = (*due, *(found for found in kept if not found.met))
     word = _word(base, patched)
     if word in (Word.UNCHANGED, Word.CHANGED) and not all(found.met for found in intended):
         word = Word.REGRESSED
@@ -66,6 +72,22 @@ def _fulfilment(
     met = any(became) and all(map(operator.or_, became, stayed))
     words = "; ".join(f"{before} -> {after}" for before, after in seen)
     return Fulfilment(intention, met, words or "not shown by any step")
+
+
+def _kept(
+    intention: Intention, first: CellResult, base: CellResult, patched: CellResult
+) -> Fulfilment:
+    """Whether a value is still what a patch before both kernels made it; of times none is told."""
+    steps = zip(first.steps, base.steps, patched.steps, strict=False)
+    seen = [
+        tuple(step.observation.values.get(intention.value) for step in kernels)
+        for kernels in steps
+        if kernels[-1].step == intention.step and not intention.value.endswith("_us")
+    ]
+    met = all(
+        before == after or _became(intention, origin, after) for origin, before, after in seen
+    )
+    return Fulfilment(intention, met, "; ".join(f"{was} -> {now}" for _, was, now in seen))
 
 
 def _became(intention: Intention, before: Scalar, after: Scalar) -> bool:
@@ -115,7 +137,9 @@ def _word_of_defects(base: CellResult, patched: CellResult) -> Word:
 def _only_defects_differ(result: CellResult) -> bool:
     """Whether all that is missed is a known defect: gone by a patch that no probe sees, or new."""
     missed = [m.expected.rule for step in result.steps for m in step.mismatches]
-    return bool(missed) and all(rule.defect for rule in missed)
+    return (
+        result.verdict is Verdict.MISMATCH and bool(missed) and all(rule.defect for rule in missed)
+    )
 
 
 def _finding(result: CellResult) -> tuple[object, ...]:
@@ -128,7 +152,7 @@ def _finding(result: CellResult) -> tuple[object, ...]:
         for number, step in enumerate(result.steps)
         for mismatch in step.mismatches
     )
-    return result.verdict, result.phase, wrong or result.reason
+    return result.verdict, result.phase, wrong or lasting_reason(result.reason)
 
 
 def _differences(base: CellResult, patched: CellResult) -> Iterator[Difference]:

@@ -346,7 +346,8 @@ class CellResult:
     ``after the last step``. ``cells_before`` ran in the same guest; ``note`` is what else a
     reader should know. ``patch`` and ``comparison`` are there in runs of a series, ``lost``
     is as in KernelFacts. ``revision`` is what of a source that moves on the kernel was built of:
-    Debian's version of the package, or a commit.
+    Debian's version of the package, or a commit. ``shown_in`` is the run whose files these are,
+    where a repeat of the cell's stands for it.
     """
 
     id: str
@@ -368,6 +369,12 @@ class CellResult:
     comparison: Comparison | None = None
     lost: tuple[str, ...] = ()
     revision: str = ""
+    shown_in: str = ""
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run whose files these are."""
+        return self.shown_in or self.id
 
     @property
     def is_expected(self) -> bool:

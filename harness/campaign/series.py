@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from harness.campaign.order import Order, Runner, prefix
+from harness.campaign.repeats import Pairs, both_ran, stand_for
 from harness.contrast import contrast
-from harness.pairs import time_ratios
 from harness.records import CellResult, Intention, TimeRatio, Verdict
 from harness.scenario.expand import Cell
 from harness.series.patch import Series
@@ -45,14 +45,47 @@ class SeriesRunner:
     def run(self, cell: Cell, before: int, after: int) -> Contrasted:
         """The cell with the first ``after`` patches, against the first ``before``.
 
+        Where the host spoilt that kernel's run, against the last one before it that is known.
         Raises what ``Runner.run`` raises.
         """
+        before = self._judged(cell, before)
         base, patched = (self.once(self.order(cell, p)) for p in (before, after))
-        times = self._times(cell, before, after) if _both_ran(base, patched) else ()
-        intended = _intended_in(cell, after, self.intentions)
-        due = tuple(intention for intention in intended if intention.position > before)
-        comparison = contrast(base, patched, times, due)
+        times: tuple[TimeRatio, ...] = ()
+        if self.timings and both_ran(base, patched):
+            pairs = self._pairs(cell, before, after)
+            base, patched, times = pairs.base, pairs.patched, pairs.times
+        return self.hold(cell, (before, base), (after, patched), times)
+
+    def hold(
+        self,
+        cell: Cell,
+        before: tuple[int, CellResult],
+        after: tuple[int, CellResult],
+        times: tuple[TimeRatio, ...] = (),
+    ) -> Contrasted:
+        """Two kernels' results, each with how many patches it has, held against each other."""
+        (position, base), (last, patched) = before, after
+        intended = tuple(_intended_in(cell, last, self.intentions))
+        due = tuple(intention for intention in intended if intention.position > position)
+        earlier = tuple(intention for intention in intended if intention not in due)
+        first = self.once(self.order(cell, 0)) if earlier else base
+        comparison = contrast(base, patched, times, due, earlier, first)
         return Contrasted(base, replace(patched, comparison=comparison))
+
+    def repeat(self, cell: Cell, position: int, number: int) -> CellResult:
+        """One of several runs of a kernel, from 1, as one that may stand for all."""
+        run = self.once(self.order(cell, position, number))
+        return stand_for(run, self.order(cell, position).id)
+
+    def _judged(self, cell: Cell, position: int) -> int:
+        """The last position up to this one whose run said something of its kernel."""
+        if self.once(self.order(cell, position)).verdict is not Verdict.INFRASTRUCTURE:
+            return position
+        for earlier in range(position - 1, -1, -1):
+            known = self._known.get(self.order(cell, earlier).id)
+            if known is not None and known.verdict is not Verdict.INFRASTRUCTURE:
+                return earlier
+        return position
 
     def order(self, cell: Cell, position: int, repeat: int = 1) -> Order:
         """A run with the first ``position`` patches."""
@@ -64,15 +97,18 @@ class SeriesRunner:
             self._known[order.id] = self.runner.run(order)
         return self._known[order.id]
 
-    def _times(self, cell: Cell, before: int, after: int) -> tuple[TimeRatio, ...]:
-        """Pairs of guests one after the other, in turns, so that a drift hits both alike."""
-        if not self.timings:
-            return ()
-        sides: dict[int, list[CellResult]] = {before: [], after: []}
-        for repeat in range(1, self.timings + 1):
-            for position in _alternating(before, after, repeat):
-                sides[position].append(self.once(self.order(cell, position, repeat)))
-        return time_ratios(sides[before], sides[after])
+    def _pairs(self, cell: Cell, before: int, after: int) -> Pairs:
+        """Pairs of guests one after the other, in turns, so that a drift hits both alike.
+
+        For a pair that the host spoilt there is another one, as often as there are pairs.
+        """
+        pairs = Pairs(self.timings)
+        for repeat in range(1, 2 * self.timings + 1):
+            ran = {p: self.repeat(cell, p, repeat) for p in _alternating(before, after, repeat)}
+            pairs.add(ran[before], ran[after])
+            if pairs.enough:
+                break
+        return pairs
 
 
 def order_of(
@@ -93,10 +129,6 @@ def _intended_in(cell: Cell, position: int, intentions: Iterable[Intention]) -> 
             and fnmatchcase(cell.scenario, intention.scenario)
         ):
             yield intention
-
-
-def _both_ran(base: CellResult, patched: CellResult) -> bool:
-    return base.verdict is Verdict.OK and patched.verdict is Verdict.OK
 
 
 def _alternating(before: int, after: int, repeat: int) -> Iterator[int]:

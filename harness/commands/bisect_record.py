@@ -20,7 +20,8 @@ _SAID = {Judgement.GOOD: "ok", Judgement.BAD: "regressed", Judgement.SKIP: "cann
 class BisectRecord:
     """Runs cells and keeps what they come to; ``again`` is the command that follows a cell.
 
-    Of several runs of a cell on one kernel the first stands for it, as in a run of a series.
+    Of several runs of a cell on one kernel the first stands for it, until another is what shows
+    what the kernel was judged to be.
     """
 
     def __init__(self, runner: Runner, run_file: RunFile, again: Callable[[Cell], str]) -> None:
@@ -40,11 +41,16 @@ class BisectRecord:
 
         ``runner`` has all of them already.
         """
-        judged = culprit.bisection.judged if culprit else ()
-        for position in (len(runner.series.patches), *(position for position, _ in judged)):
-            self._keep(cell, runner.run(cell, 0, position).patched)
-        if culprit is not None:
-            self._keep(cell, culprit.contrasted.patched)
+        tip = len(runner.series.patches)
+        if culprit is None:
+            self._keep(cell, runner.run(cell, 0, tip).patched)
+            return
+        shown = culprit.shown
+        self._keep(cell, shown[0])
+        for position in (tip, *(position for position, _ in culprit.bisection.judged)):
+            held = runner.hold(cell, (0, shown[0]), (position, shown[position]))
+            self._keep(cell, held.patched)
+        self._keep(cell, culprit.contrasted.patched)
 
     def _keep(self, cell: Cell, result: CellResult) -> None:
         again = self._again(cell)
@@ -54,10 +60,12 @@ class BisectRecord:
 
 def render_log(culprit: Culprit, tip: int) -> Iterator[str]:
     """What each kernel was found to be, in the order in which it was asked."""
+    base, comparison = culprit.shown[0], culprit.contrasted.patched.comparison
     said = dict(_SAID)
-    comparison = culprit.contrasted.patched.comparison
     if comparison is not None and comparison.word is Word.BUILD_BROKEN:
         said[Judgement.BAD] = "does not build"
+    if not base.is_expected:
+        said |= {Judgement.GOOD: "as the base", Judgement.BAD: "otherwise"}
     judged = ((tip, Judgement.BAD), *culprit.bisection.judged)
     words = [f"{position}/{tip} {said[found]}" for position, found in judged]
-    yield f"  kernels:  {'; '.join(['base ok', *words])}"
+    yield f"  kernels:  {'; '.join([f'base {base.verdict.value}', *words])}"

@@ -116,7 +116,7 @@ def _tell(
         raise ValueError(f"{bad.id} was compared with nothing")
     yield from render_culprit(cell.id, culprit.suspects, bad.comparison)
     yield from render_log(culprit, len(series.patches))
-    folder = str(runner.run_directory / folder_name(bad.id))
+    folder = str(runner.run_directory / folder_name(bad.run_id))
     yield render_failure(bad, folder=folder, reproduce=_again(options, cell))
 
 
@@ -146,7 +146,7 @@ def run_bisect_step(options: argparse.Namespace) -> int:
         runner = _runner(options, provider, pool)
         for cell in cells:
             try:
-                found = judge(partial(_run_aloud, runner, cell))
+                found = judge(partial(_run_aloud, runner, cell)).judgement
             except UserError as exc:
                 print(f"{cell.id}: {exc}", flush=True)
                 found = Judgement.SKIP

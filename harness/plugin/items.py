@@ -166,7 +166,7 @@ class CellItem(pytest.Item):
 
     def story(self, result: CellResult) -> str:
         """What a person needs to know of a failure."""
-        folder = self.settings.run_directory / folder_name(result.id)
+        folder = self.settings.run_directory / folder_name(result.run_id)
         story = render_failure(result, folder=str(folder), reproduce=self.reproduce)
         if result.comparison is None:
             return story

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from harness.reasons import lasting_reason
 from harness.records import Verdict
 from harness.report.run import Cell
 
@@ -75,8 +76,11 @@ def word_of(cell: Cell, earlier: Mapping[tuple[str, str], str] | None = None) ->
     """
     comparison = cell.entry.comparison
     if comparison is not None:
-        if comparison.word in (*COMPARED, "infrastructure"):
+        if comparison.word in COMPARED:
             return comparison.word.value
+        if comparison.word == "infrastructure":
+            # Of the other kernel nothing is known; of this one that it fails.
+            return "failing" if cell.failing else "infrastructure"
         if cell.failing:
             return "failing before"
     elif cell.patch == 0 and cell.failing:
@@ -107,6 +111,8 @@ def what_of(cell: Cell) -> str:
         if comparison.base is not None and comparison.word in ("fixed", "changed"):
             before = comparison.base.reason.splitlines() or [comparison.base.verdict.value]
             return f"{before[0]}; now {cell.entry.verdict.value}"
+    if cell.entry.verdict is Verdict.KERNEL_FAILURE:
+        return lasting_reason(cell.entry.reason)
     first, *_ = cell.entry.reason.splitlines() or [cell.entry.verdict.value]
     return first
 

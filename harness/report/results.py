@@ -220,7 +220,7 @@ def cell_to_json(result: CellResult) -> dict[str, Any]:
         "cells_before": len(result.cells_before),
         "note": "; ".join(filter(None, (result.note, idle))),
         "idle": idle,
-        "folder": folder_name(result.id),
+        "folder": folder_name(result.run_id),
     }
 
 

@@ -219,6 +219,25 @@ def test_a_bisection_under_way_says_which_commit_was_good(tmp_path: Path) -> Non
     assert find_bisected_from(tmp_path) in (first, git("rev-parse", "HEAD~1"))
 
 
+def test_the_run_that_shows_it_is_the_evidence(
+    tell: Callable[..., Told], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The patched kernel fails in its second run: the first says nothing of it."""
+    Path("mine.yaml").write_text(SCENARIO.replace("get-fast, pin-fast", "get-fast"))
+    tell(OK, OK, OK, BAD)
+    series = str(regression_patch("pmd-align"))
+    words = ("--scenario", "mine.yaml", "--arch", "s390x", "--runs", "2")
+    assert main(["bisect", "--series", series, *words]) == 1
+    said = capsys.readouterr().out
+    assert "regressed by patch 1" in said
+    assert "@01~2" in said
+    run = read_run(tmp_path)
+    (patched,) = [cell for cell in run.cells if cell.entry.id.endswith("@01")]
+    assert patched.entry.verdict is Verdict.MISMATCH
+    assert patched.entry.folder.endswith("@01~2")
+    assert main(["report", str(tmp_path), "--format", "text", "--check"]) == 1
+
+
 def test_a_scenario_of_ones_own_is_followed_and_named(
     tell: Callable[..., Told], capsys: pytest.CaptureFixture[str]
 ) -> None:

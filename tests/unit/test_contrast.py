@@ -45,12 +45,23 @@ def crash(fingerprint: str) -> CellResult:
     return result(Verdict.KERNEL_FAILURE, report=report)
 
 
+def hang(seconds: str) -> CellResult:
+    """What guest/assembly.py says of a boot that stops; no two have the same words."""
+    asked = f"the guest's other line: no answer; last words: {seconds}\n-- registers --\n{seconds}"
+    reason = f"boot stopped in state kernel, for {seconds} s; {asked}"
+    return result(Verdict.KERNEL_FAILURE, reason=reason, phase="boot")
+
+
 GOOD = result(Verdict.OK, step(size=4096, pages=3))
 WRONG = result(Verdict.MISMATCH, step(size=8192, pages=3))
 WRONG_OTHERWISE = result(Verdict.MISMATCH, step(size=12288, pages=3))
 UNSUPPORTED = result(Verdict.UNSUPPORTED)
 HOST = result(Verdict.INFRASTRUCTURE)
 UNBUILT = result(Verdict.KERNEL_FAILURE, phase="build", reason="x.c:1: error")
+DEFECT = Expected("size", 1, Rule("defect.x", "a statement", "a source", defect=True))
+WITHOUT_DEFECT = result(
+    Verdict.MISMATCH, compare(Prediction("probe", (DEFECT,)), Observation("probe", {"size": 2}))
+)
 UNBUILT_OTHERWISE = result(Verdict.KERNEL_FAILURE, phase="build", reason="y.c:2: error")
 
 
@@ -75,6 +86,10 @@ UNBUILT_OTHERWISE = result(Verdict.KERNEL_FAILURE, phase="build", reason="y.c:2:
         (HOST, GOOD, Word.INFRASTRUCTURE),
         (GOOD, HOST, Word.INFRASTRUCTURE),
         (HOST, UNBUILT, Word.INFRASTRUCTURE),
+        (hang("61.4"), hang("63.0"), Word.UNCHANGED),
+        (hang("61.4"), replace(hang("61.4"), phase="guest"), Word.CHANGED),
+        (GOOD, WITHOUT_DEFECT, Word.CHANGED),
+        (GOOD, replace(WITHOUT_DEFECT, verdict=Verdict.KERNEL_FAILURE), Word.REGRESSED),
     ],
 )
 def test_words(base: CellResult, patched: CellResult, word: Word) -> None:

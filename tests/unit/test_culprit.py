@@ -11,8 +11,18 @@ import pytest
 from harness.campaign.culprit import Culprit, Trials, find_culprit
 from harness.campaign.order import Order
 from harness.campaign.series import SeriesRunner
+from harness.commands.bisect_record import render_log
+from harness.compare import compare
 from harness.errors import InfrastructureError
-from harness.records import CellResult, Verdict, Word
+from harness.records import (
+    CellResult,
+    Expected,
+    Observation,
+    Prediction,
+    Rule,
+    Verdict,
+    Word,
+)
 from harness.scenario.expand import Cell, expand
 from harness.scenario.find import find_scenario
 from harness.series.patch import Patch, Series
@@ -83,6 +93,27 @@ def test_a_harmless_series_has_no_culprit() -> None:
     assert told.asked == [(0, 1), (11, 1)]
 
 
+def test_another_failure_than_the_bases_is_followed() -> None:
+    """Nothing is found by asking who fails: all do. Who fails as the base does is asked then."""
+    panic = replace(OK, verdict=Verdict.KERNEL_FAILURE, reason="panic in f", phase="probe")
+    found, _ = search(lambda position, _: panic if position >= 6 else BAD)
+    assert found is not None
+    assert [s.position for s in found.suspects] == [6]
+    assert found.contrasted.patched.comparison is not None
+    assert found.contrasted.patched.comparison.word is Word.CHANGED
+    (told,) = render_log(found, 11)
+    assert told.startswith("  kernels:  base mismatch; 11/11 otherwise; 5/11 as the base; ")
+
+
+def test_a_known_defect_that_a_patch_brings_is_followed() -> None:
+    rule = Rule("defect.x", "a statement", "a source", defect=True)
+    prediction = Prediction("probe", (Expected("size", 1, rule),))
+    shown = replace(OK, steps=(compare(prediction, Observation("probe", {"size": 1})),))
+    found, _ = search(lambda position, _: shown if position >= 3 else OK)
+    assert found is not None
+    assert [s.position for s in found.suspects] == [3]
+
+
 def test_what_was_broken_before_is_nobodys_fault() -> None:
     assert search(lambda *_: BAD)[0] is None
 
@@ -124,4 +155,8 @@ def test_a_flaky_failure_is_judged_by_several_guests() -> None:
     found, _ = search(result, runs=6, needed=1)
     assert found is not None
     assert [s.position for s in found.suspects] == [7]
+    comparison = found.contrasted.patched.comparison
+    assert comparison is not None
+    assert (comparison.word, comparison.base.position) == (Word.REGRESSED, 6)
+    assert found.contrasted.patched.run_id.endswith("@07~3")
     assert search(result, runs=6, needed=3)[0] is None

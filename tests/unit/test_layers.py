@@ -16,6 +16,7 @@ LEAVES = {
     "units",
     "mistakes",
     "progress",
+    "reasons",
     "host_version",
     "scratch",
     "seals",
