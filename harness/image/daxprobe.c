@@ -1,7 +1,7 @@
 /*
  * daxprobe: maps memory, touches it as told, and says what user space sees of that.
  *
- * Its arguments are operations: those of probe.h and measure.h, and
+ * Its arguments are operations: those of probe.h, measure.h and files.h, and
  *
  *   touch:read|write:FIRST:LENGTH:STRIDE  one access each STRIDE bytes, to the first signal
  *   touch:fill|verify:FIRST:LENGTH:STRIDE  the same, by words that are unlike each other;
@@ -12,6 +12,7 @@
  *   protect:r|rw                        mprotect() of the whole mapping
  *   lock                                mlock() of the whole mapping
  *   move:DISTANCE                       mremap() of the whole mapping, so far up
+ *   collapse                            madvise(MADV_COLLAPSE) of the whole mapping
  *   punch:LENGTH:PATH                   fallocate() of a hole in place of the first LENGTH bytes
  *   store:LENGTH:PATH                   the words of fill, by write()
  *   write-out:LENGTH:STRIDE:PATH        the same, STRIDE bytes a write(), and fsync()
@@ -50,9 +51,13 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
+#include "files.h"
 #include "measure.h"
 #include "probe.h"
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
 #define GUP_TEST "/sys/kernel/debug/gup_test"
 #define CORRUPT_PFN "/sys/kernel/debug/hwpoison/corrupt-pfn"
 #define SETTLE_STEPS 100
@@ -139,9 +144,11 @@ static void count(char *name)
 	    "\"nr_page_table_pages\": %ld, "
 	    "\"nr_mapped\": %ld, \"nr_file_pmdmapped\": %ld, "
 	    "\"nr_anon_transparent_hugepages\": %ld, \"nr_foll_pin_acquired\": %ld, "
-	    "\"nr_foll_pin_released\": %ld, \"HardwareCorrupted_kB\": %ld}",
+	    "\"nr_foll_pin_released\": %ld, \"HardwareCorrupted_kB\": %ld, "
+	    "\"Committed_AS_kB\": %ld}",
 	    name, tables, rss, file, anon, locked, global_tables, nr_mapped, pmd_mapped, anon_huge,
-	    acquired, released, value_of(text, "HardwareCorrupted"));
+	    acquired, released, value_of(text, "HardwareCorrupted"),
+	    value_of(text, "Committed_AS"));
 }
 
 /* Other processes' page tables, too, are freed after a grace period. */
@@ -294,6 +301,11 @@ static void move(char *words)
 	if (at != MAP_FAILED)
 		base = at;
 	result("move", at == MAP_FAILED);
+}
+
+static void collapse(void)
+{
+	result("collapse", mapped && madvise(base, mapped, MADV_COLLAPSE));
 }
 
 static void gup(char *words)
@@ -524,6 +536,7 @@ static const struct {
 	{ "protect", .with = protect },
 	{ "lock", .alone = lock },
 	{ "move", .with = move },
+	{ "collapse", .alone = collapse },
 	{ "punch", .with = punch },
 	{ "store", .with = store },
 	{ "write-out", .with = write_out },
@@ -550,7 +563,7 @@ static void one(char *word)
 	char *op = strsep(&word, ":");
 	size_t each;
 
-	if (did_mapping(op, word) || did_measure(op, word))
+	if (did_mapping(op, word) || did_measure(op, word) || did_file(op, word))
 		return;
 	for (each = 0; each < sizeof(operations) / sizeof(*operations); each++) {
 		if (strcmp(op, operations[each].name))

@@ -12,6 +12,7 @@ from harness.records import Expected, Prediction, Rule
 from harness.scenario.steps import (
     DataMemory,
     Features,
+    FileIo,
     Filesystem,
     MemoryModel,
     Mode,
@@ -26,7 +27,7 @@ from harness.units import format_size
 
 _MODES: dict[DataMemory, Mode] = {"block": "raw", "fsdax": "fsdax", "devdax": "devdax"}
 
-_LOOKING = (Features, MemoryModel, Regions, PowerCycle, ReadOnly, WriteRead)
+_LOOKING = (Features, FileIo, MemoryModel, Regions, PowerCycle, ReadOnly, WriteRead)
 
 
 def keeps_data(step: Step) -> bool:

@@ -178,6 +178,8 @@ def expect_mmap(memory: Memory, step: Mmap) -> tuple[Expected, ...]:
             field="protect",
             hint="memory: anon, access: write, and fork",
         )
+    if step.collapse:
+        _check_collapse(memory, step)
     if step.move and step.size > step.MOVED_BYTES:
         raise UserError(
             f"a mapping of {format_size(step.size)} is moved into itself",
@@ -196,6 +198,21 @@ def expect_mmap(memory: Memory, step: Mmap) -> tuple[Expected, ...]:
     return (*values, *_expect_life(memory, step), *_expect_nothing_left(memory.machine, step))
 
 
+def _check_collapse(memory: Memory, step: Mmap) -> None:
+    if (step.memory, step.access, step.advice) != ("anon", "write", "none"):
+        raise UserError(
+            "huge pages are made of anonymous memory that was written to, and of no other",
+            field="collapse",
+            hint="memory: anon, access: write, and no advice",
+        )
+    if memory.machine.pmd and step.size % memory.machine.pmd:
+        raise UserError(
+            f"{format_size(step.size)} is no number of whole huge pages",
+            field="size",
+            hint=f"a multiple of {format_size(memory.machine.pmd)}",
+        )
+
+
 def _expect_life(memory: Memory, step: Mmap) -> Iterator[Expected]:
     if step.split:
         whole = memory.devdax is not None and memory.devdax.align > memory.machine.page
@@ -207,8 +224,14 @@ def _expect_life(memory: Memory, step: Mmap) -> Iterator[Expected]:
     if not memory.direct and step.memory == "fsdax" and not copies_pages(memory):
         return
     faults = faults_of(memory, 0, step.size).times(step.repeats)
+    if step.collapse:
+        faults = Range(memory.pages * step.repeats, memory.pages * step.repeats)
+        errno = None if memory.machine.has_huge_pages else "EINVAL"
+        yield Expected("collapse_errno", errno, RULES["mmap.collapse"])
     why = f"{about_entries(memory)}, {step.repeats} times"
     yield from between("faults", faults, rule_of_faults(memory), why)
+    if step.memory == "anon":
+        yield Expected("committed_bytes_left", 0, RULES["mmap.committed"])
     if step.fork and step.memory == "anon" and step.access == "write":
         pages = memory.pages * step.repeats
         rule, why = RULES["mmap.copy"], f"{pages} base pages copied"

@@ -61,6 +61,20 @@ MAPPING_RULES: tuple[Rule, ...] = (
         " mm/huge_memory.c __split_huge_pmd_locked",
     ),
     Rule(
+        "mmap.collapse",
+        "MADV_COLLAPSE makes huge pages of anonymous memory that base pages map, as soon as they"
+        " are written to, without khugepaged and whatever its settings say.",
+        "madvise(2); Linux mm/khugepaged.c madvise_collapse (lru_add_drain_all),"
+        " collapse_huge_page",
+    ),
+    Rule(
+        "mmap.committed",
+        "Private memory that may be written to is charged to Committed_AS once, however often its"
+        " right is taken away and given back, and is let go of with its mapping.",
+        "Linux mm/mprotect.c mprotect_fixup (VM_ACCOUNT); mm/mmap.c accountable_mapping"
+        " (7.3: mm/vma.h)",
+    ),
+    Rule(
         "mmap.nothing-left",
         "When a mapping is gone, so are its page tables, and what it counted in the process"
         " and in the kernel.",

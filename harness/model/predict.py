@@ -20,6 +20,7 @@ from harness.model.dax import (
     predict_destroy_device,
     predict_resize_device,
 )
+from harness.model.file_io import predict_file_io
 from harness.model.filesystem import predict_filesystem
 from harness.model.gates import predict_kconfig
 from harness.model.gup import predict_gup
@@ -46,6 +47,7 @@ from harness.scenario.steps import (
     DestroyNamespaces,
     Fault,
     Features,
+    FileIo,
     Filesystem,
     GupTest,
     HwPoison,
@@ -82,6 +84,7 @@ PREDICTORS: Mapping[type[Step], Predictor] = MappingProxyType(
         Filesystem: predict_filesystem,
         WriteRead: predict_write_read,
         ReadBack: predict_read_back,
+        FileIo: predict_file_io,
         ReconfigureDevice: predict_reconfigure,
         KmemState: predict_kmem_state,
         RdmaRegister: predict_rdma,

@@ -312,6 +312,26 @@ TABLE: tuple[Rule, ...] = (
     ),
     Rule("fs.file", "The file has the size that was written.", "write(2)"),
     Rule(
+        "file.read-end",
+        "read() ends where the file does, whether a hole or what was written is there.",
+        "POSIX read; Linux fs/dax.c dax_iomap_iter (i_size_read)",
+    ),
+    Rule(
+        "file.fresh-zero",
+        "What nobody wrote of a new file is zero, beside what was written to the same block, and"
+        " whatever had the block before.",
+        "POSIX write, truncate; Linux fs/ext4/inode.c ext4_iomap_alloc"
+        " (EXT4_GET_BLOCKS_CREATE_ZERO), fs/xfs/xfs_iomap.c xfs_iomap_write_direct"
+        " (XFS_BMAPI_ZERO)",
+    ),
+    Rule(
+        "file.store-time",
+        "A store through a shared mapping moves the file's times of modification and change, by"
+        " msync() at the latest.",
+        "POSIX mmap, msync; Linux fs/ext4/file.c ext4_dax_huge_fault, fs/xfs/xfs_file.c"
+        " __xfs_filemap_fault (file_update_time)",
+    ),
+    Rule(
         "fs.needs-block-device",
         "There is nothing to put a file system on, or to write to.",
         "harness/scenario/steps.py Filesystem, WriteRead",

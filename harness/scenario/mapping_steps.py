@@ -61,6 +61,8 @@ class Fault(MappingStep):
 class Mmap(MappingStep):
     """The whole life of a mapping, ``repeats`` times: mmap, touch, lock, move, fork, end.
 
+    ``collapse``, of anonymous memory alone that is written to, has it touched by base pages and
+    then made huge pages of (MADV_COLLAPSE, from 6.1).
     ``lock`` has it locked in memory (mlock) when it was touched, ``move`` moves it to an
     address 4G behind (mremap) and has it touched again.
     ``fork`` makes a child touch it all as well. ``end`` is ``munmap``, ``exit`` (of the
@@ -80,15 +82,18 @@ class Mmap(MappingStep):
     it succeeds), ``locked_bytes`` (growth of VmLck, when it was moved) and, after munmap,
     ``locked_bytes_left``; with ``move`` ``move_errno`` and ``moved_faults`` (of touching it
     where it is now, of all repeats); ``truncated_signal`` (of an access to
-    what is truncated), ``split_errno`` (of that munmap, None where it succeeds) and, with
+    what is truncated), ``split_errno`` (of that munmap, None where it succeeds),
+    ``collapse_errno`` (of that madvise), and, with
     ``protect``, ``protect_errno`` (of mprotect() in the child, None where it succeeds) and
     ``intact_bytes`` (how much the first process finds as it wrote it, when the child is
-    gone; of all repeats).
+    gone; of all repeats). Of anonymous memory ``committed_bytes_left`` is what Committed_AS has
+    grown by when all is gone.
     """
 
     kind: ClassVar[str] = "mmap"
     # Within a PUD of 16G, before what is beside the mapping.
     MOVED_BYTES: ClassVar[int] = 4 << 30
+    collapse: bool = False
     lock: bool = False
     move: bool = False
     fork: bool = True

@@ -4,7 +4,7 @@ A step is data. The guest side does it (``harness/guest/steps``), the model pred
 (``harness/model``), and neither knows the other: the names of the values that a step
 shows, listed under "Shows" in its docstring, are all that they share. Regions are counted
 by ascending physical address, from 0. Steps on one subject have a file of their own beside
-this one: mappings, devices of soft-reserved memory, devices as RAM, RDMA, ndctl's own tests,
+this one: files, mappings, devices of soft-reserved memory, devices as RAM, RDMA, ndctl's own tests,
 the order of life.
 """
 
@@ -22,6 +22,7 @@ from harness.scenario.dax_steps import (
     DestroyDevice,
     ResizeDevice,
 )
+from harness.scenario.file_steps import FILE_STEPS, FileIo
 from harness.scenario.kconfig_step import Kconfig
 from harness.scenario.kmem_steps import KMEM_STEPS, KmemState, ReconfigureDevice
 from harness.scenario.life_steps import LIFE_STEPS, PowerCycle, ReadOnly, TakeAway
@@ -42,6 +43,7 @@ __all__ = [
     "DestroyDevice",
     "DestroyNamespaces",
     "Fault",
+    "FileIo",
     "Filesystem",
     "FilesystemType",
     "GupCommand",
@@ -285,6 +287,7 @@ _KINDS: tuple[type[Step], ...] = (
     Filesystem,
     WriteRead,
     ReadBack,
+    *FILE_STEPS,
     *MAPPING_STEPS,
     *LIFE_STEPS,
     *RDMA_STEPS,

@@ -15,6 +15,7 @@ from harness.model.predict import Model
 from harness.records import KERNEL_REPORT, Layout, PmemDevice
 from harness.scenario.steps import (
     CreateNamespace,
+    FileIo,
     Filesystem,
     GupTest,
     Mmap,
@@ -75,6 +76,16 @@ def test_truncate_waits_for_held_pages_of_a_file(hold: bool) -> None:
     seen = last(model(), [*FILE, TakeAway(memory="fsdax", via="truncate", hold=hold)])
     assert (seen["outcome"], seen["waited"], seen["held_pages"]) == ("taken", hold, int(hold))
     assert (seen["signal"], seen["restored_bytes"]) == ("SIGBUS", 32 * MIB)
+
+
+def test_files_are_as_posix_says() -> None:
+    seen = last(model(), [*FILE, FileIo(size=6000)])
+    assert (seen["outcome"], seen["sparse_bytes"], seen["tail_bytes"]) == ("done", 6000, 6000)
+    assert (seen["stale_bytes"], seen["modified"]) == (0, True)
+    assert last(model(), [DEVDAX, FileIo()]) == {"outcome": "no-device"}
+    small = CreateNamespace(mode="fsdax", map="mem", size=32 * MIB)
+    with pytest.raises(UserError, match="may not fit"):
+        last(model("ppc64-radix"), [small, Filesystem(type="ext4", file_size=15 * MIB), FileIo()])
 
 
 def test_a_truncated_file_has_holes() -> None:

@@ -283,6 +283,32 @@ def test_a_child_has_base_pages_of_anonymous_memory_copied() -> None:
     assert (read["pmd_mapped"], read["child_faults"]) == (0, read["faults"])
 
 
+def test_huge_pages_are_made_of_base_pages_that_were_written_to() -> None:
+    step = Mmap(memory="anon", access="write", size=32 * MIB, collapse=True, repeats=2)
+    seen = values(predict(machine(), [step]))
+    assert (seen["faults"], seen["collapse_errno"], seen["pmd_mapped"]) == (2 * 8192, None, 16)
+    assert (
+        seen["page_table_bytes"]
+        == values(predict(machine(), [step.model_copy(update={"collapse": False})]))[
+            "page_table_bytes"
+        ]
+    )
+    for wrong, message in (
+        ({"access": "read"}, "written to"),
+        ({"advice": "huge"}, "no advice"),
+        ({"memory": "devdax"}, "of no other"),
+        ({"size": 3 * MIB}, "whole huge pages"),
+    ):
+        with pytest.raises(UserError, match=message):
+            predict(machine(), [step.model_copy(update=wrong)])
+
+
+def test_only_anonymous_memory_is_charged() -> None:
+    anon = values(predict(machine(), [Mmap(memory="anon", access="write")]))
+    assert anon["committed_bytes_left"] == 0
+    assert "committed_bytes_left" not in values(predict(machine(), [*FILE, Mmap(memory="fsdax")]))
+
+
 @pytest.mark.parametrize(
     "fields", [{"memory": "devdax"}, {"access": "read"}, {"fork": False}], ids=lambda f: str(f)
 )

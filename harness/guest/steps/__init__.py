@@ -20,6 +20,7 @@ from harness.guest.steps.dax import (
     show_dax_regions,
 )
 from harness.guest.steps.features import show_features
+from harness.guest.steps.file_io import look_at_files
 from harness.guest.steps.filesystem import make_filesystem
 from harness.guest.steps.gup import run_gup_test
 from harness.guest.steps.identity import identify_guest
@@ -46,6 +47,7 @@ from harness.scenario.steps import (
     DestroyNamespaces,
     Fault,
     Features,
+    FileIo,
     Filesystem,
     GupTest,
     HwPoison,
@@ -86,6 +88,7 @@ RUNNERS: dict[type[Step], Callable[[Any, Shell, StepContext], Observation]] = {
     Filesystem: make_filesystem,
     WriteRead: write_and_read,
     ReadBack: read_back,
+    FileIo: look_at_files,
     ReconfigureDevice: reconfigure_device,
     KmemState: set_kmem_state,
     Fault: fault,

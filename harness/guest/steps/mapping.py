@@ -79,7 +79,9 @@ def live(step: Mmap, shell: Shell, context: StepContext) -> Observation:
 def _life(step: Mmap, page: int) -> list[str]:
     whole = f"0:{step.size}:{page}"
     touch, first = f"touch:{step.access}:{whole}", "fill" if step.protect else step.access
-    cycle = ["count:before", map_operation(step), *advise(step.advice), f"touch:{first}:{whole}"]
+    cycle = ["count:before", map_operation(step)]
+    cycle += advise("nohuge" if step.collapse else step.advice)
+    cycle += [f"touch:{first}:{whole}", *(["advise:huge", "collapse"] if step.collapse else [])]
     cycle += ["count:mapped", *["lock"] * step.lock]
     if step.move:
         cycle += [f"move:{step.MOVED_BYTES}", touch]
@@ -138,6 +140,10 @@ def _life_values(step: Mmap, replies: ProbeReplies) -> dict[str, Scalar]:
     }
     if step.fork:
         values["child_faults"] = _faults(touches["child"])
+    if step.memory == "anon":
+        values["committed_bytes_left"] = replies.growth("Committed_AS_kB", start, end) * _KIB
+    if step.collapse:
+        values["collapse_errno"] = first_errno(replies.of("collapse"))
     if step.lock:
         locked = replies.growth("VmLck_kB", before, replies.count("locked"))
         values["lock_errno"] = first_errno(replies.of("lock"))
@@ -172,9 +178,15 @@ def _left_values(step: Mmap, replies: ProbeReplies) -> dict[str, Scalar]:
 
 def early(run: ProbeRun) -> dict[str, Scalar]:
     """What there is to see where nothing was mapped, or a process did not live to its end."""
-    if run.missing:
-        return {"outcome": "no-device"}
-    if run.killed is not None:
-        return {"outcome": "killed", "signal": run.killed}
+    ended = ended_early(run)
+    if ended:
+        return ended
     refused = errno_name(run.replies.one("map"))
     return {} if refused is None else {"outcome": "refused", "errno": refused}
+
+
+def ended_early(run: ProbeRun) -> dict[str, Scalar]:
+    """The same where the step maps nothing."""
+    if run.missing:
+        return {"outcome": "no-device"}
+    return {} if run.killed is None else {"outcome": "killed", "signal": run.killed}
