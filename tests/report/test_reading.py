@@ -11,6 +11,7 @@ import pytest
 
 from harness.cli import main
 from harness.errors import UserError
+from harness.report.check import INCOMPLETE, NOTHING_NEW, SOMETHING_NEW, judge
 from harness.report.combine import combine, merge
 from harness.report.difference import compare_runs
 from harness.report.findings import find
@@ -194,6 +195,40 @@ def test_findings_name_the_patch_that_brought_them(series_run: Path) -> None:
     assert size[:3] == ("regressed", 3, "create-namespace: size_bytes")
     assert set(size[3]) == {"arm64", "ppc64-hash", "ppc64-radix", "x86_64"}
     assert headline(run, findings).startswith("Patches 2 and 3 of 4 regress 9 cells on ")
+
+
+def test_a_failure_beside_a_base_that_the_host_spoilt_is_one(run: Path) -> None:
+    def spoil(document: Any) -> None:
+        base = {"patch": 0, "verdict": "infrastructure", "reason": "no QEMU"}
+        document["cells"][0].update(
+            verdict="kernel-failure",
+            reason="oops in f",
+            comparison={"word": "infrastructure", "base": base, "patch": 1, "patch_subject": "x"},
+        )
+
+    edit(run, spoil)
+    (finding,) = find(read_run(run).cells)
+    assert (finding.word, finding.what) == ("failing", "oops in f")
+    assert headline(read_run(run), [finding]).startswith("1 cell fails on ")
+    assert judge(gather([run], None, run)) == SOMETHING_NEW
+
+
+def test_a_run_without_all_that_was_chosen_is_no_whole_one(run: Path) -> None:
+    edit(run, lambda document: document.update(chosen=len(document["cells"])))
+    assert judge(gather([run], None, run)) == NOTHING_NEW
+    edit(run, lambda document: document["cells"].pop())
+    assert judge(gather([run], None, run)) == INCOMPLETE
+
+
+def test_two_hangs_alike_still_fail(run: Path, clean_run: Path, tmp_path: Path) -> None:
+    """What a guest was asked, and what its console said last, is never the same."""
+    earlier = Path(shutil.copytree(clean_run, tmp_path / "earlier"))
+    for directory, seconds in ((run, "63.0"), (earlier, "61.4")):
+        reason = f"boot stopped in state kernel, for {seconds} s; last words: {seconds}\n{seconds}"
+        hang = {"verdict": "kernel-failure", "reason": reason, "phase": "boot"}
+        edit(directory, lambda document, hang=hang: document["cells"][0].update(hang))
+    words = compare_runs(read_run(run), read_run(earlier)).words
+    assert list(words.values()) == ["still failing"]
 
 
 def test_shards_are_merged(series_run: Path, tmp_path: Path) -> None:
