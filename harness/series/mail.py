@@ -21,7 +21,10 @@ _SEPARATOR = re.compile(
     rb"^From [^\n]{1,300}? +\w{3} \w{3} [ \d]?\d \d\d:\d\d(?::\d\d)?[^\n]{0,9} \d{4}[^\n]{0,99}\n",
     re.MULTILINE,
 )
-_HEADER = re.compile(rb"(?:From|Subject|Date|Message-I[dD]|To|Return-Path|Received|X-[\w-]+): ?")
+# Who sent it or what it is about, below nothing but other headers and what is folded of them.
+_HEADERS = re.compile(
+    rb"(?=[A-Za-z])(?:(?:[A-Za-z][\w-]*:|[ \t])[^\n]*\n)*?(?:From|Subject):", re.IGNORECASE
+)
 _BLANK = re.compile(rb"^\r?\n", re.MULTILINE)
 _MOST_HEADER_BYTES = 1 << 18
 _MOST_WORDS = 8192
@@ -48,7 +51,9 @@ class Message:
 
 def is_mail(content: bytes) -> bool:
     """Whether a file starts as a mail or a mailbox does."""
-    return _SEPARATOR.match(content) is not None or _HEADER.match(content) is not None
+    if _SEPARATOR.match(content) is not None:
+        return True
+    return _HEADERS.match(content, 0, _MOST_HEADER_BYTES) is not None
 
 
 def split_mails(text: Text) -> Iterator[Text]:
@@ -73,8 +78,7 @@ def split_mails(text: Text) -> Iterator[Text]:
 
 def read_mail(text: Text) -> Message:
     """One mail. Raises UserError for one that cannot be decoded."""
-    blank = _BLANK.search(text.content)
-    end = blank.end() if blank else len(text.content)
+    end = _end_of_headers(text.content)
     if end > _MOST_HEADER_BYTES:
         raise text.error(f"a mail with more than {_MOST_HEADER_BYTES} bytes of headers")
     headers = email.message_from_bytes(text.content[:end])
@@ -91,6 +95,14 @@ def read_mail(text: Text) -> Message:
         body=body,
         whole=text,
     )
+
+
+def _end_of_headers(content: bytes) -> int:
+    """At the first blank line; a diff that comes before it, as below Debian's, is none of them."""
+    blank = _BLANK.search(content)
+    end = blank.end() if blank else len(content)
+    diff = STARTS.search(content, 0, end)
+    return diff.start() if diff else end
 
 
 def _decode(headers: email.message.Message, body: Text, whole: Text) -> Text:

@@ -117,6 +117,48 @@ def test_bodies_in_every_encoding_hold_the_diff(name: str, encode: object) -> No
     assert DIFF.encode() in message.body.content.replace(b"\r\n", b"\n")
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        "Delivered-To: l@example.org",
+        "MIME-Version: 1.0",
+        "Authentication-Results: mx.example.org;\n\tdkim=pass",
+        "ARC-Seal: i=1; a=rsa-sha256",
+        "Content-Type: text/plain; charset=utf-8",
+        "cc: l@example.org",
+    ],
+)
+def test_a_mail_is_one_whatever_its_first_header_is(first: str) -> None:
+    coding = "Content-Transfer-Encoding: quoted-printable"
+    head = f"{first}\n{coding}\nFrom: A <a@example.org>\nSubject: [PATCH] mm: x\n\n"
+    content = head.encode() + quopri.encodestring(BODY.replace("one", "a = b").encode())
+    assert is_mail(content)
+    message = only(content)
+    assert (message.subject, message.author) == ("[PATCH] mm: x", "A <a@example.org>")
+    assert b"-a = b\n" in message.body.content
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"Index: mm/gup.c\n{DIFF}",
+        f"mm: pin it\n\nSubject: to change\n{DIFF}",
+        f"mm: pin it\nsince it moves\nFrom: nobody\n\n{DIFF}",
+        f"mm: pin it\n{DIFF}Subject: x\n",
+        f" Subject: x\nFrom: y\n\n{DIFF}",
+    ],
+)
+def test_a_diff_below_prose_is_no_mail(content: str) -> None:
+    assert not is_mail(content.encode())
+
+
+def test_a_diff_right_below_the_headers_is_whole() -> None:
+    message = only(f"Description: pin it\nFrom: A <a@example.org>\n{DIFF} \n\n{DIFF}")
+    assert message.body.content.decode() == f"{DIFF} \n\n{DIFF}"
+    assert message.body.line_of(1) == 3
+    assert message.author == "A <a@example.org>"
+
+
 def test_lines_count_in_the_file_unless_they_were_encoded() -> None:
     text = box(mail("[PATCH 1/2] x"), mail("[PATCH 2/2] y", BODY + "end"))
     _, second = (read_mail(one) for one in split_mails(text))
