@@ -21,6 +21,7 @@ _SEPARATOR = re.compile(
     rb"^From [^\n]{1,300}? +\w{3} \w{3} [ \d]?\d \d\d:\d\d(?::\d\d)?[^\n]{0,9} \d{4}[^\n]{0,99}\n",
     re.MULTILINE,
 )
+_HEADER = re.compile(rb"[A-Za-z][\w-]*:(?=[ \t\r\n])")
 # Who sent it or what it is about, below nothing but other headers and what is folded of them.
 _HEADERS = re.compile(
     rb"(?=[A-Za-z])(?:(?:[A-Za-z][\w-]*:|[ \t])[^\n]*\n)*?(?:From|Subject):", re.IGNORECASE
@@ -58,11 +59,7 @@ def is_mail(content: bytes) -> bool:
 
 def split_mails(text: Text) -> Iterator[Text]:
     """The mails of a mailbox (mboxo or mboxrd); one that stands alone is one."""
-    starts = [
-        found
-        for found in _SEPARATOR.finditer(text.content)
-        if found.start() == 0 or text.content[: found.start()].endswith((b"\n\n", b"\n\r\n"))
-    ]
+    starts = [s for s in _SEPARATOR.finditer(text.content) if _parts(s, text.content)]
     if not starts:
         yield text
         return
@@ -74,6 +71,16 @@ def split_mails(text: Text) -> Iterator[Text]:
         line += text.content.count(b"\n", counted, start.end())
         counted = start.end()
         yield text.part(start.end(), end, line)
+
+
+def _parts(separator: re.Match[bytes], content: bytes) -> bool:
+    """Whether a mail starts here: at the top, below a blank line, or with a header to follow.
+
+    Patches written with ``--no-signature`` and put one behind the other have no blank line.
+    """
+    start, end = separator.span()
+    below_blank = content.endswith((b"\n\n", b"\n\r\n"), 0, start)
+    return start == 0 or below_blank or _HEADER.match(content, end) is not None
 
 
 def read_mail(text: Text) -> Message:

@@ -77,6 +77,21 @@ def test_every_way_to_name_a_series_gives_the_same_patches(
     assert load_series(str(packed)).digest == series.digest
 
 
+def test_patches_put_one_behind_the_other_are_what_git_mailsplit_makes_of_them(
+    repository: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out"
+    options = ("--no-signature", "--no-renames", "-q", "-o", str(folder))
+    git(repository, "format-patch", *options, "base")
+    box = tmp_path / "s.mbox"
+    box.write_bytes(b"".join(path.read_bytes() for path in sorted(folder.iterdir())))
+    (tmp_path / "split").mkdir()
+    count = git(repository, "mailsplit", f"-o{tmp_path / 'split'}", str(box))
+    series = load_series(str(box))
+    assert len(series.patches) == int(count) == 3
+    assert digests(series) == digests(load_series(f"git:{repository}@base..HEAD"))
+
+
 def test_the_cover_letter_and_the_version_are_the_series(repository: Path, tmp_path: Path) -> None:
     content = formatted(repository, "--cover-letter", "-v3").replace(
         b"*** SUBJECT HERE ***", b"Pin it down"

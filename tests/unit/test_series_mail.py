@@ -223,6 +223,16 @@ def test_mails_are_parted_at_separators_only() -> None:
     assert not is_mail(DIFF.encode())
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_mails_are_parted_without_a_blank_line_where_headers_follow(end: str) -> None:
+    bare = [mail(f"[PATCH {n}/2] {n}", DIFF.rstrip("\n")) for n in (1, 2)]
+    parts = list(split_mails(box(*(one.replace("\n", end) for one in bare))))
+    assert [read_mail(part).subject for part in parts] == ["[PATCH 1/2] 1", "[PATCH 2/2] 2"]
+    assert [part.line for part in parts] == [2, 2 + bare[0].count("\n")]
+    quoted = "From 0123456789 Mon Sep 17 00:00:00 2001\nit is slow, and http://x: says why\n"
+    assert len(list(split_mails(box(mail("a", f"Since:\n{quoted}"))))) == 1
+
+
 @pytest.mark.parametrize(
     "hostile",
     ["From x " + "00:00 1999" * 100_000, "diff --git " + "a " * 400_000 + "\n"],
