@@ -26,8 +26,9 @@ from harness.commands import (
 )
 from harness.commands.parser import EXIT_CODES, Parser, complete
 from harness.errors import InfrastructureError, KernelFailure, UserError
+from harness.output import ReaderGoneError, outlives_reader
 
-EXIT_OK, EXIT_DIFFERENT, EXIT_HOST, EXIT_USER = 0, 1, 3, 4
+EXIT_DIFFERENT, EXIT_HOST, EXIT_USER = 1, 3, 4
 # git bisect run takes any other code below 128 for the kernel's fault.
 EXIT_BISECTION = 128
 
@@ -35,10 +36,21 @@ EXIT_BISECTION = 128
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; deliberate errors become one message and an exit code."""
     words = sys.argv[1:] if arguments is None else arguments
-    if list(words[:1]) != ["bisect-step"]:
-        return _run(words)
+    with outlives_reader("stderr"):
+        if list(words[:1]) == ["bisect-step"]:
+            return _bisect(words)
+        with outlives_reader("stdout"):
+            return _run(words)
+
+
+def _bisect(arguments: Sequence[str]) -> int:
+    """A step of a bisection, which also ends where nobody reads what it finds."""
     try:
-        code = _run(words)
+        with outlives_reader("stdout", needed=True):
+            code = _run(arguments)
+    except ReaderGoneError:
+        print("daxhound: standard output was closed, which ends the bisection", file=sys.stderr)
+        return EXIT_BISECTION
     except Exception:
         traceback.print_exc()
         return EXIT_BISECTION
@@ -59,8 +71,6 @@ def _run(arguments: Sequence[str]) -> int:
         return _complain(exc, EXIT_DIFFERENT)
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        return EXIT_OK
 
 
 def _complain(exc: Exception, code: int) -> int:

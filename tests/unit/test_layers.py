@@ -18,6 +18,7 @@ LEAVES = {
     "progress",
     "reasons",
     "host_version",
+    "output",
     "scratch",
     "seals",
     "shipped",
