@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
 import itertools
 import json
+import lzma
 import subprocess
 import sys
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -190,23 +193,63 @@ def test_gitlab_pipeline_is_what_gitlab_takes(
     assert {name for job in jobs.values() for name in job.get("needs", ())} <= set(jobs)
 
 
-def test_what_was_built_travels(tmp_path: Path) -> None:
+def packed(tmp_path: Path) -> Path:
+    """A kernel in a file, with a member to each side of its content."""
+
     def build(into: Path) -> None:
-        (into / "vmlinux").write_text("kernel")
+        (into / "vmlinux").write_bytes(b"kernel" * 999)
         (into / "below").mkdir()
         (into / "below/config").write_text("CONFIG_X=y")
 
-    here, there = Store(tmp_path / "here"), Store(tmp_path / "there")
+    here = Store(tmp_path / "here")
     here.provide("kernel", "k1", build)
     here.provide("source", "s1", build)
     Store(tmp_path / "here").find("kernel", "k1")
     assert pack(here, tmp_path / "store.tar") == 1
-    assert unpack(there, tmp_path / "store.tar") == 1
-    assert unpack(there, tmp_path / "store.tar") == 1
+    return tmp_path / "store.tar"
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, lzma.compress, bz2.compress])
+def test_what_was_built_travels(tmp_path: Path, compress: Callable[[bytes], bytes]) -> None:
+    path, there = packed(tmp_path), Store(tmp_path / "there")
+    path.write_bytes(compress(path.read_bytes()))
+    assert unpack(there, path) == 1
+    assert unpack(there, path) == 1
     entry = there.find("kernel", "k1")
     assert entry is not None
     assert (entry / "below/config").read_text() == "CONFIG_X=y"
     assert there.find("source", "s1") is None
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, lzma.compress, bz2.compress])
+def test_nothing_is_taken_of_what_was_cut(
+    tmp_path: Path, compress: Callable[[bytes], bytes]
+) -> None:
+    """Within a header, between two members, within content: at each half of a block."""
+    path, store = packed(tmp_path), Store(tmp_path / "there")
+    content = path.read_bytes()
+    end = len(content.rstrip(b"\0"))
+    whole = compress(content[:end])
+    for size in range(0, len(whole), 256 if compress is bytes else len(whole) // 20):
+        path.write_bytes(whole[:size])
+        with pytest.raises(UserError, match=r"store\.tar: "):
+            unpack(store, path)
+    assert list(store.entries()) == []
+
+
+def test_nothing_is_taken_of_what_was_damaged(tmp_path: Path) -> None:
+    path, store = packed(tmp_path), Store(tmp_path / "there")
+    content = path.read_bytes()
+    for place in range(0, len(content.rstrip(b"\0")), 99):
+        damaged = bytearray(content)
+        damaged[place] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match=r"store\.tar: "):
+            unpack(store, path)
+    path.write_bytes(b"")
+    with pytest.raises(UserError, match=r"(?s)cannot be read: .*\n  try: the file as"):
+        unpack(store, path)
+    assert list(store.entries()) == []
 
 
 @pytest.mark.parametrize("name", ["../../etc/x/y", "source/s1/file", "kernel", "/kernel/a/b"])
