@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from harness.errors import InfrastructureError
 from harness.git import git
+from harness.run_folder import IGNORE_FILE, is_run_folder
 
 # The kernel's Makefile (outputmakefile) refuses to build elsewhere while one is there.
 _BUILT_IN_TREE = (".config", "include/config", "arch/*/include/generated")
@@ -33,7 +34,8 @@ def list_files(tree: Path) -> tuple[str, ...]:
     """Relative names of the source's files, sorted.
 
     In a git work tree these are the tracked and the untracked files that git does not
-    ignore, so that what a build left there does not count; elsewhere all files.
+    ignore, so that what a build left there does not count; elsewhere all files. Folders that
+    daxhound made for results are left out of both.
     """
     if (tree / ".git").exists():
         listed = git(tree, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
@@ -86,6 +88,9 @@ def _walk(tree: Path) -> Iterator[str]:
     skip = len(f"{tree}/")
     for directory, subdirectories, files in os.walk(tree):
         below = f"{directory}/"[skip:]
+        if below and IGNORE_FILE in files and is_run_folder(Path(directory)):
+            subdirectories.clear()
+            continue
         yield from (f"{below}{name}" for name in files)
         for name in subdirectories:
             if (Path(directory) / name).is_symlink():

@@ -17,6 +17,7 @@ from harness.records import Verdict
 from harness.report.document import RunDocument, Series
 from harness.report.results import RUN_FILE, SCHEMA, folder_name
 from harness.report.run import Cell, Run, read_run
+from harness.run_folder import make_run_folder
 
 
 def combine(runs: Sequence[Run]) -> Run:
@@ -91,7 +92,8 @@ def merge(directories: Sequence[Path], output: Path) -> Run:
     if output.exists() and any(output.iterdir()):
         raise UserError("is not empty", path=output, hint="a folder that does not exist yet")
     run = combine([read_run(directory) for directory in directories])
-    output.mkdir(parents=True, exist_ok=True)
+    if not output.exists():
+        make_run_folder(output)
     entries = [_copy(cell, output) for cell in run.cells]
     facts = run.document.model_dump(by_alias=True, mode="json", exclude={"cells"})
     text = json.dumps({**facts, "cells": entries}, indent=1)

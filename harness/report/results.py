@@ -30,6 +30,7 @@ from harness.records import (
 )
 from harness.report.idle import idle_note
 from harness.report.running import RunningNote
+from harness.run_folder import make_run_folder
 
 SCHEMA: Final = 1
 RUN_FILE = "run.json"
@@ -44,7 +45,11 @@ def open_run_directory(asked: Path | None, base: Path) -> Path:
     """The folder that was asked for, made where it is not there, or a fresh one in ``base``."""
     if asked is None:
         return new_run_directory(base)
-    asked.mkdir(parents=True, exist_ok=True)
+    try:
+        make_run_folder(asked)
+    except FileExistsError:
+        if not asked.is_dir():
+            raise
     return asked.resolve()
 
 
@@ -54,7 +59,7 @@ def new_run_directory(base: Path) -> Path:
     for suffix in ("", *(f"-{n}" for n in range(2, 1000))):
         path = base / f"{stamp}{suffix}"
         try:
-            path.mkdir(parents=True)
+            make_run_folder(path)
         except FileExistsError:
             continue
         return path

@@ -19,6 +19,7 @@ LEAVES = {
     "reasons",
     "host_version",
     "output",
+    "run_folder",
     "scratch",
     "seals",
     "shipped",
