@@ -36,7 +36,8 @@ def pytest_runtestloop(session: pytest.Session) -> None:
             return
         planned.outcomes.heard = _recording(config.pluginmanager.getplugin(RECORDER), cells)
         reporter: Any = config.pluginmanager.getplugin("terminalreporter")
-        if config.option.verbose >= 0 and reporter is not None:
+        # Without it there is no option of that name either.
+        if reporter is not None and config.option.verbose >= 0:
             reporter.write_line(planned.describe())
     except UserError as exc:
         raise pytest.UsageError(str(exc)) from exc

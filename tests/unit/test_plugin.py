@@ -249,14 +249,15 @@ Settings.plan = plan
 """
 
 
+@pytest.mark.parametrize("options", [(), ("-p", "no:terminal")])
 def test_what_had_finished_when_a_run_was_killed_is_in_its_results(
-    folder: pytest.Pytester,
+    folder: pytest.Pytester, options: tuple[str, ...]
 ) -> None:
     """Also what pytest had not come to: guests that run at once end out of order."""
     commands = SCENARIO.replace("[get-fast, pin-fast]", "[get-fast, pin-fast, longterm]")
     folder.path.joinpath("gup.yaml").write_text(commands)
     folder.makepyfile(killed=_KILLED)
-    folder.runpytest_subprocess("--arch", "s390x", "-p", "killed", "--results", "out")
+    folder.runpytest_subprocess("--arch", "s390x", "-p", "killed", "--results", "out", *options)
     run = read_run(folder.path / "out")
     found = {cell.entry.id: cell.entry.verdict for cell in run.cells}
     names = ("get-fast", "longterm")
