@@ -195,7 +195,8 @@ class Agent:
                 sent.starving = None
             elif not lacking(needs(sent.job.orders, self._code), workers):
                 self._recall(key)  # it waits for KVM alone, which is gone
-                self._send(replace(sent.job, orders=self._left(sent)))
+                if left := self._left(sent):  # it may have ended just now
+                    self._send(replace(sent.job, orders=left))
             elif sent.starving is None:
                 sent.starving = self._looked
                 self.outcomes.notice(f"waiting for a worker: {lack}")

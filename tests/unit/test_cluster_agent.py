@@ -234,6 +234,32 @@ def test_cells_that_wait_for_kvm_alone_run_without_once_it_is_gone(
     assert one.outcomes.notices() == []
 
 
+def test_kvm_that_is_gone_when_all_is_delivered_takes_no_other_cell_along(
+    start: Callable[..., Agent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task ends later than its last cell."""
+    monkeypatch.setattr(agent, "_LOOK_SECONDS", 0.05)
+
+    def task(job: Job, run: str, key: str) -> None:
+        do_all(job, run, key)
+        worker = distributed.get_worker()
+        while len(job.orders) > 1 and worker.state.tasks[key].state == "executing":
+            time.sleep(0.01)
+
+    with_and_without_kvm = iter(["KVM is gone", ""])
+
+    def lack(*_: Any) -> str:
+        done = all(one.outcomes.has(order.id) for order in ORDERS[:2])
+        return next(with_and_without_kvm, "") if done else ""
+
+    monkeypatch.setattr(agent, "lacking", lack)
+    one = start(task)
+    one.send(job(*ORDERS[:2]))
+    assert [verdict(one, order) for order in ORDERS[:2]] == ["ok"] * 2
+    one.send(job(ORDERS[2]))
+    assert verdict(one, ORDERS[2]) == "ok"
+
+
 def test_a_lost_scheduler_is_the_hosts_trouble_for_what_is_still_out(tmp_path: Path) -> None:
     with dask_cluster(tmp_path, workers=0) as cluster:
         client = connect(cluster.address)
