@@ -19,6 +19,8 @@ from harness.report.results import RUN_FILE, SCHEMA, folder_name
 from harness.report.run import Cell, Run, read_run
 from harness.run_folder import make_run_folder
 
+_FRESH = "a folder that does not exist yet"
+
 
 def combine(runs: Sequence[Run]) -> Run:
     """One run of all cells. Raises UserError where two contradict each other."""
@@ -87,13 +89,16 @@ def _series(runs: Sequence[Run]) -> Series | None:
 def merge(directories: Sequence[Path], output: Path) -> Run:
     """Write one results folder made of several, their cells' folders copied; read it back.
 
-    Raises UserError where cells contradict each other or ``output`` is in use.
+    Raises UserError where cells contradict each other, or ``output`` is in use or no folder.
     """
-    if output.exists() and any(output.iterdir()):
-        raise UserError("is not empty", path=output, hint="a folder that does not exist yet")
+    if output.is_dir() and any(output.iterdir()):
+        raise UserError("is not empty", path=output, hint=_FRESH)
     run = combine([read_run(directory) for directory in directories])
-    if not output.exists():
-        make_run_folder(output)
+    if not output.is_dir():
+        try:
+            make_run_folder(output)
+        except OSError as exc:
+            raise UserError(f"cannot be made: {exc.strerror}", path=output, hint=_FRESH) from exc
     entries = [_copy(cell, output) for cell in run.cells]
     facts = run.document.model_dump(by_alias=True, mode="json", exclude={"cells"})
     text = json.dumps({**facts, "cells": entries}, indent=1)

@@ -287,6 +287,10 @@ def test_merge_keeps_what_is_there(clean_run: Path, tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("x")
     with pytest.raises(UserError, match="is not empty"):
         merge([clean_run], tmp_path)
+    for output in (tmp_path / "precious", tmp_path / "precious/all"):
+        with pytest.raises(UserError, match=r"cannot be made: .*\n  try: a folder that does not"):
+            merge([clean_run], output)
+    assert (tmp_path / "precious").read_text() == "x"
 
 
 def test_against_an_earlier_run(run: Path, clean_run: Path, tmp_path: Path) -> None:
