@@ -35,8 +35,8 @@ def load_intentions(
 ) -> tuple[Intention, ...]:
     """The file that is named, or else the one beside the series; none where there is none.
 
-    ``v7.mbox`` has ``v7.expect.yaml``, a folder has ``expect.yaml`` inside. ``steps`` are
-    the kinds of steps that there are. Raises UserError with file and line.
+    ``v7.mbox``, packed or not, has ``v7.expect.yaml``, a folder has ``expect.yaml`` inside.
+    ``steps`` are the kinds of steps that there are. Raises UserError with file and line.
     """
     path = named or _beside(Path(series.source).expanduser())
     if named is None and not path.is_file():
@@ -73,4 +73,7 @@ def _intention(entry: _Entry, where: str) -> Intention:
 
 
 def _beside(source: Path) -> Path:
-    return source / SUFFIX.removeprefix(".") if source.is_dir() else source.with_suffix(SUFFIX)
+    if source.is_dir():
+        return source / SUFFIX.removeprefix(".")
+    unpacked = source.with_suffix("") if source.suffix == ".gz" else source
+    return unpacked.with_suffix(SUFFIX)

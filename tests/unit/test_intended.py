@@ -60,6 +60,12 @@ def test_the_file_beside_a_mailbox_is_read(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["v7.mbox.gz", "v7.patch", "v7.gz", "v7"])
+def test_a_packed_series_has_the_file_of_what_is_packed(tmp_path: Path, name: str) -> None:
+    (tmp_path / "v7.expect.yaml").write_text(GOOD)
+    assert len(load_intentions(series(tmp_path / name), STEPS)) == 2
+
+
 def test_a_folder_has_it_inside(tmp_path: Path) -> None:
     (tmp_path / "expect.yaml").write_text(GOOD)
     assert len(load_intentions(series(tmp_path), STEPS)) == 2
