@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -40,6 +41,29 @@ def own_environment() -> dict[str, str]:
     Its GIT_DIR or GIT_INDEX_FILE would win over the repository that a command names.
     """
     return {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
+
+
+def split_name(name: str) -> tuple[str, str] | None:
+    """Path and ref of ``PATH@REF``; None where no ref is named.
+
+    Either may hold an @. The longest path counts that leads to a directory, and where none
+    does, the shortest.
+    """
+    # A reflog selector such as HEAD@{1} is one ref.
+    splits = [
+        (name[: at.start()], name[at.end() :]) for at in re.finditer(r"(?<=.)@(?=[^{])", name)
+    ]
+    existing = [split for split in splits if _is_directory(split[0])]
+    if existing:
+        return existing[-1]
+    return splits[0] if splits and not _is_directory(name) else None
+
+
+def _is_directory(path: str) -> bool:
+    try:
+        return Path(path).expanduser().is_dir()
+    except (OSError, RuntimeError):  # too long, or nobody's home
+        return False
 
 
 def find_commit(repository: Path, ref: str) -> str:

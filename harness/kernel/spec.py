@@ -1,6 +1,7 @@
 """How a kernel source is named on the command line: ``debian:6.1``, ``git:PATH@REF``, ...
 
-Pure: whether the source is there is ``harness/kernel/source.py``'s to find out.
+Whether the source is there is ``harness/kernel/source.py``'s to find out; here directories tell
+no more than which @ of several ends a path.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from harness.errors import UserError
+from harness.git import split_name
 
 FORMS = ("debian:6.1", "dir:PATH", "tar:PATH", "git:PATH@REF")
 
@@ -19,8 +21,6 @@ _VERSION = re.compile(r"[0-9]+\.[0-9]+")
 # A revision begins with a version, and is no word that leads out of a folder.
 _REVISION = re.compile(r"[0-9][A-Za-z0-9.+:~-]*")
 _DEBIAN = re.compile(rf"(?P<version>{_VERSION.pattern})(=(?P<revision>{_REVISION.pattern}))?")
-# The first @ that does not start a reflog selector such as HEAD@{1}.
-_COMMIT = re.compile(r"(?P<path>.+?)@(?P<ref>[^{].*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ KernelSpec: TypeAlias = DebianSpec | DirectorySpec | TarSpec | GitSpec
 def parse_kernel_spec(text: str) -> KernelSpec:
     """A kernel source by its name. Raises UserError with the form that was meant."""
     kind, _, rest = text.partition(":")
-    commit, debian = _COMMIT.fullmatch(rest), _DEBIAN.fullmatch(rest)
+    commit, debian = split_name(rest), _DEBIAN.fullmatch(rest)
     match kind:
         case "debian" if debian is not None:
             return DebianSpec(debian["version"], debian["revision"])
@@ -84,7 +84,7 @@ def parse_kernel_spec(text: str) -> KernelSpec:
         case "tar" if rest:
             return TarSpec(Path(rest))
         case "git" if commit is not None:
-            return GitSpec(Path(commit["path"]), commit["ref"])
+            return GitSpec(Path(commit[0]), commit[1])
     raise UserError(f"no such kernel: {text!r}", hint=_nearest_form(kind, rest))
 
 

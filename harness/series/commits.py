@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.git import find_commit, git
+from harness.git import find_commit, git, split_name
 from harness.series.text import Text
 
-_NAME = re.compile(r"git:(?P<path>.+?)@(?P<range>[^{].*)")
 _MOST = 2000
 # Plumbing: no setting of the user's changes what it prints.
 _DIFF = ("diff-tree", "-p", "--root", "--no-commit-id", "--full-index", "--no-renames")
@@ -29,22 +28,21 @@ class Commit:
 
 def read_commits(name: str) -> tuple[str, tuple[Commit, ...]]:
     """The range itself, and its commits, oldest first. Raises UserError."""
-    found = _NAME.fullmatch(name)
-    ends = re.fullmatch(r"(.+?)\.\.(\.?)(.*)", found["range"]) if found else None
-    if found is None or ends is None:
-        path = found["path"] if found else name.removeprefix("git:") or "PATH"
-        last = found["range"] if found else "HEAD"
+    rest = name.removeprefix("git:")
+    path, last = split_name(rest) or (rest or "PATH", "HEAD")
+    ends = re.fullmatch(r"(.+?)\.\.(\.?)(.*)", last)
+    if ends is None:
         raise UserError(
             f"{name}: a series is a range of commits", hint=f"git:{path}@{last}~1..{last}"
         )
     if ends[2]:
         raise UserError(f"{name}: three dots are no range", hint=name.replace("...", ".."))
-    repository = Path(found["path"]).expanduser().absolute()
+    repository = Path(path).expanduser().absolute()
     if not repository.is_dir():
         raise UserError(f"{name}: no such directory: {repository}")
-    first, last = (find_commit(repository, ref) for ref in (ends[1], ends[3] or "HEAD"))
-    commits = tuple(_commit(repository, id_) for id_ in _listed(repository, first, last, name))
-    return found["range"], commits
+    older, newer = (find_commit(repository, ref) for ref in (ends[1], ends[3] or "HEAD"))
+    commits = tuple(_commit(repository, id_) for id_ in _listed(repository, older, newer, name))
+    return last, commits
 
 
 def _listed(repository: Path, first: str, last: str, name: str) -> Iterator[str]:

@@ -38,6 +38,30 @@ def test_a_name_is_a_source_and_is_printed_as_it_was_given(text: str, spec: Kern
 
 
 @pytest.mark.parametrize(
+    ("rest", "path", "ref"),
+    [
+        ("me@work/linux@v6.12", "me@work/linux", "v6.12"),
+        ("me@work/linux@topic@{upstream}", "me@work/linux", "topic@{upstream}"),
+        ("me@work/linux@@~1", "me@work/linux", "@~1"),
+        ("me@work/linux@topic/a@b", "me@work/linux", "topic/a@b"),
+        ("me@work@v6.12", "me@work", "v6.12"),
+        ("me@home/linux@v6.12", "me", "home/linux@v6.12"),
+    ],
+)
+def test_a_path_may_hold_an_at_sign(
+    rest: str, path: str, ref: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "me@work/linux").mkdir(parents=True)
+    for start in (f"{tmp_path}/", "~/", ""):
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.chdir(tmp_path)
+        assert parse_kernel_spec(f"git:{start}{rest}") == GitSpec(Path(f"{start}{path}"), ref)
+    with pytest.raises(UserError) as caught:
+        parse_kernel_spec("git:me@work/linux")
+    assert caught.value.hint == "git:me@work/linux@HEAD"
+
+
+@pytest.mark.parametrize(
     ("text", "meant"),
     [
         ("6.1", "debian:6.1"),

@@ -142,6 +142,17 @@ def test_ranges_that_are_none(repository: Path, range_: str, words: str, hint: s
     assert hint in (caught.value.hint or "")
 
 
+def test_a_repository_may_have_an_at_sign_in_its_path(repository: Path) -> None:
+    expected = digests(load_series(f"git:{repository}@base..HEAD"))
+    moved = repository.rename(repository.with_name("me@work..x"))
+    for range_ in ("base..HEAD", "base..", "base..@", "@~3..@{0}"):
+        series = load_series(f"git:{moved}@{range_}")
+        assert (series.name, digests(series)) == (range_, expected)
+    with pytest.raises(UserError, match="a series is a range") as caught:
+        load_series(f"git:{moved}")
+    assert caught.value.hint == f"git:{moved}@HEAD~1..HEAD"
+
+
 def test_a_range_in_no_repository(tmp_path: Path) -> None:
     for name in ("git:", f"git:{tmp_path}", f"git:{tmp_path}/none@a..b", f"git:{tmp_path}@a..b"):
         with pytest.raises(UserError, match=r"git"):
