@@ -82,6 +82,8 @@ def run_bisect(options: argparse.Namespace) -> int:
     trials, config = _read_trials(options), select_fragments(options.config)
     cells = chosen_cells(options, StandIns.of(options))
     series = load_series(options.series, sys.stdin.buffer)
+    for note in series.notes:
+        print(f"series: {note}", flush=True)
     provider = provider_of(options)
     provider.check(series.patches)
     codes = set()

@@ -91,14 +91,21 @@ def _from_quilt(listing: Path, name: str) -> Series:
 def _from_git(name: str) -> Series:
     called, commits = read_commits(name)
     patches = []
-    for position, commit in enumerate(commits, start=1):
+    changing = [commit for commit in commits if commit.text.content]
+    if not changing:
+        raise UserError(
+            f"{name}: no commit there changes a file", hint="a range with a commit that does"
+        )
+    for position, commit in enumerate(changing, start=1):
         diff = read_diff(commit.text, level=1)
         where = str(commit.text.path)
         subject = commit.subject
         patches.append(
             Patch(position, subject, commit.author, None, diff.content, diff.paths, where)
         )
-    return _series(called, None, patches, name)
+    empty = (commit.subject for commit in commits if not commit.text.content)
+    notes = tuple(f"left aside, a commit that changes no file: {subject}" for subject in empty)
+    return _series(called, None, patches, name, notes)
 
 
 def _from_mails(messages: Iterable[Message], text: Text, name: str) -> Series:

@@ -140,6 +140,16 @@ def test_what_a_kernel_no_longer_has_is_said(
     assert "dax_refcount_rework: pages are folios" in capsys.readouterr().out
 
 
+def test_what_was_left_aside_in_a_series_is_told(
+    tell: Callable[..., Told], capsys: pytest.CaptureFixture[str]
+) -> None:
+    tell()
+    diff = "--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n+b\n"
+    Path("x.patch").write_text(f"From: A <a@example.org>\nSubject: [PATCH 2/9] x\n\n{diff}")
+    assert main(["bisect", "--series", "x.patch", *STEP[1:]]) == 0
+    assert capsys.readouterr().out.startswith("series: patch 2 of 9 by itself\n")
+
+
 @pytest.mark.parametrize(
     ("results", "code", "unjudged"),
     [

@@ -114,6 +114,18 @@ def test_commits_are_read_whatever_the_users_settings(repository: Path) -> None:
     assert digests(load_series(f"git:{repository}@base..")) == expected
 
 
+def test_an_empty_commit_is_left_aside_and_told(repository: Path) -> None:
+    for subject in ("Start a series", "End it"):
+        git(repository, "commit", "-q", "--allow-empty", "-m", subject)
+    series = load_series(f"git:{repository}@base..HEAD~1")
+    assert [patch.position for patch in series.patches] == [1, 2, 3]
+    assert digests(series) == digests(load_series(f"git:{repository}@base..HEAD~2"))
+    assert series.notes == ("left aside, a commit that changes no file: Start a series",)
+    with pytest.raises(UserError, match="no commit there changes a file") as caught:
+        load_series(f"git:{repository}@HEAD~2..HEAD")
+    assert caught.value.hint == "a range with a commit that does"
+
+
 def test_reading_commits_changes_nothing_in_the_repository(repository: Path) -> None:
     (repository / "mm/gup.c").write_text("edited\n")
     before = {p: p.read_bytes() for p in repository.rglob("*") if p.is_file()}
