@@ -8,14 +8,26 @@ thread that drives that guest.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from dataclasses import dataclass
 from weakref import WeakSet
 
+from harness.errors import UserError
+
 _TICK_SECONDS = 1.0
 # A tick that is so late means that the process did not run; a busy host is late by less.
 _GAP_SECONDS = 4.0
+
+
+def check_patience(factor: float) -> None:
+    """Raises UserError for a factor that makes no deadline of one."""
+    if not 0 < factor < math.inf:
+        raise UserError(
+            f"--patience {factor:g}: no deadline is left",
+            hint="--patience 1, or more where the host is slow",
+        )
 
 
 class NoLongerWanted(BaseException):

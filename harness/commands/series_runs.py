@@ -24,6 +24,7 @@ from harness.campaign.series import SeriesRunner
 from harness.commands.bisect_record import BisectRecord, render_log
 from harness.commands.named import chosen_cells
 from harness.commands.provider import provider_of
+from harness.deadline import check_patience
 from harness.errors import InfrastructureError, UserError
 from harness.git import find_bisected_from
 from harness.kernel.fragments import select_fragments
@@ -48,6 +49,7 @@ _HARMLESS = "the series breaks nothing here"
 
 def run_series(options: argparse.Namespace) -> int:
     """pytest with the same meaning; its exit code."""
+    check_patience(options.patience)
     chosen = _chosen(options)
     results = _results(options)
     series = options.series
@@ -174,6 +176,7 @@ def _known_good(kernel: str) -> KernelSpec | None:
 
 
 def _read_trials(options: argparse.Namespace) -> Trials:
+    check_patience(options.patience)
     if options.runs < 1:
         raise UserError(f"--runs {options.runs}: no guest could run", hint="--runs 1, or more")
     if not 1 <= options.need <= options.runs:

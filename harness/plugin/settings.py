@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness.deadline import check_patience
 from harness.errors import InfrastructureError, UserError
 from harness.ignore import NOTHING_IGNORED, IgnoreList, load_ignore_list
 from harness.kernel.fragments import select_fragments
@@ -70,6 +71,7 @@ class Settings:
         parse_kernel_spec(config.getoption("--kernel"))
         check_cluster_options(config)
         check_guests_option(config)
+        check_patience(config.getoption("--patience"))
         known = load_targets()
         arch: list[str] = config.getoption("--arch") or ["all"]
         selected = StandIns.of(config.option).select(arch, known)

@@ -101,10 +101,29 @@ def test_no_more_guests_than_it_takes(tell: Callable[..., Told]) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--scenario", "gup-anom"], ["--frobnicate"], ["--need", "2"]]
+    "arguments",
+    [["--scenario", "gup-anom"], ["--frobnicate"], ["--need", "2"], ["--patience", "0"]],
 )
 def test_bad_options_end_the_bisection(arguments: list[str]) -> None:
     assert main(["bisect-step", *arguments]) == 128
+
+
+@pytest.mark.parametrize("factor", ["0", "-1", "nan", "inf"])
+@pytest.mark.parametrize("command", [("series", "x.patch"), ("bisect", "--series", "x.patch")])
+def test_patience_leaves_a_deadline(
+    command: tuple[str, ...],
+    factor: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([*command, f"--patience={factor}"]) == 4
+    said = capsys.readouterr().err
+    assert said.startswith(
+        f"daxhound: --patience {factor}: no deadline is left\n  try: --patience 1"
+    )
+    assert not Path("results").exists()
 
 
 def test_runs_are_at_least_one(capsys: pytest.CaptureFixture[str]) -> None:
