@@ -21,7 +21,7 @@ from harness.plugin.cluster_options import check_cluster_options, open_cluster
 from harness.plugin.guests_option import check_guests_option, guests_at_once
 from harness.plugin.progress import UncapturedProgress
 from harness.records import Intention
-from harness.report.results import open_run_directory
+from harness.report.results import check_run_directory, open_run_directory
 from harness.scenario.shard import Shard
 from harness.scenario.steps import STEPS
 from harness.series.intended import load_intentions
@@ -72,6 +72,7 @@ class Settings:
         check_cluster_options(config)
         check_guests_option(config)
         check_patience(config.getoption("--patience"))
+        check_run_directory(config.getoption("--results"))
         known = load_targets()
         arch: list[str] = config.getoption("--arch") or ["all"]
         selected = StandIns.of(config.option).select(arch, known)

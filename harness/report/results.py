@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from harness.errors import InfrastructureError
+from harness.errors import InfrastructureError, UserError
 from harness.records import (
     CellResult,
     CommandRecord,
@@ -41,8 +41,21 @@ DMESG_FILE = "dmesg.txt"
 _OF_AN_ATTEMPT = (STEPS_FILE, CONSOLE_FILE, QEMU_FILE, DMESG_FILE)
 
 
+def check_run_directory(asked: Path | None) -> None:
+    """Raises UserError where a file stands in the place of the folder, or of one above it."""
+    if asked is None:
+        return
+    there = next((path for path in (asked, *asked.parents) if path.exists()), asked)
+    if there.exists() and not there.is_dir():
+        raise UserError("is no folder for results", path=there, hint="--results DIR, or without")
+
+
 def open_run_directory(asked: Path | None, base: Path) -> Path:
-    """The folder that was asked for, made where it is not there, or a fresh one in ``base``."""
+    """The folder that was asked for, made where it is not there, or a fresh one in ``base``.
+
+    Raises UserError where a file has its name.
+    """
+    check_run_directory(asked)
     if asked is None:
         return new_run_directory(base)
     try:

@@ -90,6 +90,8 @@ def test_core_scenarios_are_chosen_by_their_mark(folder: pytest.Pytester) -> Non
         (["--config", "no-tph"], ["no such configuration fragment: 'no-tph'", "no-thp"]),
         (["--cluster", "tcp://127.0.0.1:1", "-n", "2"], ["-n runs cells here"]),
         (["--guests", "0"], ["--guests 0: no cell could run", "--guests 1"]),
+        (["--results", "gup.yaml"], ["gup.yaml: is no folder for results", "try: --results DIR"]),
+        (["--results", "gup.yaml/x"], ["gup.yaml: is no folder for results"]),
         (["--patience", "0"], ["--patience 0: no deadline is left", "try: --patience 1"]),
         (["--patience", "-1"], ["--patience -1: no deadline is left"]),
         (["--patience", "nan"], ["--patience nan: no deadline is left"]),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.errors import UserError
 from harness.kernel import tree
 from harness.report.results import CellFolder, new_run_directory, open_run_directory
 from harness.run_folder import IGNORE_FILE
@@ -43,6 +44,12 @@ def test_a_folder_that_is_there_is_left_as_it_is(linux: Path) -> None:
     (new / IGNORE_FILE).write_text("!*\n")
     assert open_run_directory(new, linux) == new
     assert (new / IGNORE_FILE).read_text() == "!*\n"
+
+
+def test_a_file_is_no_folder_for_results(linux: Path) -> None:
+    for name in ("mm/gup.c", "mm/gup.c/x"):
+        with pytest.raises(UserError, match=r"gup\.c: is no folder for results"):
+            open_run_directory(linux / name, linux)
 
 
 def test_a_tree_in_a_results_folder_is_one(tmp_path: Path) -> None:
