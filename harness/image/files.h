@@ -4,9 +4,9 @@
  *
  *   sparse:SIZE:WRITTEN:PATH            read() of more than a file of SIZE bytes has, of which the
  *                                       first WRITTEN were written
- *   stale:LENGTH:STRIDE:PATH            a file of LENGTH bytes is filled and removed; in the next
- *                                       one byte each STRIDE is written: bytes beside them that
- *                                       are not zero
+ *   stale:LENGTH:STRIDE:PATH            of a file of LENGTH bytes that is full every other STRIDE is
+ *                                       made a hole, in which one byte is written: bytes beside it
+ *                                       that are not zero
  *   store-time:PATH                     what a store through a shared mapping makes of a time of
  *                                       modification that was set to 1970
  */
@@ -62,17 +62,15 @@ static void read_sparse(char *words)
 	free(room);
 }
 
-static void fill_and_remove(const char *path, unsigned char *room, size_t length)
+/* Every other STRIDE, from the second on, is a hole afterwards whose block is free. */
+static void make_holes(int file, size_t length, size_t stride)
 {
-	int file = new_file(path);
+	size_t at;
 
-	write_at(file, room, length, 0);
-	if (fsync(file))
-		die("fsync");
-	close(file);
-	if (unlink(path))
-		die(path);
-	/* Its blocks are free once the journal says so. */
+	for (at = stride; at < length; at += 2 * stride)
+		if (fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, stride))
+			die("fallocate");
+	/* It is free once the journal says so. */
 	sync();
 }
 
@@ -80,16 +78,19 @@ static void look_for_stale(char *words)
 {
 	size_t length = number(&words), stride = number(&words), at, stale = 0;
 	unsigned char *room = room_of(length, FILLED);
-	int file;
+	int file = new_file(words);
 
-	fill_and_remove(words, room, length);
-	file = new_file(words);
-	for (at = stride / 2; at < length; at += stride)
+	write_at(file, room, length, 0);
+	if (fsync(file))
+		die("fsync");
+	make_holes(file, length, stride);
+	/* The block nearest to its neighbours is the one that was there. */
+	for (at = stride + stride / 2; at < length; at += 2 * stride)
 		write_at(file, room, 1, at);
-	if (ftruncate(file, length) || pread(file, room, length, 0) != (ssize_t)length)
+	if (pread(file, room, length, 0) != (ssize_t)length)
 		die("read");
 	for (at = 0; at < length; at++)
-		stale += at % stride != stride / 2 && room[at];
+		stale += at / stride % 2 && at % stride != stride / 2 && room[at];
 	say("{\"op\": \"stale\", \"bytes\": %zu}", stale);
 	close(file);
 	unlink(words);

@@ -9,6 +9,7 @@
  *                                       without PATH anonymous memory
  *   map-anywhere:...                    the same, at an address of the kernel's choice, below
  *                                       a page that was there ("over": the mapping lies over it)
+ *   map-high:...                        the same as map, at HIGH
  *   advise:huge|nohuge                  madvise() of the whole mapping
  *   beside                              a page of other memory, BESIDE, written to
  *   unmap                               munmap() of the whole mapping
@@ -35,6 +36,16 @@
 #define FIXED ((char *)(64UL << 30))
 /* In the mapping's PUD where that has 16G; no mapping reaches it. */
 #define BESIDE (FIXED + (8UL << 30))
+
+/*
+ * Above what three levels of page tables reach on s390x. Where three are all that there are, half of
+ * what a process has.
+ */
+#if defined(__aarch64__) || defined(__riscv)
+#define HIGH ((char *)(128UL << 30))
+#else
+#define HIGH ((char *)(8UL << 40))
+#endif
 
 static char *base = FIXED;
 static size_t mapped;
@@ -151,12 +162,12 @@ static void beside(void)
 }
 
 /* MAP_FIXED_NOREPLACE would do for all but sync: MAP_SHARED_VALIDATE does not know it. */
-static void map(char *words, int fixed)
+static void map(char *words, char *fixed)
 {
 	const char *kind = strsep(&words, ":"), *prot = strsep(&words, ":");
 	size_t offset = number(&words), length = number(&words);
 	size_t page = sysconf(_SC_PAGESIZE);
-	int flags = fixed, protection = PROT_READ, file = -1, error = 0, over = 0;
+	int flags = fixed ? MAP_FIXED : 0, protection = PROT_READ, file = -1, error = 0, over = 0;
 	char *at, *there = MAP_FAILED;
 
 	if (!strcmp(kind, "sync"))
@@ -176,7 +187,7 @@ static void map(char *words, int fixed)
 	}
 	if (!fixed)
 		there = mmap(NULL, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	at = mmap(fixed ? FIXED : NULL, length, protection, flags, file, offset);
+	at = mmap(fixed, length, protection, flags, file, offset);
 	if (at == MAP_FAILED) {
 		error = errno;
 	} else {
@@ -195,9 +206,11 @@ static void map(char *words, int fixed)
 static int did_mapping(const char *op, char *words)
 {
 	if (!strcmp(op, "map"))
-		map(words, MAP_FIXED);
+		map(words, FIXED);
 	else if (!strcmp(op, "map-anywhere"))
-		map(words, 0);
+		map(words, NULL);
+	else if (!strcmp(op, "map-high"))
+		map(words, HIGH);
 	else if (!strcmp(op, "advise"))
 		advise(words);
 	else if (!strcmp(op, "beside"))

@@ -41,6 +41,12 @@ def expect_fault(memory: Memory, step: Fault) -> tuple[Expected, ...]:
             hint="first + length within size",
         )
     _check_beside(step)
+    if step.high and (step.beside or not step.fixed):
+        raise UserError(
+            "high is an address of its own, with nothing beside it",
+            field="high",
+            hint="neither beside nor fixed: false",
+        )
     stop = _stopped(memory, step, length)
     early = _refused(memory, fixed=step.fixed) or _complaint(memory, stop)
     if early:
@@ -61,10 +67,12 @@ def expect_fault(memory: Memory, step: Fault) -> tuple[Expected, ...]:
     if faults.least == faults.most and faults.most and touched % faults.most == 0:
         entry = touched // faults.most
         values.append(Expected("bytes_per_fault", entry, rule_of_faults(memory)))
-    if step.fixed:
+    if step.fixed and not step.high:
         handled = stop is not None and stop.signal == "SIGBUS" and not stop.rule.defect
         values += expect_tables(memory, step.first, touched, stopped=handled)
-    values.append(Expected("page_table_bytes_left", 0, RULES["mmap.nothing-left"]))
+    # What a process has of upper tables, it keeps.
+    if not step.high:
+        values.append(Expected("page_table_bytes_left", 0, RULES["mmap.nothing-left"]))
     return tuple(values)
 
 

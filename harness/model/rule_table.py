@@ -318,8 +318,8 @@ TABLE: tuple[Rule, ...] = (
     ),
     Rule(
         "file.fresh-zero",
-        "What nobody wrote of a new file is zero, beside what was written to the same block, and"
-        " whatever had the block before.",
+        "What nobody wrote of a block that a file gets is zero, beside what was written to it and"
+        " whatever the block held before.",
         "POSIX write, truncate; Linux fs/ext4/inode.c ext4_iomap_alloc"
         " (EXT4_GET_BLOCKS_CREATE_ZERO), fs/xfs/xfs_iomap.c xfs_iomap_write_direct"
         " (XFS_BMAPI_ZERO)",

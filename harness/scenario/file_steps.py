@@ -17,10 +17,10 @@ class FileIo(Step):
     of which the first page was.
 
     Shows ``outcome`` (``done`` or ``no-device``), ``sparse_bytes`` and ``tail_bytes`` (what
-    read() gives of these two, asked for a megabyte more), ``stale_bytes`` (of 64 pages in
-    which one byte each was written, in the place of a file that was full and was removed: those
-    that nobody wrote and that are not zero) and ``modified`` (whether a store through a shared
-    mapping, and msync(), move the times of modification and change).
+    read() gives of these two, asked for a megabyte more), ``stale_bytes`` (of a full file of 64
+    pages every other one was made a hole, in which then one byte was written: those beside it
+    that are not zero) and ``modified`` (whether a store through a shared mapping, and msync(),
+    move the times of modification and change).
     """
 
     kind: ClassVar[str] = "file-io"

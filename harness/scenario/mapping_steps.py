@@ -40,20 +40,23 @@ class Fault(MappingStep):
     """Map memory and touch each base page of ``length`` bytes from ``first`` on, once.
 
     ``length`` is by default all the rest. ``writable`` false opens and maps it to be read
-    alone; ``fixed`` false lets the kernel choose the address.
+    alone; ``fixed`` false lets the kernel choose the address, and ``high`` is at 8T (128G on
+    arm64 and riscv64), for which s390x needs page tables of a level more.
 
     Shows ``outcome`` (``touched``, ``refused`` by mmap, ``signalled``, ``killed`` or
     ``no-device``), ``errno`` (refused), ``signal``, ``code`` (si_code by name) and
     ``fault_offset`` (si_addr, as bytes from the mapping's start) of the access that was
     stopped, ``touched_bytes`` (before that), ``faults`` (taken, minor and major),
     ``bytes_per_fault`` (touched bytes for each fault), ``page_table_bytes`` (growth of VmPTE)
-    and ``page_table_bytes_left`` (of that, after munmap); with ``fixed`` false ``overlaps``,
-    whether the kernel chose an address at which something was mapped.
+    and ``page_table_bytes_left`` (of that, after munmap), both not predicted of ``high``; with
+    ``fixed`` false ``overlaps``, whether the kernel chose an address at which something was
+    mapped.
     """
 
     kind: ClassVar[str] = "fault"
     writable: bool = True
     fixed: bool = True
+    high: bool = False
     first: Annotated[Size, pydantic.Field(ge=0)] = 0
     length: PositiveSize | None = None
 

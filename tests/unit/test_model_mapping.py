@@ -303,6 +303,16 @@ def test_huge_pages_are_made_of_base_pages_that_were_written_to() -> None:
             predict(machine(), [step.model_copy(update=wrong)])
 
 
+def test_upper_page_tables_are_not_predicted() -> None:
+    step = Fault(memory="anon", access="write", size=16 * MIB, high=True)
+    seen = values(predict(machine(), [step]))
+    assert (seen["outcome"], seen["touched_bytes"]) == ("touched", 16 * MIB)
+    assert not [name for name in seen if name.startswith("page_table")]
+    for wrong in ({"beside": True}, {"fixed": False}):
+        with pytest.raises(UserError, match="nothing beside it"):
+            predict(machine(), [step.model_copy(update=wrong)])
+
+
 def test_only_anonymous_memory_is_charged() -> None:
     anon = values(predict(machine(), [Mmap(memory="anon", access="write")]))
     assert anon["committed_bytes_left"] == 0

@@ -33,10 +33,11 @@ _KIB = 1 << 10
 def fault(step: Fault, shell: Shell, context: StepContext) -> Observation:
     """Touch a mapping page by page, and say how far that came and what it took."""
     length = step.size - step.first if step.length is None else step.length
+    op = "map-high" if step.high else "map" if step.fixed else "map-anywhere"
     operations = [
         *beside(step),
         "count:before",
-        map_operation(step, writable=step.writable, fixed=step.fixed),
+        map_operation(step, writable=step.writable, op=op),
         *advise(step.advice),
         f"touch:{step.access}:{step.first}:{length}:{context.page_size}",
         "count:touched",

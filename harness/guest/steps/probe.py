@@ -104,10 +104,9 @@ def run_probe(
     return ProbeRun(replies, output, killed=name_of(killed))
 
 
-def map_operation(step: MappingStep, *, writable: bool = True, fixed: bool = True) -> str:
-    """The operation that makes the step's mapping; ``$file`` is its path."""
+def map_operation(step: MappingStep, *, writable: bool = True, op: str = "map") -> str:
+    """The operation that makes the step's mapping, one of probe.h's; ``$file`` is its path."""
     sharing = "private" if step.memory == "anon" else step.sharing
-    op = "map" if fixed else "map-anywhere"
     words = f"{op}:{sharing}:{'rw' if writable else 'r'}:{step.offset}:{step.size}"
     return words if step.memory == "anon" else f'{words}:"$file"'
 
