@@ -13,12 +13,13 @@ from harness.observe.boots import POWER_CUT, BootCounter
 from harness.observe.classes import find_marker
 from harness.observe.classes.panics import CONSEQUENCE, PANIC, REBOOT, WATCHDOGS
 from harness.observe.event import Event
+from harness.observe.kept import KeptEvents
 from harness.observe.lines import Line, LineCutter
 from harness.observe.report_class import RANK, ReportClass
 from harness.records import KernelReport
 
-_REPORTS_KEPT = 64  # a guest that complains without end; its first reports tell
 _MARKERS_KEPT = 1000  # of what may come again
+_SPEAKERS = 64  # no more speak at a time
 _CUT_HERE = "[ cut here ]"
 _CUT_LINES = 4  # the complaint comes within so many lines of "cut here"
 _PANIC_LINES = 60  # a panic this close to a report may be its consequence
@@ -41,7 +42,7 @@ class ConsoleReader:
         self._boots = BootCounter()
         self._boot_line = 0
         self._cutter = LineCutter()
-        self._events: list[Event] = []
+        self._events = KeptEvents()
         self._open: dict[str | None, Event] = {}
         self._cut_here: dict[str | None, int] = {}
         self._told: set[tuple[str, str]] = set()
@@ -173,16 +174,17 @@ class ConsoleReader:
         event = Event(report_class, match, line, cut_here if near else line.number)
         self._lend_stack(event, line)
         event.doubtful = match is not None and self._needs_proof(line)
-        if len(self._events) < _REPORTS_KEPT:
-            self._events.append(event)
-            self._open[line.caller] = event
+        if len(self._open) >= _SPEAKERS:
+            self._end(next(iter(self._open.values())))
+        self._events.append(event)
+        self._open[line.caller] = event
         if event.exhausted(line):
             self._end(event)
 
     def _add_lone(self, event: Event, line: Line, match: re.Match[str] | None) -> None:
         """Note a report of one line; what it breaks into goes on."""
         doubtful = match is not None and self._needs_proof(line)
-        if len(self._events) < _REPORTS_KEPT and not doubtful:
+        if not doubtful:
             self._events.append(event)
 
     def _was_told(self, line: Line) -> bool:
@@ -208,18 +210,18 @@ class ConsoleReader:
 
     def _lend_stack(self, event: Event, line: Line) -> None:
         """A report cut off by another of the same speaker was in the same place."""
-        cut_off = next((e for e in reversed(self._events) if e.caller == line.caller), None)
+        cut_off = next((e for e in reversed(self._events.latest) if e.caller == line.caller), None)
         if cut_off is not None and line.number - cut_off.last_line <= _CUT_LINES:
             cut_off.borrow_stack(event)
 
     def _end(self, event: Event) -> None:
         event.settle()
         if event.doubtful and not event.proved:
-            self._events = [other for other in self._events if other is not event]
+            self._events.drop(lambda other: other is event)
+        else:
+            self._events.end(event)
         if event.replaces and event.proved:
-            self._events = [
-                other for other in self._events if other.proved or other.kind != event.kind
-            ]
+            self._events.drop(lambda other: not other.proved and other.kind == event.kind)
         self._open = {caller: other for caller, other in self._open.items() if other is not event}
 
     def _note_cut_here(self, line: Line, event: Event | None) -> None:

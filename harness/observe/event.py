@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import deque
+from dataclasses import replace
 
 from harness.observe.classes.panics import PANIC
 from harness.observe.helpers import is_helper
@@ -15,6 +16,7 @@ from harness.records import KernelReport
 
 _HEAD_CHARACTERS = 24_000
 _TAIL_LINES = 40
+_SHORT_CHARACTERS = 1_200  # of a report among very many
 _LINES = 3_000  # nothing a kernel says about one failure is longer
 _SILENT_LINES = 400  # others spoke for so long that it has ended
 _STACK_PATIENCE = 4  # times as patient with a report whose stack has not come yet
@@ -50,7 +52,11 @@ _BODY = re.compile(
 
 
 class Event:
-    """A report that lines are still added to; ``marker_line`` is that of its last marker."""
+    """A report that lines are still added to; ``marker_line`` is that of its last marker.
+
+    ``ended`` tells that none is expected any more, though a panic may still come to it.
+    ``said`` is what tells it from another report, once that was asked for.
+    """
 
     def __init__(
         self,
@@ -66,6 +72,9 @@ class Event:
         self.caller = line.caller
         self._timed = line.timed
         self.doubtful = False
+        self.ended = not report_class.patience
+        self.said: tuple[str, ...] | None = None
+        self._short: KernelReport | None = None
         self._groups = match.groupdict() if match else {}
         self._stack = Stack()
         self._all_cpus = False
@@ -139,6 +148,7 @@ class Event:
             self.severity = report_class.severity
         if report_class is not PANIC:
             self.marker_line = line.number
+        self.ended = False
         self._patience = max(self._patience, report_class.patience)
         self._pending.append(line.text)
         self._read(line.text)
@@ -148,9 +158,35 @@ class Event:
         """Forget what followed the last line that belongs to the report."""
         self._pending.clear()
         self._idle = 0
+        self.ended = True
+
+    def all_it_says(self) -> tuple[str, ...]:
+        """What is looked at to ignore a report: those that share it are one."""
+        told = self.report()
+        return told.kind, told.title, told.function or "", told.severity, told.fingerprint
+
+    def shorten(self) -> None:
+        """Keep no more of it than the beginning of its text, and who is at fault."""
+        found = self.report()
+        self._machine = self.proved
+        if len(found.text) > _SHORT_CHARACTERS:
+            text = found.text[:_SHORT_CHARACTERS].rpartition("\n")[0]
+            found = replace(found, text=f"{text}\n[the rest left out]\n")
+        self._short = found
+        self._head, self._head_characters, self._left_out = [], 0, 0
+        self._tail.clear()
+        self._stack = Stack()
 
     def report(self) -> KernelReport:
         """The report as far as it has come."""
+        if self._short is not None:
+            more = self._text() if self._head else ""
+            return replace(
+                self._short,
+                severity=self.severity,
+                last_line=self.last_line,
+                text=self._short.text + more,
+            )
         function = self._class.function(self._groups, self._stack.before_panic())
         title = self._class.render(self._groups, function)
         return KernelReport(

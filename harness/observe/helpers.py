@@ -7,6 +7,7 @@ complaint in one of them is about who called it. The names are the kernel's own,
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 # How a failure is noticed and told: lib/dump_stack.c, kernel/panic.c, lib/bug.c, traps.
 _REPORTING = (
@@ -93,6 +94,7 @@ _OBJECTS = (
 # without a report needs none of it.
 _REPORTERS = "|".join(_REPORTING)
 _HELPERS = "|".join((*_REPORTING, *_CHECKING, *_ENTRY, *_MEMORY, *_LOCKING, *_OBJECTS))
+_REMEMBERED = 4096  # the same few functions are in most traces, and each takes long to judge
 
 
 def is_reporter(function: str) -> bool:
@@ -100,6 +102,7 @@ def is_reporter(function: str) -> bool:
     return re.fullmatch(_REPORTERS, function) is not None
 
 
+@lru_cache(_REMEMBERED)
 def is_helper(function: str) -> bool:
     """Whether a function only reports, checks, copies, locks or keeps lists for others."""
     return re.fullmatch(_HELPERS, function) is not None

@@ -297,6 +297,67 @@ def test_guest_that_complains_without_end_costs_little() -> None:
     assert sum(len(report.text) for report in reader.reports) < 1 << 20
 
 
+WARNING = (
+    b"[%5d.000001] ------------[ cut here ]------------\n"
+    b"[%5d.000002] WARNING: CPU: 0 PID: 1 at mm/x.c:1 f%d+0x1/0x2\n"
+    b"[%5d.000003] RIP: 0010:f%d+0x1/0x2\n"
+    b"[%5d.000004] ---[ end trace 0000000000000000 ]---\n"
+)
+OOPS = (
+    b"[  600.000001] BUG: unable to handle page fault for address: ffffc90000000000\n"
+    b"[  600.000002] RIP: 0010:guilty+0x1/0x2\n"
+    b"[  600.000003] ---[ end trace 0000000000000000 ]---\n"
+)
+
+
+def warning(second: int, number: int) -> bytes:
+    return WARNING % (second, second, number, second, number, second)
+
+
+@pytest.mark.parametrize("functions", [1, 7, 500])
+def test_new_report_is_told_however_many_came_before(functions: int) -> None:
+    log = b"".join(warning(second, second % functions) for second in range(500))
+    reports = read(log + OOPS + warning(601, 999))
+    assert [report.function for report in reports[-2:]] == ["guilty", "f999"]
+    assert {report.function for report in reports[:-2]} == {f"f{n}" for n in range(functions)}
+    assert [report.first_line for report in reports] == sorted(r.first_line for r in reports)
+
+
+def test_fatal_report_stays_whatever_comes_after() -> None:
+    before = b"".join(warning(number, number) for number in range(100))
+    after = b"".join(warning(number, number) for number in range(100, 1200))
+    fatal = [r for r in read(before + OOPS + after) if r.severity == "fatal"]
+    assert [report.function for report in fatal] == ["guilty"]
+
+
+def test_panic_is_not_put_down_to_a_warning_of_long_ago() -> None:
+    log = b"".join(warning(second, 0) for second in range(100))
+    quiet = b"".join(b"[  200.%06d] all is well\n" % number for number in range(100))
+    (*_, last) = read(
+        log + quiet + b"[  300.000001] Kernel panic - not syncing: panic_on_warn set\n"
+    )
+    assert (last.kind, last.severity) == ("panic", "fatal")
+
+
+def test_panic_belongs_to_the_last_of_many_that_are_alike() -> None:
+    log = b"".join(warning(second, 0) for second in range(100))
+    *others, last = read(log + b"[  300.000001] Kernel panic - not syncing: panic_on_warn set\n")
+    assert (last.kind, last.severity) == ("warning", "fatal")
+    assert {report.severity for report in others} == {"warning"}
+
+
+def test_memory_has_a_bound_however_many_different_reports_come() -> None:
+    frames = b"".join(b" frame_of_a_long_trace_%d+0x1/0x2\n" % number for number in range(30))
+    reader = ConsoleReader()
+    for number in range(1100):
+        reader.feed(b"BUG: KASAN: use-after-free in f%d+0x1/0x2\n" % number + frames)
+    reader.close()
+    assert len(reader.reports) <= 1024
+    assert sum(len(report.text) for report in reader.reports) < 2 << 20
+    assert "frame_of_a_long_trace_29" in reader.reports[0].text
+    assert "frame_of_a_long_trace_29" in reader.reports[-1].text
+
+
 def test_text_of_one_endless_report_is_capped() -> None:
     reader = ConsoleReader()
     reader.feed(b"BUG: unable to handle page fault for address: ffffc90000000000\n")
