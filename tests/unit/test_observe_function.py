@@ -155,6 +155,37 @@ page last allocated via order 0, migratetype Movable, gfp_mask 0x140cca, pid 77,
 page_owner free stack trace missing
 {trace("dump_stack_lvl", "bad_page", "free_unref_page")}
 """
+NO_PAGES = f"""
+ndctl: page allocation failure: order:4, mode:0x40dc0(GFP_KERNEL|__GFP_COMP), nodemask=
+CPU: 0 PID: 77 Comm: ndctl Not tainted 6.1.192 #2
+{trace("dump_stack_lvl", "warn_alloc", "__alloc_pages_slowpath", "__kmalloc", "foo_probe")}
+Mem-Info:
+active_anon:0 inactive_anon:12 isolated_anon:0
+"""
+POISONED = f"""
+pagealloc: memory corruption
+00000000a1b2c3d4: 6b aa aa aa aa aa aa aa
+CPU: 0 PID: 77 Comm: foo Not tainted 6.1.192 #2
+{trace("dump_stack_lvl", "__kernel_unpoison_pages", "post_alloc_hook", "innocent")}
+page:00000000a1b2c3d5 refcount:1 mapcount:0 mapping:0000000000000000 index:0x0 pfn:0x41000
+page dumped because: pagealloc: corrupted page details
+page last allocated via order 0, migratetype Movable, gfp_mask 0x140cca, pid 77, ts 1, free_ts 0
+ post_alloc_hook+0x1/0x2
+ foo_fill+0x1/0x2
+"""
+TWICE = f"""
+sysfs: cannot create duplicate filename '/bus/dax/devices/dax0.0'
+CPU: 0 PID: 77 Comm: ndctl Not tainted 6.1.192 #2
+{trace("dump_stack_lvl", "sysfs_warn_dup.cold", "bus_add_device", "device_add", "foo_create")}
+kobject: kobject_add_internal failed for dax0.0 with -EEXIST
+"""
+TWICE_WARNED = f"""
+------------[ cut here ]------------
+WARNING: CPU: 0 PID: 77 at fs/sysfs/dir.c:31 sysfs_warn_dup+0x64/0x80
+sysfs: cannot create duplicate filename '/bus/dax/devices/dax0.0'
+{trace("dump_stack", "sysfs_warn_dup", "foo_create_device")}
+{END}
+"""
 
 
 @pytest.mark.parametrize(
@@ -178,6 +209,10 @@ page_owner free stack trace missing
         (LOCKUP, "BUG: soft lockup in foo_init"),
         (POISON, "slab: Poison overwritten (kmalloc-64) in foo_new"),
         (PAGE, "BUG: Bad page state in foo_fill"),
+        (NO_PAGES, "page allocation failure in foo_probe"),
+        (POISONED, "pagealloc: memory corruption in foo_fill"),
+        (TWICE, "sysfs: cannot create duplicate filename in foo_create"),
+        (TWICE_WARNED, "WARNING in sysfs_warn_dup"),
     ],
 )
 def test_title_names_the_function_at_fault(log: str, title: str) -> None:

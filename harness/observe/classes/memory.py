@@ -12,6 +12,14 @@ _PAGE_WORK = (
     r"\w*(?:free|put|get|update|release)_pages?\w*|free_unref\w*|_*folio\w*|truncate_inode_pages\w*"
     r"|page_frag_free|\w*alloc\w*|\w*vmap\w*|\w*page_owner\w*"
 )
+# What comes between an allocator and whoever asked it for a folio or a page of a kind.
+_ALLOCATORS = (
+    r"_*folio\w*|vma_alloc\w*|alloc_(?:anon|buddy|contig|migration|zeroed)\w*|\w*order_noprof"
+)
+_NAMING = (
+    r"_*sysfs_\w+|internal_create_\w+|create_dir|_*kobject_\w+|bus_add_device"
+    r"|device_(?:register|create\w*|add_\w+)"
+)
 _OOM_END = re.compile(r"Out of memory|Memory cgroup out of memory")
 
 MEMORY = (
@@ -29,6 +37,46 @@ MEMORY = (
         where=in_trace,
     ),
     lone("bad-page", "BUG: Bad page {what}", r"BUG: Bad page (?P<what>state|map): \d+ messages"),
+    # mm/pgtable-generic.c, by macros of each architecture: x86 tells where the entry is.
+    lone(
+        "bad-page-table",
+        "bad {what} in a page table",
+        r"\w\.[ch]:\d+: bad (?P<what>pte|pmd|pud|p4d|pgd) (?:[0-9a-fpx]+\()?[0-9a-f]{8,16}",
+    ),
+    # mm/page_poison.c
+    error(
+        "bad-page",
+        "pagealloc: {what}",
+        r"pagealloc: (?P<what>memory corruption|single bit error)$",
+        where=at_origin,
+        skip=_PAGE_WORK,
+    ),
+    # mm/page_alloc.c, warn_alloc: whoever has another way asks with __GFP_NOWARN. vmalloc has
+    # one for what it does not get in larger pages, of which 6.1 complains; vmemmap has one, too.
+    error(
+        "page-allocation",
+        "page allocation failure",
+        r"page allocation failure: order:\d+, mode:0x",
+        where=in_trace,
+        skip=_ALLOCATORS,
+    ),
+    error(
+        "page-allocation",
+        "vmalloc error: {what}",
+        r"vmalloc error: size \d+, (?:page order 0, |align 0x[0-9a-f]+, )?"
+        r"(?P<what>[a-z][a-z_ ]+?)(?: \d+)?, mode:0x",
+        where=in_trace,
+        skip=_ALLOCATORS,
+    ),
+    # fs/sysfs/dir.c; a WARNING until 4.16
+    error(
+        "sysfs",
+        "sysfs: cannot create duplicate filename",
+        r"sysfs: cannot create duplicate filename '",
+        where=in_trace,
+        skip=_NAMING,
+        joins_within=3,
+    ),
     lone(
         "page-table-leak",
         "BUG: non-zero {what} on freeing mm",
