@@ -173,6 +173,28 @@ page last allocated via order 0, migratetype Movable, gfp_mask 0x140cca, pid 77,
  post_alloc_hook+0x1/0x2
  foo_fill+0x1/0x2
 """
+# print_bad_pte() until 6.17
+BAD_MAP = f"""
+BUG: Bad page map in process gup_test  pmd:8000000100200867
+pgd:1 p4d:2 pud:3 pmd:4
+addr:00007f1234567000 vm_flags:080400fb anon_vma:0000000000000000 index:0
+file:dax0.0 fault:dev_dax_fault mmap:0x0 mmap_prepare:dax_mmap_prepare read_folio:0x0
+CPU: 0 UID: 0 PID: 77 Comm: gup_test Not tainted 7.3.4 #2
+{trace("dump_stack_lvl", "print_bad_page_map.cold", "vm_normal_page_pmd", "zap_huge_pmd")}
+"""
+NEW_PAGE = f"""
+BUG: Bad page state in process foo  pfn:41000
+page: refcount:0 mapcount:1 mapping:0000000000000000 index:0x0 pfn:0x41000
+{trace("dump_stack_lvl", "bad_page", "check_new_page_bad", "rmqueue_bulk", "rmqueue", "foo_fill")}
+"""
+TABLE_CHECK = f"""
+------------[ cut here ]------------
+kernel BUG at mm/page_table_check.c:77!
+Oops: invalid opcode: 0000 [#1] SMP
+RIP: 0010:page_table_check_set.part.0+0x1a/0x2b0
+{trace("__page_table_check_ptes_set", "foo_set_ptes")}
+{END}
+"""
 TWICE = f"""
 sysfs: cannot create duplicate filename '/bus/dax/devices/dax0.0'
 CPU: 0 PID: 77 Comm: ndctl Not tainted 6.1.192 #2
@@ -211,6 +233,9 @@ sysfs: cannot create duplicate filename '/bus/dax/devices/dax0.0'
         (PAGE, "BUG: Bad page state in foo_fill"),
         (NO_PAGES, "page allocation failure in foo_probe"),
         (POISONED, "pagealloc: memory corruption in foo_fill"),
+        (BAD_MAP, "BUG: Bad page map in zap_huge_pmd"),
+        (NEW_PAGE, "BUG: Bad page state in foo_fill"),
+        (TABLE_CHECK, "kernel BUG in foo_set_ptes"),
         (TWICE, "sysfs: cannot create duplicate filename in foo_create"),
         (TWICE_WARNED, "WARNING in sysfs_warn_dup"),
     ],

@@ -35,6 +35,7 @@ MEMORY = (
         "BUG: Bad page {what}",
         r"BUG: Bad page (?P<what>map) in process",
         where=in_trace,
+        skip=r"_*vm_normal_(?:page|folio)\w*",
     ),
     lone("bad-page", "BUG: Bad page {what}", r"BUG: Bad page (?P<what>state|map): \d+ messages"),
     # mm/pgtable-generic.c, by macros of each architecture: x86 tells where the entry is.
