@@ -18,11 +18,16 @@ _LOGGER = (
 )
 # The tag of syslog and of journalctl.
 _TAG = r"(?:(?!\[)[\w.:$-]{1,64} )?kernel: ?"
-# dmesg --ctime and --decode; /dev/kmsg and
-# extended netconsole, whose caller is printk's.
+# dmesg --ctime, --human or --reltime, and --show-delta; --decode comes before them.
+_DELTA = r"< *\d{1,11}\.\d{6}>"
+_TIME = (
+    rf"\[(?:[A-Z][a-z]{{2}} [A-Z][a-z]{{2}} [ \d]\d \d\d:\d\d:\d\d \d{{4}}(?: {_DELTA})?"
+    rf"|[A-Z][a-z]{{2}}[ \d]\d \d\d:\d\d| *\+\d{{1,11}}\.\d{{6}}"
+    rf"|(?: *\d{{1,11}}\.\d{{6}} )?{_DELTA})\] ?"
+)
+# /dev/kmsg and extended netconsole, whose caller is printk's.
 _KERNEL = (
-    r"\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}\] ?"
-    r"|kern {1,4}:[a-z]{3,6} {0,2}: "
+    rf"{_TIME}|kern {{1,4}}:[a-z]{{3,6}} {{0,2}}: (?:{_TIME})?"
     r"|(?:\d\.[\w.+~-]{1,64},)?\d{1,4},\d{1,19},\d{1,19},[-+c](?:,caller=(?P<caller>[TC]\d{1,9}))?"
     r"(?:,[a-z]+=[^;,]{0,64}){0,2};"
 )

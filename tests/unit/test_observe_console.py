@@ -86,6 +86,17 @@ def with_the_time_of_day(log: bytes) -> bytes:
     return re.sub(rb"(?m)^\[ *\d+\.\d{6}\]", b"[Sun Nov  1 12:34:56 2026]", log)
 
 
+def for_people(log: bytes) -> bytes:
+    """``dmesg --human``: the minute where it changes, and how much later a line came."""
+    log = re.sub(rb"(?m)^\[ *\d+\.(?=\d{6}\])", b"[  +0.", log)
+    return re.sub(rb"(?m)^\[  \+0\.\d{5}0\]", b"[Nov 1 12:34]", log)
+
+
+def with_deltas(log: bytes) -> bytes:
+    """``dmesg --show-delta --decode``"""
+    return re.sub(rb"(?m)^(\[ *\d+\.\d{6})\]", rb"kern  :warn  : \1 <    0.000012>]", log)
+
+
 def through_netconsole(log: bytes) -> bytes:
     """The extended form, which /dev/kmsg has as well."""
     return re.sub(rb"(?m)^\[ *(\d+)\.(\d{6})\] ?", rb"4,1234,\1\2,-,caller=T42;", log)
@@ -116,6 +127,8 @@ CHANGES = [
     as_the_journal_shows_it,
     with_a_logger_of_the_port,
     with_the_time_of_day,
+    for_people,
+    with_deltas,
     through_netconsole,
     of_another_build,
     with_noise_around,
