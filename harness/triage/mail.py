@@ -25,7 +25,10 @@ _BROKEN = re.compile(
     r"(?:\b(?:NIP|LR) \[[0-9a-f]+\]|\bRIP: [0-9a-f]{4}:|\b(?:pc|lr) :|\b(?:in|at|address:?)"
     r"|\S+\.[chS]:\d+|\[[0-9a-f]{8,}\] \[[0-9a-f]{8,}\]|\[<[0-9a-f]+>\]|MMU=|PAGE_SIZE=\w+)\s*$"
 )
-_REST = re.compile(r"^\s*(?:\w[\w.$]*\+0x[0-9a-f]+/0x|(?:0x)?[0-9a-f]{8,16}\b|\w+=|MMU)")
+_REST = re.compile(
+    r"^\s*(?:\w[\w.$]*\+0x[0-9a-f]+/0x|(?:0x)?[0-9a-f]{8,16}\b|\w+=|MMU"
+    r"|[\w./-]{1,200}\.(?:[chS]|rs):\d+)"
+)
 _TIME = re.compile(r"^(?:<\d+>)?\[ *\d+\.\d{6}\]")
 
 # Mailers break lines at 72 to 80 characters, and a word that fits no more goes to the next.

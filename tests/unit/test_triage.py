@@ -147,6 +147,30 @@ def test_timed_lines_that_a_mailer_wrapped_are_whole_again() -> None:
 
 
 @pytest.mark.parametrize(
+    ("broken", "title"),
+    [
+        (
+            "UBSAN: array-index-out-of-bounds in\ndrivers/foo/a-file-of-a-long-name.c:1234:45\n"
+            "[   12.345679] index 8 is out of range for type 'u32 [8]'\n",
+            "UBSAN: array-index-out-of-bounds in foo_send",
+        ),
+        (
+            "kernel BUG at\ndrivers/foo/a-file-of-a-long-name.c:1234!\n"
+            "[   12.345679] Oops: invalid opcode: 0000 [#1] SMP\n",
+            "kernel BUG in foo_send",
+        ),
+        (
+            "WARNING: CPU: 0 PID: 77 at\n../drivers/foo/a_file.rs:1234 foo_send+0x1a/0x2b0\n",
+            "WARNING in foo_send",
+        ),
+    ],
+)
+def test_place_in_the_source_may_be_on_a_line_of_its_own(broken: str, title: str) -> None:
+    trace = "[   12.345680] Call Trace:\n[   12.345681]  foo_send+0x1a/0x2b0\n"
+    assert only(PROSE + f"[   12.345678] {broken}{trace}".encode()).report.title == title
+
+
+@pytest.mark.parametrize(
     "text",
     [
         b'+\tpr_alert("BUG: unable to handle page fault for address: %px\\n", address);\n',
