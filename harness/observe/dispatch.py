@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import takewhile
 
+# System call entries: arch/*/entry, arch/arm64/kernel/syscall.c.
+_CALLED = (
+    r"do_(?:fast_)?syscall_\w+|sysenter_\w+|tracesys\w*|el0_svc\w*|invoke_syscall|ret_fast_syscall",
+    r"entry_(?:SYSCALL|SYSENTER|INT80)\w*|system_call\w*|x64_sys_call|ia32_sys_call|handle_sys\w*|sys(?:call)?_call",
+)
 _DISPATCHERS = re.compile(
     "|".join(
         (
-            # System call entries: arch/*/entry, arch/arm64/kernel/syscall.c.
-            r"do_(?:fast_)?syscall_\w+|sysenter_\w+|tracesys\w*|el0_svc\w*|invoke_syscall|ret_fast_syscall",
-            r"entry_(?:SYSCALL|SYSENTER|INT80)\w*|system_call\w*|x64_sys_call|ia32_sys_call|handle_sys\w*|sys(?:call)?_call",
+            *_CALLED,
             # fs/read_write.c, ioctl.c, open.c, file_table.c: calls into file_operations.
             r"(?:__|do_)?vfs_(?:read|write|iter_read|iter_write|ioctl|open)\w*|k?sys_ioctl|do_iter_(?:read|write|readv_writev)\w*",
             r"call_(?:read|write)_iter|new_sync_(?:read|write)|\w*(?:compat|compat_sys|blkdev|blkdev_driver)_ioctl\w*",
@@ -44,6 +48,8 @@ _WAITING = re.compile(
     r"\w*(?:sched|_lock|_slowlock|rwsem|completion|wait|synchronize|down_|_down|kthread)\w*"
     r"|_*down|context_switch|__switch_to|_*cancel_delayed_work\w*|\w*rcu_barrier\w*"
 )
+# Where a task began, or came into the kernel, which is below all that it does.
+_OUTERMOST = re.compile("|".join((*_CALLED, r"__do_syscall|kthread|ret_from_\w+")))
 
 
 def stalled_function(frames: Sequence[str]) -> str | None:
@@ -57,10 +63,16 @@ def stalled_function(frames: Sequence[str]) -> str | None:
 
 
 def waiting_function(frames: Sequence[str]) -> str | None:
-    """What a task waits for: a grace period, the routing lock, or its first own function."""
-    for frame in frames:
+    """What a task waits for: a grace period, the routing lock, or its first own function.
+
+    The outermost, where all have names of what waits: a lock of a subsystem's own.
+    """
+    own = list(takewhile(lambda frame: not _OUTERMOST.fullmatch(frame), frames))
+    for frame in own:
         if _GRACE_PERIOD.fullmatch(frame):
             return "synchronize_rcu"
         if _ROUTING_LOCK.fullmatch(frame):
             return frame
-    return next((frame for frame in frames if not _WAITING.fullmatch(frame)), None)
+    return next(
+        (frame for frame in own if not _WAITING.fullmatch(frame)), next(reversed(own), None)
+    )

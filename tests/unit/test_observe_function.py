@@ -33,6 +33,16 @@ INFO: task foo:77 blocked for more than 120 seconds.
       Not tainted 6.1.192 #2
 {trace("__schedule", "schedule", "rwsem_down_write_slowpath", "down_write", "foo_commit")}
 """
+LOCK_OF_ITS_OWN = f"""
+INFO: task foo:77 blocked for more than 120 seconds.
+{trace("__schedule", "schedule", "__mutex_lock", "foo_bus_lock", "do_syscall_64")}
+INFO: task foo:77 is blocked on a mutex likely owned by task bar:78.
+{trace("innocent")}
+"""
+HELD_LOCK = f"""
+INFO: task foo:77 blocked for more than 120 seconds.
+{trace("__schedule", "schedule", "rwsem_down_write_slowpath", "foo_bus_lock", "kthread")}
+"""
 GRACE = f"""
 INFO: task foo:77 blocked for more than 120 seconds.
 {trace("__schedule", "schedule_timeout", "__wait_rcu_gp", "synchronize_rcu", "foo_exit")}
@@ -215,6 +225,8 @@ sysfs: cannot create duplicate filename '/bus/dax/devices/dax0.0'
     [
         (STALL, "INFO: rcu detected stall in foo_ioctl"),
         (HANG, "INFO: task hung in foo_commit"),
+        (LOCK_OF_ITS_OWN, "INFO: task hung in foo_bus_lock"),
+        (HELD_LOCK, "INFO: task hung in foo_bus_lock"),
         (GRACE, "INFO: task hung in synchronize_rcu"),
         (DEADLOCK, "possible deadlock in foo_second"),
         (KASAN, "KASAN: slab-use-after-free Read in foo_remove"),
