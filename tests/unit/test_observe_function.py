@@ -205,6 +205,16 @@ RIP: 0010:page_table_check_set.part.0+0x1a/0x2b0
 {trace("__page_table_check_ptes_set", "foo_set_ptes")}
 {END}
 """
+# riscv: only the panic shows a stack.
+OVERFLOW = f"""
+Insufficient stack space to handle exception!
+Task stack:     [0xff20000000000000..0xff20000000004000]
+CPU: 0 UID: 0 PID: 77 Comm: foo Not tainted 7.3.4 #2
+epc : foo_descend+0x1a/0x2b0
+ ra : foo_descend+0x1a/0x2b0
+Kernel panic - not syncing: Kernel stack overflow
+{trace("dump_backtrace", "panic", "handle_bad_stack")}
+"""
 TWICE = f"""
 sysfs: cannot create duplicate filename '/bus/dax/devices/dax0.0'
 CPU: 0 PID: 77 Comm: ndctl Not tainted 6.1.192 #2
@@ -248,6 +258,7 @@ sysfs: cannot create duplicate filename '/bus/dax/devices/dax0.0'
         (BAD_MAP, "BUG: Bad page map in zap_huge_pmd"),
         (NEW_PAGE, "BUG: Bad page state in foo_fill"),
         (TABLE_CHECK, "kernel BUG in foo_set_ptes"),
+        (OVERFLOW, "kernel stack overflow in foo_descend"),
         (TWICE, "sysfs: cannot create duplicate filename in foo_create"),
         (TWICE_WARNED, "WARNING in sysfs_warn_dup"),
     ],

@@ -237,6 +237,20 @@ def test_harmless_line_is_no_report(line: str) -> None:
             "sysfs: cannot create duplicate filename",
             None,
         ),
+        ("Oops - load access fault [#1]", "oops", "oops: load access fault", None),
+        ("Kernel BUG [#2]", "oops", "oops: Kernel BUG", None),
+        (
+            "Reserved instruction in kernel code[#1]:",
+            "oops",
+            "oops: Reserved instruction in kernel code",
+            None,
+        ),
+        (
+            "BUG at mas_validate_limits:7123 (1)",
+            "bug",
+            "BUG in the maple tree in mas_validate_limits",
+            "mas_validate_limits",
+        ),
         ("EXT4-fs error (device pmem0): ext4_lookup:1851: x", "filesystem", "ext4 error", None),
     ],
 )

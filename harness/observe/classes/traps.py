@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from harness.observe.classes.rows import FUNCTION, error, fatal
 from harness.observe.dispatch import stalled_function
-from harness.observe.locate import in_trace
+from harness.observe.locate import in_stack, named_then_trace
 from harness.observe.report_class import ReportClass
 
 
@@ -35,12 +35,14 @@ TRAPS = (
         "oops: {what}",
         r"(?P<what>[A-Za-z][\w /-]{0,40})(?:, sig: \d+|: ?[0-9a-f]{4,16}(?: ilc:\d)?) \[#\d+\]",
     ),
+    # riscv, mips, loongarch: the words alone
+    _trap("oops", "oops: {what}", r"^(?:Oops - )?(?P<what>[A-Za-z][\w /()-]{2,60}?) ?\[#\d+\]:?$"),
     fatal("double-fault", "PANIC: double fault", r"PANIC: double fault"),
     error(
         "stack-overflow",
         "kernel stack overflow",
         r"Insufficient stack space to handle",
-        where=in_trace,
+        where=in_stack,
         choose=stalled_function,
         skip=r"\w*bad_stack\w*",
         severity="fatal",
@@ -54,6 +56,14 @@ TRAPS = (
     ),
 )
 UNSORTED = (
+    # include/linux/maple_tree.h
+    error(
+        "bug",
+        "BUG in the maple tree",
+        r"^BUG at (?P<function>[a-z]\w+):\d+ \(\d+\)$",
+        where=named_then_trace,
+        timed=True,
+    ),
     error(
         "warning",
         "WARNING: kernel stack has a bad {what} value",
