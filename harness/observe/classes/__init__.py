@@ -41,7 +41,8 @@ _ANY = re.compile(
     r"|-fs error|XFS \(|Exception|PANIC|Insufficient|SError|isabled wait|unregister_netdevice"
     r"|VFS: |Unhandled fault|kernel stack|Internal error|stack guard|unreferenced"
     r"|[Mm]achine [Cc]heck|Hardware Error|memory leaks|blocked |CFI failure"
-    r"|: bad p|pagealloc: |page allocation failure|vmalloc error|cannot create duplicate"
+    r"|: bad p|swap (?:file|offset) entry|pagealloc: |page allocation failure|vmalloc error"
+    r"|cannot create duplicate"
 )
 
 

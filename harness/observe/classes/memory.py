@@ -44,6 +44,12 @@ MEMORY = (
         "bad {what} in a page table",
         r"\w\.[ch]:\d+: bad (?P<what>pte|pmd|pud|p4d|pgd) (?:[0-9a-fpx]+\()?[0-9a-f]{8,16}",
     ),
+    # mm/swapfile.c, of a page table's entry that nobody made
+    lone(
+        "bad-page-table",
+        "bad swap entry in a page table",
+        r"\w: (?:Bad swap (?:file|offset)|Unused swap offset) entry [0-9a-f]{8}",
+    ),
     # mm/page_poison.c
     error(
         "bad-page",
@@ -131,7 +137,8 @@ MEMORY = (
         "filesystem",
         "xfs {what}",
         r"XFS \((?!loop)\S+\): "
-        r"(?P<what>Internal error|Metadata corruption|Corruption of|Assertion failed)",
+        r"(?P<what>Internal error|Metadata corruption|Corruption of|Assertion failed"
+        r"|Metadata CRC error|metadata I/O error|log I/O error)",
     ),
     error(
         "filesystem",
