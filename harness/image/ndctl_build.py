@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -19,6 +18,7 @@ from harness.image import cpio
 from harness.image.ndctl_contents import SUITE
 from harness.kernel.build_log import first_errors
 from harness.kernel.sandbox import wrap
+from harness.kernel.session import run_apart
 from harness.target import Target
 
 # Debian packages of the host's tools.
@@ -63,8 +63,7 @@ class NdctlBuild:
             writable=(self.work,),
             environ={"LC_ALL": "C"},
         )
-        environ = {**os.environ, "LC_ALL": "C"}
-        done = subprocess.run(inside, env=environ, capture_output=True, text=True, check=False)
+        done = run_apart(inside, environ={**os.environ, "LC_ALL": "C"})
         if done.returncode != 0:
             text = done.stdout + done.stderr
             said = first_errors(text) or tuple(text.splitlines()[-5:])

@@ -22,6 +22,7 @@ from harness.host_packages import install_command
 from harness.host_version import said_version
 from harness.kernel.build_log import explain_failure
 from harness.kernel.sandbox import why_not, wrap
+from harness.kernel.session import end_group, run_apart
 from harness.progress import Task
 from harness.target import Target
 
@@ -149,7 +150,7 @@ class Make:
         try:
             self._watch(process, task or Task())
         finally:
-            _end_group(process)
+            end_group(process)
         if process.returncode in (_KILLED, -signal.SIGKILL):
             raise InfrastructureError(
                 f"make for the {self.toolchain.arch} kernel was killed, as a host does that runs"
@@ -164,14 +165,11 @@ class Make:
         It reads ``program`` from its standard input: a file would be written to a tree in
         which a stranger's Makefile may have put a link in its place.
         """
-        return subprocess.run(
+        return run_apart(
             self._sandboxed(command, {}),
-            cwd=self.objects,
-            env={**_environment(), **self._caching},
-            input=program,
-            capture_output=True,
-            text=True,
-            check=False,
+            directory=self.objects,
+            environ={**_environment(), **self._caching},
+            text=program,
         )
 
     def _start(
@@ -249,12 +247,3 @@ def users_ccache() -> Path | None:
     path = Path(done.stdout.strip())
     path.mkdir(parents=True, exist_ok=True)
     return path
-
-
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """End make and all it started, and reap it; nothing to do where it went by itself."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    if process.stdin is not None:
-        process.stdin.close()

@@ -16,6 +16,7 @@ from pathlib import Path
 from harness.kconfig import Request
 from harness.kernel.make import Make, Toolchain
 from harness.kernel.sandbox import python_paths, wrap
+from harness.kernel.session import run_apart
 
 _PROGRAM = Path(__file__).with_name("kconfig_tree.py")
 _SECONDS = 120
@@ -59,21 +60,18 @@ def _ask_kconfig(names: Sequence[str], make: Make) -> tuple[dict[str, str], str 
         directory=make.objects,
     )
     try:
-        done = subprocess.run(
+        done = run_apart(
             command,
-            input=question,
-            env={**os.environ, **environ},
-            cwd=make.objects,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=_SECONDS,
+            environ={**os.environ, **environ},
+            directory=make.objects,
+            text=question,
+            seconds=_SECONDS,
         )
-        return json.loads(done.stdout), None
     except subprocess.TimeoutExpired:
         return {}, f"no answer in {_SECONDS} s"
-    except subprocess.CalledProcessError as exc:
-        return {}, exc.stderr.strip().rpartition("\n")[2] or f"status {exc.returncode}"
+    if done.returncode != 0:
+        return {}, done.stderr.strip().rpartition("\n")[2] or f"status {done.returncode}"
+    return json.loads(done.stdout), None
 
 
 def _environment(source: Path, toolchain: Toolchain) -> dict[str, str]:

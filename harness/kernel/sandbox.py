@@ -1,8 +1,8 @@
 """Where a kernel is built: a series' Makefiles are programs that somebody else wrote.
 
 bubblewrap shows them the source tree (read-only), the object tree, /usr (read-only) and
-nothing else: no network, no home, no process of the host. Where bwrap is missing or the
-host lets nobody create namespaces, builds run without it, and that is said.
+nothing else: no network, no home, no process of the host, no terminal. Where bwrap is
+missing or the host lets nobody create namespaces, builds run without it, and that is said.
 """
 
 from __future__ import annotations
@@ -77,6 +77,7 @@ def why_not() -> str | None:
 def _base() -> tuple[str, ...]:
     """What every sandbox is made of."""
     words = ["bwrap", "--unshare-all", "--die-with-parent", "--clearenv", "--hostname", "daxhound"]
+    words += ["--new-session"]  # /dev has a tty, which is else the user's
     words += ["--ro-bind", "/usr", "/usr", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]
     for name in _TOP:
         top = Path("/", name)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import pty
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +24,7 @@ from harness.kernel.sandbox import python_paths, why_not, wrap
 from tests.support.processes import processes_with
 from tests.support.sandbox import needs_sandbox
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 TOOLCHAIN = Toolchain("x86_64", "", "gcc", ccache=False)
 
 HOSTILE = """\
@@ -118,6 +122,87 @@ def test_a_command_that_a_build_left_behind_reaches_nothing(make: Make, tmp_path
     with pytest.raises(InfrastructureError, match="do not compile"):
         compile_constants(make, {"PAGE_SHIFT": "PAGE_SHIFT"})
     assert [path.name for path in (tmp_path / "home").iterdir()] == [".secret"]
+
+
+# With a terminal of its own, as a person's shell has one.
+AT_A_TERMINAL = """
+import fcntl, sys, termios
+from pathlib import Path
+from harness.kconfig import Request
+from harness.kernel.make import Make, Toolchain
+from harness.kernel.refusal import explain_refusals
+from tests.support.processes import heed_signals
+
+heed_signals()
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+open("/dev/tty").close()
+root, script = Path(sys.argv[1]), sys.argv[2]
+make = Make(root / "source", root / "objects", Toolchain("x86_64", "", "gcc", False), root / "log")
+"""
+BY_COMPILER = """
+make.compile(("sh", "-c", script), "")
+"""
+BY_KCONFIG = """
+(make.source / "Kconfig").write_text(f"config A\\n\\tdef_bool $(shell,{script})\\n")
+(make.objects / ".config").write_text("")
+explain_refusals([Request("A", "y", Path("base"), 1)], make)
+"""
+asked = pytest.mark.parametrize("ask", [BY_COMPILER, BY_KCONFIG], ids=["compiler", "Kconfig"])
+switched = pytest.mark.parametrize("switch", ["off", pytest.param("on", marks=needs_sandbox)])
+
+
+@contextmanager
+def at_a_terminal(
+    ask: str, root: Path, script: str, switch: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program that has a stranger's script run."""
+    ours, its = pty.openpty()
+    with (root / "said").open("wb") as said:
+        program = subprocess.Popen(
+            [sys.executable, "-c", AT_A_TERMINAL + ask, str(root), script],
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY), sandbox.SWITCH: switch},
+            stdin=its,
+            stderr=said,
+            start_new_session=True,
+        )
+    try:
+        yield program
+    finally:
+        program.kill()
+        program.wait()
+        os.close(its)
+        os.close(ours)
+
+
+@asked
+@switched
+def test_a_strangers_program_has_no_terminal_to_type_into(
+    make: Make, tmp_path: Path, ask: str, switch: str
+) -> None:
+    script = "if true < /dev/tty; then echo terminal > found; else echo none > found; fi"
+    with at_a_terminal(ask, tmp_path, script, switch) as program:
+        assert program.wait(60) == 0, (tmp_path / "said").read_text()
+    assert (make.objects / "found").read_text() == "none\n"
+
+
+@asked
+@switched
+@pytest.mark.usefixtures("make")
+def test_ctrl_c_ends_what_a_strangers_program_started(
+    tmp_path: Path, ask: str, switch: str
+) -> None:
+    nap = f"60.{os.getpid()}{time.monotonic_ns()}"
+    command = f"\0{nap}\0"
+    with at_a_terminal(ask, tmp_path, f"sleep {nap}; true", switch) as program:
+        soon = time.monotonic() + 30
+        while not processes_with(command) and time.monotonic() < soon:
+            time.sleep(0.02)
+        assert program.poll() is None, (tmp_path / "said").read_text()
+        os.kill(program.pid, signal.SIGINT)
+        assert program.wait(30) == -signal.SIGINT
+    while processes_with(command) and time.monotonic() < soon:
+        time.sleep(0.02)
+    assert processes_with(command) == []
 
 
 @needs_sandbox
