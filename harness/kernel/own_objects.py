@@ -18,6 +18,7 @@ from harness.errors import KernelFailure, UserError
 from harness.kernel.contents import Content, Contents
 from harness.kernel.plain_file import empty_folder
 from harness.kernel.source import Source
+from harness.kernel.stale_objects import remove_stale
 from harness.kernel.work_area import hold_own_area
 from harness.store import Store
 from harness.whole_file import write_whole
@@ -32,8 +33,11 @@ def hold_own_objects(store: Store, base: Source, contents: Contents, key: str) -
     ``contents`` are the tree's now. Raises UserError where the tree was edited meanwhile.
     """
     with hold_own_area(store, base) as area, area.objects(key) as objects:
-        if not _is_of_use(objects, contents):
+        before = _usable(objects, contents)
+        if before is None:
             empty_folder(objects)
+        else:
+            remove_stale(objects, before.keys() - contents.keys())
         # Killed from here on, or the tree edited, it is not known what the objects were made of.
         (objects / _NOTE).unlink(missing_ok=True)
         try:
@@ -50,13 +54,13 @@ def _note(objects: Path, base: Source, contents: Contents) -> None:
     write_whole(objects / _NOTE, json.dumps(noted).encode())
 
 
-def _is_of_use(objects: Path, contents: Contents) -> bool:
-    """Whether make will see by itself what of these objects is of yesterday."""
+def _usable(objects: Path, contents: Contents) -> Contents | None:
+    """What these objects were made of, where make will see by itself what is new."""
     try:
         noted = json.loads((objects / _NOTE).read_bytes())
         made_ns = int(noted["made_ns"])
         before = {name: Content(*content) for name, content in noted["contents"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
+        return None
     changed = (content for name, content in contents.items() if before.get(name) != content)
-    return all(content.mtime_ns > made_ns for content in changed)
+    return before if all(content.mtime_ns > made_ns for content in changed) else None

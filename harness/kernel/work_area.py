@@ -25,6 +25,7 @@ from harness.kernel.patched import Files
 from harness.kernel.plain_file import read_file, remove_file, write_file
 from harness.kernel.sandbox import why_not
 from harness.kernel.source import Source
+from harness.kernel.stale_objects import remove_stale
 from harness.progress import Progress
 from harness.store import Store, digest, flush_directory, flush_file_system, short_key
 
@@ -113,7 +114,7 @@ class WorkArea:
 
     @contextmanager
     def objects(self, key: str, packed: Path | None = None) -> Iterator[Path]:
-        """The object tree of that key, as the last build left it.
+        """The object tree of that key, as the last build left it but for sources that are gone.
 
         A new one has what is in ``packed``, or nothing.
         """
@@ -125,6 +126,7 @@ class WorkArea:
         flush_directory(marker.parent)
         if packed is not None and not any(folder.iterdir()) and self._is_past(packed):
             unpack_objects(packed, folder)
+        remove_stale(folder, self._absent())
         try:
             yield folder
         except (KernelFailure, UserError):
@@ -132,6 +134,10 @@ class WorkArea:
             self._trust(key)
             raise
         self._trust(key)
+
+    def _absent(self) -> list[str]:
+        """Files that were in the tree once, and are not now."""
+        return [path for path in sorted(self._ever_written()) if not (self.tree / path).is_file()]
 
     def _trust(self, key: str) -> None:
         flush_file_system(self.root)

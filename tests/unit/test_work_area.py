@@ -12,6 +12,8 @@ import pytest
 
 from harness.errors import InfrastructureError, KernelFailure, UserError
 from harness.kernel import plain_file, tree, work_area
+from harness.kernel.contents import Contents, read_contents
+from harness.kernel.own_objects import hold_own_objects
 from harness.kernel.packed_objects import pack_objects
 from harness.kernel.plain_file import File
 from harness.kernel.source import Source
@@ -237,6 +239,74 @@ def test_objects_from_the_future_are_thrown_away(store: Store, base: Source) -> 
         os.utime(marker, (later, later))
         area.switch(files(mm__gup_c="GUP\n"))
         assert build(area, "x86") == set()
+
+
+OBJECTS = ("gup.o", ".gup.o.cmd", "gup_test.o", "pin.o", "internal.o", "gup.dtb")
+
+
+def make_objects(tree: Path) -> None:
+    (tree / "mm/gup.d").mkdir(parents=True)
+    for name in OBJECTS:
+        (tree / "mm" / name).write_text(name)
+
+
+def left_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if path.is_file()}
+
+
+def test_objects_of_a_source_that_is_gone_go_with_it(store: Store, base: Source) -> None:
+    """make has no rule for them, and takes them for up to date."""
+    with hold_work_area(store, base, Silence()) as area:
+        area.switch({"mm/internal.h": File(b"h", False)})
+        for key in ("x86", "arm64"):
+            with area.objects(key) as folder:
+                make_objects(folder)
+        area.switch(files(mm__gup_c=None))
+        with area.objects("x86") as folder:
+            assert left_in(folder / "mm") == {"gup_test.o", "pin.o", "internal.o"}
+        area.switch(files(fs__dax_c=None))
+        with area.objects("arm64") as folder:
+            assert left_in(folder / "mm") == set(OBJECTS)
+
+
+@needs_sandbox
+def test_of_what_was_packed_nothing_is_there_whose_source_is_gone(
+    store: Store, base: Source, tmp_path: Path
+) -> None:
+    make_objects(tmp_path / "built")
+    packed = pack_objects(store, "base", tmp_path / "built")
+    time.sleep(0.02)
+    with hold_work_area(store, base, Silence()) as area:
+        area.switch(files(mm__gup_c=None))
+        with area.objects("x86", packed) as folder:
+            assert left_in(folder / "mm") == {"gup_test.o", "pin.o", "internal.o"}
+
+
+def test_a_link_in_an_object_tree_leads_to_nothing_that_is_removed(
+    store: Store, base: Source, tmp_path: Path
+) -> None:
+    """As a stranger's Makefile may put one there."""
+    make_objects(tmp_path / "mine")
+    with hold_work_area(store, base, Silence()) as area:
+        with area.objects("x86") as folder:
+            (folder / "mm").symlink_to(tmp_path / "mine/mm")
+        area.switch(files(mm__gup_c=None))
+        with area.objects("x86"):
+            pass
+    assert left_in(tmp_path / "mine/mm") == set(OBJECTS)
+
+
+def test_objects_of_somebodys_own_tree_go_with_their_source(store: Store, own: Source) -> None:
+    def contents() -> Contents:
+        names = tree.list_files(own.path)
+        return read_contents(own.path, tree.look_at(own.path, names), store)
+
+    with hold_own_objects(store, own, contents(), "x86") as folder:
+        make_objects(folder)
+    (own.path / "mm/gup.c").unlink()
+    edited = replace(own, fingerprint=tree.fingerprint(own.path))
+    with hold_own_objects(store, edited, contents(), "x86") as folder:
+        assert left_in(folder / "mm") == {"gup_test.o", "pin.o", "internal.o"}
 
 
 @needs_sandbox
