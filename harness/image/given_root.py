@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import lzma
 import tarfile
+import zlib
 from pathlib import Path
 
 from harness.errors import UserError
@@ -22,6 +24,9 @@ _MACHINES = {
     "s390x": "EM_S390",
 }
 
+# What tarfile and its decompressors raise. OSError is of gzip and bzip2: the file was read before.
+_DAMAGE = (tarfile.TarError, EOFError, ValueError, OSError, zlib.error, lzma.LZMAError)
+
 
 def read_bytes(path: Path) -> bytes:
     """The archive as it is. Raises UserError."""
@@ -39,7 +44,7 @@ def read_root(path: Path, architecture: str) -> Tree:
     """
     try:
         tree: dict[str, cpio.Entry] = {entry.path: entry for entry in read_tar(read_bytes(path))}
-    except (tarfile.TarError, EOFError, ValueError) as exc:
+    except _DAMAGE as exc:
         raise UserError(f"is no tar archive of a root file system: {exc}", path=path) from exc
     busybox = tree.get(_BUSYBOX)
     if busybox is None:

@@ -27,6 +27,8 @@ GUEST_YAML = Path(__file__).parent / "guest.yaml"
 _LIBRARY_DIRECTORY = re.compile(r"usr/lib(64)?(/[^/]+-linux-gnu[^/]*)?")
 _MERGED = re.compile(r"(bin|sbin|lib|lib64)(/|$)")
 
+_PIECE = 1 << 20
+
 Tree = Mapping[str, cpio.Entry]
 
 
@@ -88,8 +90,8 @@ def read_packages(debs: Iterable[Path]) -> dict[str, cpio.Entry]:
 def read_tar(data: bytes) -> Iterator[cpio.Entry]:
     """Files and links of a tar archive, with /usr merged; directories follow from them.
 
-    A hard link becomes a second copy. Raises tarfile.TarError, and ValueError for a name
-    that leaves the root.
+    A hard link becomes a second copy. Raises tarfile.TarError, what decompressors raise, and
+    ValueError for a name that leaves the root.
     """
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         for member in archive:
@@ -98,6 +100,9 @@ def read_tar(data: bytes) -> Iterator[cpio.Entry]:
                 yield cpio.symlink(path, member.linkname)
             elif content := _content(archive, member):
                 yield cpio.file(path, content.read(), member.mode & 0o755)
+        # gzip's checksum is behind the archive's end.
+        while archive.fileobj is not None and archive.fileobj.read(_PIECE):
+            pass
 
 
 def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> io.BufferedIOBase | None:

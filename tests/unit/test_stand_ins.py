@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
 import os
 import pty
 import subprocess
 import sys
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -128,6 +132,20 @@ def test_no_archive_is_no_root(tmp_path: Path, content: bytes) -> None:
         read_root(path, "arm64")
     with pytest.raises(UserError, match="cannot be read"):
         read_root(tmp_path / "nowhere.tar", "arm64")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_damaged_archive_is_no_root(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    busybox = elf_of(183) + b"".join(b"%d" % number for number in range(20_000))
+    plain = gzip.decompress(root_of(tmp_path, bin_busybox=busybox).read_bytes())
+    whole = pack(plain)
+    half = len(whole) // 2
+    path = tmp_path / "root.tar"
+    one_bit = bytes((whole[half] ^ 1,)) + whole[half + 1 :]
+    for end in (b"", bytes(16), bytes(x ^ 255 for x in whole[half:]), one_bit):
+        path.write_bytes(whole[:half] + end)
+        with pytest.raises(UserError, match="is no tar archive"):
+            read_root(path, "arm64")
 
 
 PATCH = str(regression_patch("pmd-align"))
