@@ -24,6 +24,11 @@ Accelerator: TypeAlias = Literal["tcg", "kvm"]
 Port: TypeAlias = Literal["commands", "errors", "aside"]
 PORTS: tuple[Port, ...] = get_args(Port)
 
+# What QEMU listens at, in the guest's directory.
+_CONSOLE, _QMP = "console.sock", "qmp.sock"
+_PORT_SOCKETS = {port: f"{port}.sock" for port in PORTS}
+SOCKETS = (_CONSOLE, _QMP, *_PORT_SOCKETS.values())
+
 GIB = 1 << 30
 MIB = 1 << 20
 
@@ -42,15 +47,15 @@ class GuestFiles:
 
     @property
     def console_socket(self) -> Path:
-        return self.directory / "console.sock"
+        return self.directory / _CONSOLE
 
     def port_socket(self, port: Port) -> Path:
         """Where QEMU listens for the host's end of one of the guest's ports."""
-        return self.directory / f"{port}.sock"
+        return self.directory / _PORT_SOCKETS[port]
 
     @property
     def qmp_socket(self) -> Path:
-        return self.directory / "qmp.sock"
+        return self.directory / _QMP
 
     @property
     def firmware_vars(self) -> Path:

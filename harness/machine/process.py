@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from harness.command_line import SOCKETS
 from harness.deadline import Deadline
 from harness.errors import InfrastructureError
 from harness.machine.stops import wait_for_end
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from harness.machine.qmp import Qmp
 
 _SOCKET_PATH_BYTES = 107  # sun_path of unix(7), less its closing NUL
-_LONGEST_SOCKET_NAME = len("/console.sock")
+_LONGEST_SOCKET_NAME = max(len(f"/{name}") for name in SOCKETS)
 _START_SECONDS = 30.0
 _STOP_SECONDS = 3.0
 _QUOTED_CHARACTERS = 4000
