@@ -9,6 +9,8 @@ from harness.errors import BadValue
 
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
 _SIZE = re.compile(r"(0x[0-9a-fA-F]+|[0-9]+)\s*([KMGT]?)(?:i?B)?")
+_LEADING_ZERO = re.compile(r"0[0-9]")
+_LONGEST = 60  # more digits than that are a mistake, and Python reads no more than thousands
 _MEANT = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGT]?)(?:i?b)?", re.IGNORECASE)
 
 
@@ -20,11 +22,17 @@ def parse_size(text: str | int) -> int:
     """
     if isinstance(text, int) and not isinstance(text, bool):
         return text
+    if isinstance(text, str) and len(text) > _LONGEST:
+        raise BadValue(f"'{text[:_LONGEST]}...' is too long for a size")
     match = _SIZE.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
         message = f"{text!r} is not a size such as 64K, 2MiB, 1G or 0x400000000"
         raise BadValue(message, _meant_size(str(text)))
-    return int(match[1], 0) << _UNITS[match[2]]
+    number, unit = match.groups()
+    if _LEADING_ZERO.match(number):
+        message = f"{text!r} begins with 0, as numbers to the base 8 do, which sizes are not"
+        raise BadValue(message, f"{int(number)}{unit}")
+    return int(number, 0) << _UNITS[unit]
 
 
 def _meant_size(text: str) -> str | None:

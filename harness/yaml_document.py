@@ -172,7 +172,10 @@ class _Reading:
 
     def _scalar(self, node: yaml.Node, at: Location) -> Any:
         try:
-            return self._scalars.construct_object(node)
+            value = self._scalars.construct_object(node)
+            if isinstance(value, int):
+                str(value)  # a longer hexadecimal number could be read, and never be told
+            return value
         # A foreign tag, a date such as 2026-99-99, or a word that is not what its tag says.
         except (yaml.YAMLError, ValueError, LookupError, AttributeError) as exc:
             tag = node.tag.replace(_YAML_TAGS, "!!")[:_QUOTED]

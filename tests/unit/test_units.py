@@ -53,6 +53,22 @@ def test_what_is_no_size_says_which_is_meant(text: str, meant: str | None) -> No
     assert caught.value.hint == meant
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"), [("01G", "1G"), ("010M", "10M"), ("08", "8"), ("00", "0"), ("0064KiB", "64K")]
+)
+def test_a_size_that_may_be_octal_is_none(text: str, hint: str) -> None:
+    with pytest.raises(BadValue, match="begins with 0") as caught:
+        parse_size(text)
+    assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "9" * 5000 + "mib", "0x" + "f" * 5000, "0" * 5000])
+def test_more_digits_than_python_reads_are_no_size(text: str) -> None:
+    with pytest.raises(BadValue, match="is too long for a size") as caught:
+        parse_size(text)
+    assert len(str(caught.value)) < 100
+
+
 @given(st.integers(0, 1 << 50), st.sampled_from([1, 4096, 65536, 3 << 20]))
 def test_alignment_brackets_the_value(value: int, alignment: int) -> None:
     down, up = align_down(value, alignment), align_up(value, alignment)

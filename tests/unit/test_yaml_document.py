@@ -33,6 +33,8 @@ def error_of(tmp_path: Path, text: str) -> str:
         ("!!python/object:os.system x", "steps.0: 'x' is no !!python/object:os.system"),
         ("!mine x", "steps.0: 'x' is no !mine"),
         ("!!int x", "steps.0: 'x' is no !!int"),
+        ("9" * 5000, f"steps.0: '{'9' * 80}' is no !!int"),
+        ("0x" + "f" * 5000, f"steps.0: '0x{'f' * 78}' is no !!int"),
         ("!!bool x", "steps.0: 'x' is no !!bool"),
         ("!!timestamp x", "steps.0: 'x' is no !!timestamp"),
         ("2026-99-99", "steps.0: '2026-99-99' is no !!timestamp"),
