@@ -18,6 +18,7 @@ from harness.yaml_document import Document, Location, Record, load_documents
 _WORD = re.compile("[a-z0-9]+")
 _NAME = re.compile(f"{_WORD.pattern}(-{_WORD.pattern})*")
 Template: TypeAlias = str | int | bool
+_Values: TypeAlias = Annotated[tuple[Template, ...], pydantic.Field(min_length=1)]
 
 
 class PmemTemplate(Record):
@@ -80,7 +81,7 @@ class ScenarioDocument(Record):
     needs_config: tuple[str, ...] = ()
     needs_vmemmap_optimisation: bool = False
     layout: LayoutTemplate = LayoutTemplate()
-    parameters: dict[str, tuple[Template, ...]] = pydantic.Field(default_factory=dict)
+    parameters: dict[str, _Values] = pydantic.Field(default_factory=dict)
     steps: tuple[dict[str, Any], ...]
 
     @pydantic.field_validator("steps", mode="before")

@@ -97,6 +97,7 @@ def test_a_target_without_pmem_gives_one_cell_without_devices(tmp_path: Path) ->
         ("size: 1G", "size: 100T", 5, "46 bits of physical address"),
         ("size: 1G", "size: 1G, lable: 1M", 5, "no such field\n  try: 'label'"),
         ("    - {size: 1G}\nparam", "    - {size: 1G, at: 4G}\nparam", 6, "overlaps device 0"),
+        ("[page, pmd]", "[]", 8, "parameters.align: has too little in it\n  try: at least 1"),
         ("$align", "$algn", 10, "no such parameter: '$algn'\n  try: 'align'"),
         ("map: mem", "map: ram", 10, "map: no such value: 'ram'\n  try: one of: dev, mem"),
         ("create-namespace", "create-namespce", 10, "try: 'create-namespace'"),
