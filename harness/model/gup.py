@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from harness.errors import UserError
 from harness.model import complaints
 from harness.model.availability import why_no_gup
+from harness.model.capacity import check_anonymous
 from harness.model.machine import Machine
 from harness.model.rules import RULES
 from harness.model.state import Devdax, GuestState, Mounted
@@ -31,7 +32,10 @@ def predict_gup(state: GuestState, step: GupTest) -> Prediction:
     if step.memory in ("devdax", "fsdax"):
         devdax = state.devdax(step)
         files = None if step.device else state.region(step.region).files
-    return Prediction(step.kind, expect_gup(state.machine, step, devdax, files))
+    expected = expect_gup(state.machine, step, devdax, files)
+    if step.memory not in ("devdax", "fsdax"):
+        check_anonymous(state, step.size)
+    return Prediction(step.kind, expected)
 
 
 def expect_gup(

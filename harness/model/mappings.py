@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from harness.model.availability import why_no_dax_device, why_no_mode, why_not_built
+from harness.model.capacity import check_anonymous, check_mapping
 from harness.model.machine import Machine
 from harness.model.mapping import expect_fault, expect_mmap
 from harness.model.memory import Memory
@@ -31,14 +32,20 @@ def predict_mapping(state: GuestState, step: AnyMapping) -> Prediction:
     match step:
         case HwPoison(memory="anon"):
             expected = expect_anon_poison(machine, step)
+            # The children that have it as well write nothing.
+            check_anonymous(state, step.size, processes=2)
         case HwPoison():
             expected = expect_poison(machine, step, devdax)
         case PageMetadata():
             expected = expect_page_metadata(machine, step, devdax, files)
         case Fault():
-            expected = expect_fault(Memory(machine, step, devdax, files), step)
+            memory = Memory(machine, step, devdax, files)
+            expected = expect_fault(memory, step)
+            check_mapping(state, memory, step)
         case Mmap():
-            expected = expect_mmap(Memory(machine, step, devdax, files), step)
+            memory = Memory(machine, step, devdax, files)
+            expected = expect_mmap(memory, step)
+            check_mapping(state, memory, step)
             if step.end == "truncate" and place is not None and files is not None:
                 end = step.offset + step.size
                 place.files = replace(files, file_bytes=end, sparse=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from harness.errors import UserError
 from harness.model import complaints
 from harness.model.availability import why_no_memory, why_not_built
+from harness.model.capacity import check_anonymous
 from harness.model.machine import POWERPC, Machine
 from harness.model.rules import RULES
 from harness.model.state import GuestState, Mounted, Namespace
@@ -30,7 +31,10 @@ def predict_rdma(state: GuestState, step: RdmaRegister) -> Prediction:
     place = state.region(step.region) if step.memory in ("devdax", "fsdax") else None
     devdax = place.devdax if place and step.memory == "devdax" else None
     files = place.files if place and step.memory == "fsdax" else None
-    return Prediction(step.kind, _expect(machine, step, devdax, files))
+    expected = _expect(machine, step, devdax, files)
+    if place is None:
+        check_anonymous(state, step.size)
+    return Prediction(step.kind, expected)
 
 
 def _expect(
