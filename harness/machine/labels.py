@@ -1,7 +1,6 @@
 """The label area of an nvdimm in its backing file, which is the last part of it.
 
-UEFI 2.10, 13.19: two index blocks, and behind them as many slots for labels as fit. Which slots
-the kernel has room for, and how it counts, is in its drivers/nvdimm/label.c.
+UEFI 2.10, 13.19; which slots the kernel has room for is in ``harness/scenario/label_area.py``.
 """
 
 from __future__ import annotations
@@ -10,11 +9,10 @@ import struct
 from pathlib import Path
 
 from harness.records import PmemDevice
+from harness.scenario.label_area import LABEL_BYTES, index_bytes, label_slots
 from harness.scenario.life_steps import LabelPart
 from harness.units import align_up
 
-_LABEL_BYTES = 256  # of version 1.2
-_INDEX_ALIGN = 256
 _RUBBISH = b"\x5a"
 _SIGNATURE = b"NAMESPACE_INDEX\0"
 # Flags, the label's size in units of 256 bytes, sequence number, where this block is and its size,
@@ -39,15 +37,14 @@ def initialise_labels(backing: Path, device: PmemDevice) -> None:
 
 def index_blocks(area: int) -> bytes:
     """Both index blocks of a label area of so many bytes, all slots free."""
-    size = _index_bytes(area)
-    slots = (area - 2 * size) // _LABEL_BYTES
+    size, slots = index_bytes(area), label_slots(area)
     # Of the last word bits without a slot as well, as ndctl does (tests/guest/test_labels.py).
     free = ((1 << align_up(slots, 64)) - 1).to_bytes(size - _INDEX.size, "little")
     blocks = []
     for index in range(2):
         at, other = index * size, (1 - index) * size
         sequence = _FIRST_SEQUENCE - index
-        fields = (_SIGNATURE, _LABEL_BYTES >> 8, sequence, at, size, other, 2 * size, slots)
+        fields = (_SIGNATURE, LABEL_BYTES >> 8, sequence, at, size, other, 2 * size, slots)
         unsigned = _INDEX.pack(*fields, *_VERSION, 0) + free
         blocks.append(_INDEX.pack(*fields, *_VERSION, _fletcher64(unsigned)) + free)
     return b"".join(blocks)
@@ -72,7 +69,7 @@ def damage_labels(backing: Path, device: PmemDevice, part: LabelPart) -> None:
 
 def _place(part: LabelPart, area: int) -> tuple[int, int]:
     """Where a part starts in an area of so many bytes, and its size."""
-    index = _index_bytes(area)
+    index = index_bytes(area)
     places = {
         "index-0": (0, index),
         "index-1": (index, index),
@@ -80,9 +77,3 @@ def _place(part: LabelPart, area: int) -> tuple[int, int]:
         "second-half": (area // 2, area - area // 2),
     }
     return places[part]
-
-
-def _index_bytes(area: int) -> int:
-    """An index block has a bit for each slot, of which a few are more than will fit."""
-    slots = area // _LABEL_BYTES
-    return align_up(_INDEX.size + -(-slots // 8), _INDEX_ALIGN)

@@ -14,6 +14,7 @@ from harness.model.regions import expect_available
 from harness.model.rules import RULES
 from harness.model.state import GuestState, Namespace, RegionState
 from harness.records import Expected, Prediction
+from harness.scenario.label_area import OLD_LABEL_BYTES, index_bytes
 from harness.scenario.life_steps import LabelPart, PowerCycle
 
 _BROKEN: dict[LabelPart, tuple[int, ...]] = {
@@ -69,11 +70,20 @@ def _expect(state: GuestState, damaged: RegionState, broken: tuple[int, ...]) ->
     for index, region in enumerate(state.regions):
         name = f"region{index}"
         blocks = " ".join(map(str, broken)) if region is damaged else ""
-        if machine.kernel.has(MESSAGE_NEEDS):
+        if machine.kernel.has(MESSAGE_NEEDS) and _is_looked_for_in_place(region):
             yield Expected(f"{name}.broken_index_blocks", blocks, RULES["label.checked"])
         yield from _expect_namespaces(machine, name, region, broken if region is damaged else ())
     if machine.kernel.has(MESSAGE_NEEDS):
         yield _expect_initialised(state)
+
+
+def _is_looked_for_in_place(region: RegionState) -> bool:
+    """Whether labels of 128 bytes, which the kernel looks for first, have index blocks as large.
+
+    Else it says of healthy ones that the second is none, where it would be with those.
+    """
+    area = region.device.label_bytes
+    return index_bytes(area, OLD_LABEL_BYTES) == index_bytes(area)
 
 
 def _expect_namespaces(

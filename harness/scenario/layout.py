@@ -23,6 +23,9 @@ PLAIN_RAM = "2G"
 MOST_NODES = 8
 """Kernels are built for that many at least (NODES_SHIFT)."""
 
+# A backing file must have whole pages (QEMU system/physmem.c, qemu_ram_alloc_from_fd).
+_LABEL_GRANULE = 4096
+
 _NAMESPACE = uuid.UUID("9b2d9e0c-8d0e-4c1e-9f57-0c6a51a0d2f1")
 
 
@@ -152,6 +155,9 @@ def _device(
     if label < machine.label_minimum:
         message = f"{format_size(label)} is too small for a label area"
         raise reader.document.error((*at, "label"), message, format_size(machine.label_minimum))
+    if template.label is not None:
+        why = f"{format_size(_LABEL_GRANULE)}, which QEMU wants of a label area"
+        label = reader.multiple(template.label, _LABEL_GRANULE, why, (*at, "label"))
     start = free
     if template.at is not None:
         why = f"{format_size(machine.start_granule)}, which a namespace's start must be"

@@ -25,7 +25,7 @@ INITIALISE = (
 )
 
 
-@pytest.mark.parametrize("area", [128 << 10, 1 << 20, 2 << 20])
+@pytest.mark.parametrize("area", [128 << 10, 1 << 20, 2 << 20, 0x35D000])
 def test_labels_are_those_of_ndctl(area: int, provider: Provider, tmp_path: Path) -> None:
     device = PmemDevice(SIZE, START, area, "0a6ab1cc-4d51-4a13-8d3b-0f8b2f2f1d51")
     layout = Layout(1 << 30, 1, (device,))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.command_line import GuestFiles
 from harness.deadline import Deadline
@@ -24,6 +27,7 @@ from harness.observe.boots import POWER_CUT
 from harness.observe.console import ConsoleReader
 from harness.observe.labels import broken_index_blocks
 from harness.records import CommandRecord, Layout, PmemDevice, Prediction
+from harness.scenario.label_area import LABEL_BYTES, label_slots
 from harness.scenario.life_steps import LabelPart, PowerCycle
 from harness.scenario.steps import (
     CreateNamespace,
@@ -160,6 +164,22 @@ def test_index_blocks_of_a_large_label_area_are_larger(tmp_path: Path) -> None:
     assert backing.read_bytes().index(0x5A) == 512
 
 
+def test_index_blocks_are_as_large_as_the_slots_that_fit_want_them(tmp_path: Path) -> None:
+    """13,773 bits would want 2048 bytes; 13,760 labels fit, and those want 1792."""
+    area = 0x35D000
+    assert struct.unpack_from("<QQQQI", index_blocks(area), 24) == (0, 1792, 1792, 3584, 13760)
+    backing = tmp_path / "pmem0.img"
+    backing.write_bytes(bytes(area))
+    damage_labels(backing, PmemDevice(0, 4 * GIB, area, ""), "index-1")
+    assert backing.read_bytes().index(0x5A) == 1792
+
+
+@given(st.integers(32, 4096).map(lambda pages: pages * 4096))
+def test_index_blocks_and_slots_fit_into_every_label_area(area: int) -> None:
+    blocks = index_blocks(area)
+    assert len(blocks) + label_slots(area) * LABEL_BYTES <= area
+
+
 def test_index_blocks_that_the_kernel_found_broken() -> None:
     said = (
         "[    1.781370] nvdimm nmem1: nsindex0 signature invalid\n"
@@ -236,9 +256,10 @@ def test_a_guest_without_a_switch_is_the_harness_fault() -> None:
         run_step(PowerCycle(), Recorded([]), context)
 
 
-def model(target: str, kernel: str = "debian:6.1") -> Model:
+def model(target: str, kernel: str = "debian:6.1", area: int = AREA) -> Model:
     chosen = TARGETS[target]
-    devices = (device(6 * GIB), device(4 * GIB)) if chosen.pmem else ()
+    small = PmemDevice(GIB, 4 * GIB, area, "0a6ab1cc-4d51-4a13-8d3b-0f8b2f2f1d51")
+    devices = (device(6 * GIB), small) if chosen.pmem else ()
     facts = assumed_facts(parse_kernel_spec(kernel), chosen.kernel.fragments)
     return Model(Machine(chosen, facts, Layout(2 * GIB, 2, devices)))
 
@@ -278,6 +299,18 @@ def test_one_index_block_is_enough(damage: LabelPart) -> None:
     damaged = last(model("arm64"), [DEVDAX, PowerCycle(damage=damage)])
     broken = {"index-0": "0", "index-1": "1", "second-half": ""}[damage]
     assert damaged == whole | {"region0.broken_index_blocks": broken}
+
+
+@pytest.mark.parametrize(
+    ("area", "told"), [(AREA, True), (184 << 10, True), (188 << 10, False), (1 << 20, False)]
+)
+def test_where_labels_of_128_bytes_would_be_elsewhere_healthy_ones_are_called_broken(
+    area: int, told: bool
+) -> None:
+    """`nsindex1 signature invalid`, as x86_64 guests of 6.1 with 188K and 260K had it."""
+    found = last(model("x86_64", area=area), [PowerCycle()])
+    assert ("region0.broken_index_blocks" in found) is told
+    assert "region1.broken_index_blocks" in found
 
 
 def test_without_index_blocks_acpi_gives_one_raw_namespace_and_papr_none() -> None:

@@ -95,6 +95,7 @@ def test_a_target_without_pmem_gives_one_cell_without_devices(tmp_path: Path) ->
         ("layout:", "layout:\n  ram: 01G", 4, "which sizes are not\n  try: 1G"),
         ("size: 1G", f"size: 0x{'f' * 5000}", 5, "layout.pmem.0.size: '0xfff"),
         ("size: 1G", "size: 100T", 5, "46 bits of physical address"),
+        ("size: 1G", "size: 1G, label: 131073", 5, "wants of a label area\n  try: 128K or 132K"),
         ("size: 1G", "size: 1G, lable: 1M", 5, "no such field\n  try: 'label'"),
         ("    - {size: 1G}\nparam", "    - {size: 1G, at: 4G}\nparam", 6, "overlaps device 0"),
         ("[page, pmd]", "[]", 8, "parameters.align: has too little in it\n  try: at least 1"),
