@@ -23,9 +23,11 @@ from harness.scenario.steps import (
     Step,
     WriteRead,
 )
-from harness.units import format_size
+from harness.units import align_down, align_up, format_size
 
 _MODES: dict[DataMemory, Mode] = {"block": "raw", "fsdax": "fsdax", "devdax": "devdax"}
+
+_WORD_BYTES = 8
 
 _LOOKING = (Features, FileIo, MemoryModel, Regions, PowerCycle, ReadOnly, WriteRead)
 
@@ -36,7 +38,7 @@ def keeps_data(step: Step) -> bool:
 
 
 def predict_write_read(state: GuestState, step: WriteRead) -> Prediction:
-    """A ``write-read`` step. Raises UserError where the region has nothing to write to."""
+    """A ``write-read`` step. Raises UserError where it cannot be done to the region."""
     lacking = why_no_mode(state.machine, _MODES[step.memory])
     if lacking is not None:
         return Prediction(step.kind, (), lacking)
@@ -49,6 +51,7 @@ def predict_write_read(state: GuestState, step: WriteRead) -> Prediction:
         raise UserError(
             f"{step.kind}: {step.memory} memory has no holes", field="hole", hint="memory: fsdax"
         )
+    _check_words(step)
     size, unit = _room(region, step)
     if step.size > size or step.size % unit:
         whole = f" in units of {format_size(unit)}" if unit > 1 else ""
@@ -86,6 +89,7 @@ def predict_read_back(state: GuestState, step: ReadBack) -> Prediction:
             field="size",
             hint="a write-read of as much before it",
         )
+    _check_words(step)
     _room(region, step)
     return Prediction(step.kind, _expect(step, RULES["data.kept"]))
 
@@ -97,6 +101,18 @@ def _check_unmounted(region: RegionState, step: WriteRead) -> None:
             f"write-read: a file system is mounted on the device of region {step.region}",
             field="region",
             hint="write-read before the file system is made",
+        )
+
+
+def _check_words(step: WriteRead) -> None:
+    """Raises UserError for a mapping that does not end, or has its hole end, at a whole word."""
+    unit = 2 * _WORD_BYTES if step.hole else _WORD_BYTES
+    if step.memory != "block" and step.size % unit:
+        near = (align_down(step.size, unit), align_up(step.size, unit))
+        raise UserError(
+            f"{step.kind}: what is mapped is written in words, in multiples of {unit} bytes",
+            field="size",
+            hint=" or ".join(format_size(size) for size in near if size),
         )
 
 

@@ -19,6 +19,7 @@ from harness.scenario.steps import (
     DestroyNamespaces,
     Filesystem,
     GupTest,
+    ReadBack,
     Step,
     WriteRead,
 )
@@ -260,6 +261,24 @@ def test_a_file_system_needs_a_block_device() -> None:
 def test_a_file_that_never_fits_is_the_users_error() -> None:
     with pytest.raises(UserError, match="does not fit"):
         last(machine(), [FSDAX, Filesystem(type="ext4", file_size=2 * GIB)])
+
+
+@pytest.mark.parametrize(
+    ("fields", "hint"),
+    [
+        ({"size": 513}, "512 or 520"),
+        ({"size": 7}, "8"),
+        ({"size": 64 * 1024 + 8, "hole": True}, "64K or 65552"),
+    ],
+)
+def test_what_is_mapped_is_written_in_words(fields: dict[str, Any], hint: str) -> None:
+    before = [FSDAX, EXT4, WriteRead(memory="fsdax")]
+    for kind in (WriteRead, ReadBack):
+        with pytest.raises(UserError, match="written in words") as caught:
+            last(machine(), [*before, kind(memory="fsdax", **fields)])
+        assert (caught.value.field, caught.value.hint) == ("size", hint)
+    last(machine(), [*before, WriteRead(memory="fsdax", size=520)])
+    last(machine(), [CreateNamespace(mode="raw"), WriteRead(size=513)])
 
 
 def test_write_read() -> None:
