@@ -60,6 +60,15 @@ def test_devices_lie_behind_ram_that_goes_above_4g(tmp_path: Path, ram: str, sta
     assert cells(tmp_path, text, "x86_64")[0].layout.pmem[0].start == start
 
 
+@pytest.mark.parametrize("ram", ["2M", "30M"])
+def test_ram_that_holds_no_kernel_is_refused(tmp_path: Path, ram: str) -> None:
+    text = GOOD.replace("layout:\n", f"layout:\n  ram: {ram}\n")
+    with pytest.raises(UserError, match=f"{ram} of RAM hold no kernel") as caught:
+        cells(tmp_path, text, "x86_64")
+    assert (caught.value.line, caught.value.field) == (4, "layout.ram")
+    assert cells(tmp_path, text.replace(ram, "64M"), "x86_64")[0].layout.ram_bytes == 64 << 20
+
+
 def test_devices_follow_each_other(tmp_path: Path) -> None:
     first, second = cells(tmp_path, GOOD)[0].layout.pmem
     assert (first.start, second.start) == (4 << 30, 5 << 30)
@@ -94,6 +103,7 @@ def test_a_target_without_pmem_gives_one_cell_without_devices(tmp_path: Path) ->
         ("map: mem", "size: 010M", 10, "create-namespace.size: '010M' begins with 0"),
         ("layout:", "layout:\n  ram: 01G", 4, "which sizes are not\n  try: 1G"),
         ("size: 1G", f"size: 0x{'f' * 5000}", 5, "layout.pmem.0.size: '0xfff"),
+        ("layout:", "layout:\n  ram: 0", 4, "layout.ram: 0 is not a multiple of"),
         ("size: 1G", "size: 100T", 5, "46 bits of physical address"),
         ("size: 1G", "size: 1G, label: 131073", 5, "wants of a label area\n  try: 128K or 132K"),
         ("size: 1G", "size: 1G, lable: 1M", 5, "no such field\n  try: 'label'"),
