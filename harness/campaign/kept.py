@@ -7,8 +7,6 @@ trouble is no result and is never kept.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -44,31 +42,23 @@ class KeptRunner:
         key = None if self.fresh else self._key(order)
         if key is None:
             return self.runner.run(order)
-        with self._alone(order):
-            return self._found(order, key) or self._made(order, key)
+        made = _Making(self.runner, order)
+        try:
+            # Two workers of one run may want the same kernel of a cell: the second one waits.
+            entry = self.runner.provider.store.provide(_KIND, key, made)
+        except (_NoResult, InfrastructureError):
+            if made.begun and made.result is None:
+                raise
+            # Of a store that takes nothing more no verdict depends.
+            return made.result or self.runner.run(order)
+        return made.result or self._found(order, entry)
 
-    def _alone(self, order: Order) -> AbstractContextManager[None]:
-        """Two workers of one run may want the same kernel of a cell, which has one folder."""
-        name = digest(str(self._folder(order).absolute()))
-        return self.runner.provider.store.lock(f"folder-{name}", f"runs {order.id}")
-
-    def _found(self, order: Order, key: str) -> CellResult | None:
-        entry = self.runner.provider.store.find(_KIND, key)
-        if entry is None:
-            return None
+    def _found(self, order: Order, entry: Path) -> CellResult:
         folder = CellFolder(self.runner.run_directory, order.id)
         with host_errors(folder.path):
             shutil.copytree(entry, folder.path, dirs_exist_ok=True)
             kept = load_result((entry / _FILE).read_bytes())
         return replace(kept, id=order.id, patch=order.prefix.label if order.prefix else None)
-
-    def _made(self, order: Order, key: str) -> CellResult:
-        result = self.runner.run(order)
-        if result.verdict is not Verdict.INFRASTRUCTURE:
-            # A store that takes nothing more costs the next run its time, and none a verdict.
-            with suppress(InfrastructureError):
-                self.runner.provider.store.provide(_KIND, key, self._keeper(order, result))
-        return result
 
     def _key(self, order: Order) -> str | None:
         """None for a kernel that cannot be had, or is not to be built: found out each time."""
@@ -90,16 +80,29 @@ class KeptRunner:
             harness_digest(),
         )
 
-    def _folder(self, order: Order) -> Path:
-        return self.runner.run_directory / folder_name(order.id)
 
-    def _keeper(self, order: Order, result: CellResult) -> Callable[[Path], None]:
-        def build(into: Path) -> None:
-            with host_errors(into):
-                shutil.copytree(self._folder(order), into, dirs_exist_ok=True)
-                (into / _FILE).write_bytes(dump_result(result))
+class _NoResult(Exception):
+    """What a run came to says nothing of the kernel, and is not kept."""
 
-        return build
+
+class _Making:
+    """The run of an order, by which an entry is made; its ``result`` stands, kept or not."""
+
+    def __init__(self, runner: CellRunner, order: Order) -> None:
+        self._runner = runner
+        self._order = order
+        self.begun = False
+        self.result: CellResult | None = None
+
+    def __call__(self, into: Path) -> None:
+        self.begun = True
+        self.result = self._runner.run(self._order)
+        if self.result.verdict is Verdict.INFRASTRUCTURE:
+            raise _NoResult
+        with host_errors(into):
+            folder = self._runner.run_directory / folder_name(self._order.id)
+            shutil.copytree(folder, into, dirs_exist_ok=True)
+            (into / _FILE).write_bytes(dump_result(self.result))
 
 
 def _identities(provisions: Provisions) -> tuple[str, ...]:
