@@ -186,8 +186,12 @@ def expect_mmap(memory: Memory, step: Mmap) -> tuple[Expected, ...]:
             field="protect",
             hint="memory: anon, access: write, and fork",
         )
-    if step.collapse:
-        _check_collapse(memory, step)
+    if step.collapse and (step.memory, step.access, step.advice) != ("anon", "write", "none"):
+        raise UserError(
+            "huge pages are made of anonymous memory that was written to, and of no other",
+            field="collapse",
+            hint="memory: anon, access: write, and no advice",
+        )
     if step.move and step.size > step.MOVED_BYTES:
         raise UserError(
             f"a mapping of {format_size(step.size)} is moved into itself",
@@ -204,21 +208,6 @@ def expect_mmap(memory: Memory, step: Mmap) -> tuple[Expected, ...]:
         return (*values, *_expect_nothing_left(memory.machine, step))
     values = (Expected("outcome", "touched", RULES["fault.touched"]),)
     return (*values, *_expect_life(memory, step), *_expect_nothing_left(memory.machine, step))
-
-
-def _check_collapse(memory: Memory, step: Mmap) -> None:
-    if (step.memory, step.access, step.advice) != ("anon", "write", "none"):
-        raise UserError(
-            "huge pages are made of anonymous memory that was written to, and of no other",
-            field="collapse",
-            hint="memory: anon, access: write, and no advice",
-        )
-    if memory.machine.pmd and step.size % memory.machine.pmd:
-        raise UserError(
-            f"{format_size(step.size)} is no number of whole huge pages",
-            field="size",
-            hint=f"a multiple of {format_size(memory.machine.pmd)}",
-        )
 
 
 def _expect_life(memory: Memory, step: Mmap) -> Iterator[Expected]:

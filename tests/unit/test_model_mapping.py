@@ -297,7 +297,6 @@ def test_huge_pages_are_made_of_base_pages_that_were_written_to() -> None:
         ({"access": "read"}, "written to"),
         ({"advice": "huge"}, "no advice"),
         ({"memory": "devdax"}, "of no other"),
-        ({"size": 3 * MIB}, "whole huge pages"),
     ):
         with pytest.raises(UserError, match=message):
             predict(machine(), [step.model_copy(update=wrong)])
