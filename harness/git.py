@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.errors import InfrastructureError, UserError
 from harness.host_packages import install_command
+from harness.shipped import typed
 
 
 def git(repository: Path, *arguments: str, seconds: float | None = None) -> bytes:
@@ -61,8 +62,8 @@ def split_name(name: str) -> tuple[str, str] | None:
 
 def _is_directory(path: str) -> bool:
     try:
-        return Path(path).expanduser().is_dir()
-    except (OSError, RuntimeError):  # too long, or nobody's home
+        return typed(path).is_dir()
+    except OSError:  # too long
         return False
 
 

@@ -27,3 +27,11 @@ def shown(path: Path, base: Path | None = None) -> str:
     """A path as a person types it in ``base`` (the current folder): relative where below it."""
     path, base = path.absolute(), (base or Path.cwd()).absolute()
     return str(path.relative_to(base)) if path.is_relative_to(base) else str(path)
+
+
+def typed(path: str | Path) -> Path:
+    """A path as a person types it, with ~ and ~user read; one that is nobody's stays as it is."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)

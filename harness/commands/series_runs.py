@@ -39,6 +39,7 @@ from harness.scenario.expand import Cell
 from harness.scenario.find import SCENARIOS_DIR, in_pytests_words, word_for
 from harness.series.load import load_series
 from harness.series.patch import Series
+from harness.shipped import typed
 from harness.stand_ins import StandIns
 
 # What git bisect run understands; a bisection of our own has no use for skipping.
@@ -171,7 +172,7 @@ def _run_aloud(runner: CellRunner, cell: Cell, repeat: int) -> CellResult:
 def _known_good(kernel: str) -> KernelSpec | None:
     """What a bisection that is under way in the tree started from; None without one."""
     spec = parse_kernel_spec(kernel)
-    commit = find_bisected_from(spec.path.expanduser()) if isinstance(spec, DirectorySpec) else None
+    commit = find_bisected_from(typed(spec.path)) if isinstance(spec, DirectorySpec) else None
     return GitSpec(spec.path, commit) if isinstance(spec, DirectorySpec) and commit else None
 
 

@@ -20,6 +20,7 @@ from harness.kernel.revisions import stored_revisions
 from harness.kernel.spec import DebianSpec, DirectorySpec, GitSpec, KernelSpec, TarSpec
 from harness.kernel.version import parse_version, read_version
 from harness.records import KernelFacts
+from harness.shipped import typed
 from harness.store import Store
 
 
@@ -48,7 +49,7 @@ def find_source(spec: KernelSpec, store: Store | None) -> Path | None:
     """The source of a spec where it can be read without fetching anything."""
     match spec:
         case DirectorySpec():
-            return spec.path.expanduser()
+            return typed(spec.path)
         case DebianSpec() if store is not None:
             stored = stored_revisions(spec, store)
             asked = spec.revision or next(iter(stored), None)
@@ -81,9 +82,9 @@ def _version(spec: KernelSpec) -> tuple[int, int, int]:
             known = re.match(rf"{re.escape(spec.version)}\.([0-9]+)", spec.revision or "")
             return int(major), int(minor), int(known[1]) if known else NEWEST
         case DirectorySpec():
-            return read_version(spec.path.expanduser(), spec)
+            return read_version(typed(spec.path), spec)
         case GitSpec():
-            makefile = git(spec.path.expanduser(), "show", f"{spec.ref}:Makefile").decode()
+            makefile = git(typed(spec.path), "show", f"{spec.ref}:Makefile").decode()
         case TarSpec():
             makefile = _packed_makefile(spec)
     try:
@@ -94,7 +95,7 @@ def _version(spec: KernelSpec) -> tuple[int, int, int]:
 
 def _packed_makefile(spec: TarSpec) -> str:
     pattern = ("--wildcards", "--no-wildcards-match-slash", "*/Makefile")
-    command = ("tar", "-x", "-O", "-f", spec.path.expanduser(), "--occurrence=1", *pattern)
+    command = ("tar", "-x", "-O", "-f", typed(spec.path), "--occurrence=1", *pattern)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if not done.stdout:
         raise UserError(f"{spec} is no Linux source tree: {done.stderr.strip()}")

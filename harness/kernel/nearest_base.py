@@ -18,6 +18,7 @@ from harness.kernel.plain_file import File
 from harness.kernel.source import Source
 from harness.kernel.spec import DebianSpec, DirectorySpec, GitSpec, KernelSpec
 from harness.series.patch import Patch
+from harness.shipped import typed
 from harness.store import Store
 
 _COMMITS, _TAGS = 60, 40
@@ -43,9 +44,9 @@ def find_nearest_base(spec: KernelSpec, patches: Sequence[Patch], store: Store) 
 def _repository(spec: KernelSpec) -> tuple[Path, str] | None:
     match spec:
         case GitSpec():
-            return spec.path.expanduser().absolute(), spec.ref
-        case DirectorySpec() if (spec.path.expanduser() / ".git").exists():
-            return spec.path.expanduser().absolute(), "HEAD"
+            return typed(spec.path).absolute(), spec.ref
+        case DirectorySpec() if (typed(spec.path) / ".git").exists():
+            return typed(spec.path).absolute(), "HEAD"
     return None
 
 

@@ -25,6 +25,7 @@ from harness.kernel.spec import DebianSpec, DirectorySpec, GitSpec, KernelSpec, 
 from harness.kernel.unpacking import check_done, run_tar, words_of
 from harness.kernel.version import read_version
 from harness.progress import Progress
+from harness.shipped import typed
 from harness.store import Store
 from harness.yaml_document import Record, load_document
 
@@ -166,7 +167,7 @@ def _unpack_debian(deb: Path, spec: DebianSpec, scratch: Path, into: Path) -> No
 
 
 def _tarball(spec: TarSpec, store: Store, progress: Progress) -> Source:
-    path = spec.path.expanduser().absolute()
+    path = typed(spec.path).absolute()
     try:
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
@@ -199,7 +200,7 @@ def _refuse_escapes(root: Path, spec: TarSpec) -> None:
 
 
 def _commit(spec: GitSpec, store: Store, progress: Progress) -> Source:
-    repository = spec.path.expanduser().absolute()
+    repository = typed(spec.path).absolute()
     if not repository.is_dir():
         raise UserError(f"{spec}: no such directory")
     commit = find_commit(repository, spec.ref)
@@ -216,7 +217,7 @@ def _commit(spec: GitSpec, store: Store, progress: Progress) -> Source:
 
 
 def _directory(spec: DirectorySpec, store: Store, progress: Progress) -> Source:
-    path = spec.path.expanduser().resolve()
+    path = typed(spec.path).resolve()
     version = read_version(path, spec)
     names = tree.list_files(path)
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.errors import UserError, nearest
 from harness.scenario.expand import Cell, expand
 from harness.scenario.schema import Scenario, load_scenarios
-from harness.shipped import shipped, shown
+from harness.shipped import shipped, shown, typed
 from harness.target import Target
 
 SCENARIOS_DIR = shipped("scenarios")
@@ -51,7 +51,7 @@ def _named(word: str, known: Mapping[str, Scenario]) -> tuple[Scenario, ...]:
 
 def _of_file(word: str) -> tuple[Scenario, ...]:
     file, _, name = word.partition("::")
-    there = {s.name: s for s in load_scenarios(Path(file).expanduser())}
+    there = {s.name: s for s in load_scenarios(typed(file))}
     if not there:
         raise UserError("has no scenario", path=Path(file))
     if not name:

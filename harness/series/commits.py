@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.errors import UserError
 from harness.git import find_commit, git, split_name
 from harness.series.text import Text
+from harness.shipped import typed
 
 _MOST = 2000
 # Plumbing: no setting of the user's changes what it prints.
@@ -37,7 +38,7 @@ def read_commits(name: str) -> tuple[str, tuple[Commit, ...]]:
         )
     if ends[2]:
         raise UserError(f"{name}: three dots are no range", hint=name.replace("...", ".."))
-    repository = Path(path).expanduser().absolute()
+    repository = typed(path).absolute()
     if not repository.is_dir():
         raise UserError(f"{name}: no such directory: {repository}")
     older, newer = (find_commit(repository, ref) for ref in (ends[1], ends[3] or "HEAD"))

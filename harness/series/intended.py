@@ -11,6 +11,7 @@ import pydantic
 from harness.errors import nearest
 from harness.records import Direction, Intention, Scalar
 from harness.series.patch import Series
+from harness.shipped import typed
 from harness.yaml_document import Document, Record, load_documents
 
 SUFFIX = ".expect.yaml"
@@ -38,7 +39,7 @@ def load_intentions(
     ``v7.mbox``, packed or not, has ``v7.expect.yaml``, a folder has ``expect.yaml`` inside.
     ``steps`` are the kinds of steps that there are. Raises UserError with file and line.
     """
-    path = named or _beside(Path(series.source).expanduser())
+    path = named or _beside(typed(series.source))
     if named is None and not path.is_file():
         return ()
     (document, *_) = load_documents(path) or [Document(path, {}, {})]

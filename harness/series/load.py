@@ -18,6 +18,7 @@ from harness.series.patch import Patch, Series
 from harness.series.quilt import find_series_file, read_series_file
 from harness.series.subject import parse_subject
 from harness.series.text import Text
+from harness.shipped import typed
 
 _SUFFIXES = (".patch", ".diff", ".eml")
 _MOST_MEANT = 5
@@ -43,7 +44,7 @@ def _load(name: str, stdin: BinaryIO | None) -> Series:
         return _from_text(read_stream(stdin, Path("<stdin>")), name)
     if name.startswith("git:"):
         return _from_git(name)
-    path = Path(name).expanduser()
+    path = typed(name)
     if path.is_dir():
         listing = find_series_file(path)
         return _from_quilt(listing, name) if listing else _from_folder(path, name)

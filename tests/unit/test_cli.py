@@ -34,6 +34,12 @@ from harness.target import load_targets, select_targets
         ),
         (["predict", "zzz"], ["no such scenario: 'zzz'\n  try: daxhound scenarios lists all\n"]),
         (["predict", "my/odd.yaml"], ["my/odd.yaml: cannot be read: No such file"]),
+        (["predict", "~nobody9/odd.yaml"], ["~nobody9/odd.yaml: cannot be read: No such file"]),
+        (
+            ["build", "--arch", "s390x", "--series", "git:~nobody9/linux@a..b"],
+            ["git:~nobody9/linux@a..b: no such directory: "],
+        ),
+        (["predict", "gup-anon", "--kernel", "dir:~nobody9"], ["is no Linux source tree"]),
         (["plan", "--scenario", "my/odd.yaml"], ["my/odd.yaml: cannot be read: No such file"]),
         (
             ["predict", "devdax-pud", "--arch", "ppc64-hash"],
