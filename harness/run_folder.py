@@ -29,3 +29,12 @@ def is_run_folder(path: Path) -> bool:
             return file.read(len(_IGNORED) + 1) == _IGNORED
     except OSError:
         return False
+
+
+def drop_unused(path: Path) -> None:
+    """Take away a folder that was made for a run which wrote nothing, and the one for all runs."""
+    with suppress(OSError):  # not empty, or gone
+        if is_run_folder(path) and len(list(path.iterdir())) == 1:
+            (path / IGNORE_FILE).unlink()
+            path.rmdir()
+            path.parent.rmdir()

@@ -35,6 +35,7 @@ from harness.report.results import folder_name, open_run_directory
 from harness.report.run_file import RunFile
 from harness.report.series_text import render_culprit, render_lost
 from harness.report.text import render_failure
+from harness.run_folder import drop_unused
 from harness.scenario.expand import Cell
 from harness.scenario.find import SCENARIOS_DIR, in_pytests_words, word_for
 from harness.series.load import load_series
@@ -67,7 +68,10 @@ def run_series(options: argparse.Namespace) -> int:
     arguments += ["--per-patch"] * options.per_patch + ["--fresh"] * options.fresh
     passed_on = {"expect": options.expect, "timings": options.timings, "guests": options.guests}
     arguments += [f"--{name}={value}" for name, value in passed_on.items() if value is not None]
-    return int(pytest.main(arguments))
+    code = int(pytest.main(arguments))
+    if options.results is None:
+        drop_unused(results)
+    return code
 
 
 def _chosen(options: argparse.Namespace) -> tuple[str, ...]:

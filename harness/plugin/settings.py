@@ -22,6 +22,7 @@ from harness.plugin.guests_option import check_guests_option, guests_at_once
 from harness.plugin.progress import UncapturedProgress
 from harness.records import Intention
 from harness.report.results import check_run_directory, open_run_directory
+from harness.run_folder import drop_unused
 from harness.scenario.shard import Shard
 from harness.scenario.steps import STEPS
 from harness.series.intended import load_intentions
@@ -218,10 +219,19 @@ class Settings:
         return SeriesRunner(self.runner, self.series, timings, self.intentions)
 
     def close(self) -> None:
-        """End what still waits for a cell, and what runs elsewhere."""
+        """End what still waits for a cell, and what runs elsewhere; leave no empty folder."""
         self.end_planned()
         if "pool" in self.__dict__:
             self.pool.close()
+        # pytest-xdist's workers are told of one whatever they run.
+        nobody_asked = self.config.getoption("--results") is None
+        if nobody_asked and "run_directory" in self.__dict__ and not self.is_worker:
+            drop_unused(self.run_directory)
+
+    @property
+    def is_worker(self) -> bool:
+        """Whether this is a worker of pytest-xdist."""
+        return hasattr(self.config, "workerinput")
 
     def end_planned(self) -> None:
         """End what was planned and has not finished."""

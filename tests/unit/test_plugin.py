@@ -176,6 +176,13 @@ def test_a_run_that_was_cut_short_is_not_whole(folder: pytest.Pytester, how: str
     assert main(["report", str(folder.path / "out"), "--format", "text", "--check"]) == 3
 
 
+def test_a_run_without_cells_leaves_no_folder(pytester: pytest.Pytester) -> None:
+    """pytest-xdist's workers are told of a folder for results before anything is collected."""
+    pytester.makepyfile(test_other="def test_other(): pass")
+    assert pytester.runpytest_subprocess("-n", "1").ret == 0
+    assert not pytester.path.joinpath("results").exists()
+
+
 @pytest.mark.parametrize("options", [(), ("-n", "2")])
 def test_results_of_two_files_would_be_one(
     folder: pytest.Pytester, tmp_path_factory: pytest.TempPathFactory, options: tuple[str, ...]

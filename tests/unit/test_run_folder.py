@@ -10,7 +10,7 @@ import pytest
 from harness.errors import UserError
 from harness.kernel import tree
 from harness.report.results import CellFolder, new_run_directory, open_run_directory
-from harness.run_folder import IGNORE_FILE
+from harness.run_folder import IGNORE_FILE, drop_unused, make_run_folder
 
 
 @pytest.fixture(params=["git", "plain"])
@@ -57,3 +57,16 @@ def test_a_tree_in_a_results_folder_is_one(tmp_path: Path) -> None:
     folder = new_run_directory(tmp_path)
     (folder / "Makefile").write_text("x")
     assert tree.list_files(folder) == (IGNORE_FILE, "Makefile")
+
+
+def test_only_a_folder_that_nothing_was_written_to_is_taken_away(tmp_path: Path) -> None:
+    unused, used, foreign = (tmp_path / "results" / name for name in ("unused", "used", "foreign"))
+    make_run_folder(unused)
+    make_run_folder(used)
+    (used / "run.json").write_text("{}")
+    foreign.mkdir()
+    (foreign / IGNORE_FILE).write_text("*.o\n")
+    for folder in (unused, used, foreign, tmp_path / "gone"):
+        drop_unused(folder)
+    assert sorted(path.name for path in (tmp_path / "results").iterdir()) == ["foreign", "used"]
+    assert (foreign / IGNORE_FILE).exists()
