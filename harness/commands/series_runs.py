@@ -35,7 +35,6 @@ from harness.report.results import folder_name, open_run_directory
 from harness.report.run_file import RunFile
 from harness.report.series_text import render_culprit, render_lost
 from harness.report.text import render_failure
-from harness.run_folder import drop_unused
 from harness.scenario.expand import Cell
 from harness.scenario.find import SCENARIOS_DIR, in_pytests_words, word_for
 from harness.series.load import load_series
@@ -53,9 +52,9 @@ def run_series(options: argparse.Namespace) -> int:
     """pytest with the same meaning; its exit code."""
     check_patience(options.patience)
     chosen = _chosen(options)
-    results = _results(options)
-    series = options.series
+    series, results = options.series, options.results
     if series == "-":
+        results = _results(options)
         # pytest has a use of its own for standard input; its workers have none.
         series = str(results / "series.mbox")
         Path(series).write_bytes(sys.stdin.buffer.read())
@@ -64,14 +63,12 @@ def run_series(options: argparse.Namespace) -> int:
     arguments += [f"--arch={name}" for name in options.arch or ["all"]]
     arguments += [f"--config={name}" for name in options.config]
     arguments += StandIns.of(options).arguments
-    arguments += [f"--results={results}", f"--patience={options.patience}"]
+    arguments += [f"--patience={options.patience}"]
     arguments += ["--per-patch"] * options.per_patch + ["--fresh"] * options.fresh
     passed_on = {"expect": options.expect, "timings": options.timings, "guests": options.guests}
+    passed_on["results"] = results
     arguments += [f"--{name}={value}" for name, value in passed_on.items() if value is not None]
-    code = int(pytest.main(arguments))
-    if options.results is None:
-        drop_unused(results)
-    return code
+    return int(pytest.main(arguments))
 
 
 def _chosen(options: argparse.Namespace) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[AROUND_GUESTS] = around_guests = ExitStack()
     config.add_cleanup(around_guests.close)
     config.add_cleanup(config.stash[SETTINGS].close)  # the last one is the first to be called
-    if not hasattr(config, "workerinput"):
+    if not config.stash[SETTINGS].is_worker:
         config.pluginmanager.register(Workers(), "daxhound-workers")
 
 
@@ -216,8 +216,8 @@ def _is_cell(nodeid: str) -> bool:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    if not hasattr(session.config, "workerinput"):
-        config = session.config
+    config = session.config
+    if not config.stash[SETTINGS].is_worker:
         recorder = Recorder(config.stash[SETTINGS])
         config.pluginmanager.register(recorder, RECORDER)
         if wants_live_lines(config):
