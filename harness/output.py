@@ -55,7 +55,8 @@ def outlives_reader(name: Literal["stdout", "stderr"], *, needed: bool = False) 
     stream = io.TextIOWrapper(
         raw if own.write_through else io.BufferedWriter(raw),
         encoding=own.encoding,
-        errors=own.errors,
+        # What a locale has no character for is told as far as it has.
+        errors="backslashreplace" if own.errors == "strict" else own.errors,
         line_buffering=own.line_buffering,
         write_through=own.write_through,
     )

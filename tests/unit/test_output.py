@@ -76,3 +76,17 @@ def test_a_command_goes_on_to_what_it_finds(unbuffered: tuple[str, ...], tmp_pat
     assert run_unread(*cli, "--help") == (0, "")
     code, said = run_unread(*cli, "predict", "zzz")
     assert (code, said.splitlines()[0]) == (4, "daxhound: no such scenario: 'zzz'")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_what_a_locale_cannot_write_is_told_as_far_as_it_can(encoding: str) -> None:
+    """A subject in letters that the locale lacks, a folder whose name is no text."""
+    step = STEP.format(run=f"print({'mm: café, caf' + chr(0xDCE9)!a}); return 1")
+    done = subprocess.run(
+        (sys.executable, "-c", step),
+        env={**os.environ, "PYTHONIOENCODING": f"{encoding}:strict"},
+        capture_output=True,
+        check=False,
+    )
+    said = "mm: café, caf\\udce9\n".encode(encoding, "backslashreplace")
+    assert (done.returncode, done.stdout, done.stderr) == (1, said, b"")
