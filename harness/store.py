@@ -67,7 +67,8 @@ class Store:
                 return None
             name = damaged_file(path, seal)
             if name is None:
-                return path
+                # Gone where another process found it damaged at this moment, and makes it again.
+                return path if path.is_dir() else None
             self.tell(f"{path / name} is damaged; it is made again")
             with self._entry_lock(kind, key):
                 # Whoever held the lock before may have made it again already.

@@ -353,3 +353,20 @@ def test_what_was_written_a_moment_ago_is_read_each_time(
     store.find("kind", "key")
     store.find("kind", "key")
     assert settled == [path, path]
+
+
+def test_an_entry_that_another_takes_away_as_damaged_is_not_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between a look at the entry and one at its seal, which is gone with it."""
+    store = Store(tmp_path, lambda _: None)
+    entry = store.provide("thing", "key", lambda into: (into / "x").touch())
+    look = seals.damaged_file
+
+    def look_too_late(path: Path, seal: Path) -> str | None:
+        shutil.rmtree(entry)
+        seals.remove_seal(seal)
+        return look(path, seal)
+
+    monkeypatch.setattr("harness.store.damaged_file", look_too_late)
+    assert store.find("thing", "key") is None
