@@ -15,6 +15,7 @@ from harness.scenario.expand import Cell, expand
 from harness.scenario.find import find_scenario
 from harness.target import Target
 from harness.triage.finding import Finding
+from harness.units import format_size
 from harness.yaml_document import Record, load_documents
 
 HINTS = Path(__file__).with_name("hints.yaml")
@@ -84,7 +85,7 @@ def suggest(
 
 def nearest_version(release: str, versions: Iterable[str]) -> str | None:
     """The version that is the fewest releases away; None where the release is none."""
-    said = re.match(r"(\d+)\.(\d+)", release)
+    said = re.match(r"(\d{1,4})\.(\d{1,4})", release)
     if said is None:
         return None
     return min(versions, key=lambda one: abs(_rank(one) - _rank(said[0])), default=None)
@@ -133,14 +134,23 @@ def _cell(hint: Hint, finding: Finding, targets: Mapping[str, Target]) -> tuple[
     scenario = find_scenario(hint.scenario)
     cells = list(expand(scenario, targets))
     same = [cell for cell in cells if _is_machine(cell.target, finding)]
-    if same:
-        return same[0], f"{same[0].target.name} is the report's machine"
+    alike = [c for c in same if finding.page_size in (None, c.target.mmu.page_size)]
+    # A variant is what a report is of where it says so.
+    nearest = sorted(alike or same, key=lambda cell: not cell.target.is_main)
+    if nearest and (alike or finding.page_size is None):
+        return nearest[0], f"{nearest[0].target.name} is the report's machine"
+    if nearest and finding.page_size is not None:
+        told = (
+            f"nearest to the report's machine, which has pages of {format_size(finding.page_size)}"
+        )
+        return nearest[0], f"{nearest[0].target.name} is {told}"
     first = cells[0] if cells else None
     told = f"no target is {finding.arch}" if finding.arch else "the report names no architecture"
     return first, f"{told}: the scenario's first target is taken"
 
 
 def _is_machine(target: Target, finding: Finding) -> bool:
+    """Whether architecture and MMU are the report's, as far as it tells them."""
     if finding.mmu is not None:
-        return target.name.endswith(f"-{finding.mmu}")
-    return finding.arch is not None and target.name.startswith(finding.arch)
+        return finding.mmu in target.name.split("-")
+    return finding.arch is not None and target.arch == finding.arch

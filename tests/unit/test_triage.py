@@ -9,6 +9,7 @@ import re
 import textwrap
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -261,3 +262,40 @@ def test_the_command_takes_the_nearest_kernel_and_says_so() -> None:
     text = render_text([(finding, suggestion)])
     assert "debian:6.12 is the nearest to 6.12.0-rc3" in text
     assert text.endswith(" --arch ppc64-hash --kernel debian:6.12")
+
+
+@pytest.mark.parametrize(
+    ("told", "target", "why"),
+    [
+        ({}, "ppc64-hash", "ppc64-hash is the report's machine"),
+        ({"page_size": 4096}, "ppc64-hash-4k", "ppc64-hash-4k is the report's machine"),
+        (
+            {"page_size": 256 << 10},
+            "ppc64-hash",
+            "ppc64-hash is nearest to the report's machine, which has pages of 256K",
+        ),
+        (
+            {"arch": "arm64", "mmu": None, "page_size": 65536},
+            "arm64-64k",
+            "arm64-64k is the report's machine",
+        ),
+        (
+            {"arch": "arm64", "mmu": None, "page_size": None},
+            "arm64",
+            "arm64 is the report's machine",
+        ),
+    ],
+)
+def test_a_report_is_led_to_a_guest_with_pages_of_its_size(
+    told: dict[str, Any], target: str, why: str
+) -> None:
+    hints = [hint for hint in load_hints() if hint.scenario == "devdax-map-mem"]
+    hint = hints[0].model_copy(update={"mmu": None, "functions": ("dev_dax_probe", "memremap_.*")})
+    suggestion = suggest(replace(only(OOPS), **told), [hint], load_targets())
+    assert suggestion is not None
+    assert suggestion.cell.target.name == target
+    assert suggestion.reasons[-1] == why
+
+
+def test_a_release_that_is_none_is_nearest_to_none() -> None:
+    assert nearest_version("9" * 5000 + ".1", ["6.1"]) is None
