@@ -74,15 +74,16 @@ def make_plan(
     ordered = {cell.id: cell for cell in in_guest_order(cells)}
     targets = tuple(dict.fromkeys(cell.target.name for cell in ordered.values()))
     total = min(shards, len(ordered))
+    names = _names(kernels)
     return Plan(
         tuple(
-            BuildJob(_name(kernel, target, *config), kernel, target, ",".join(config))
-            for kernel in kernels
+            BuildJob("-".join((name, target, *config)), kernel, target, ",".join(config))
+            for kernel, name in names.items()
             for target in targets
         ),
         tuple(
-            _shard(ordered, kernel, targets, Shard(index, total), scenarios, config)
-            for kernel in kernels
+            _shard(ordered, (kernel, name), targets, Shard(index, total), scenarios, config)
+            for kernel, name in names.items()
             for index in range(1, total + 1)
         ),
     )
@@ -90,15 +91,16 @@ def make_plan(
 
 def _shard(
     ordered: dict[str, Cell],
-    kernel: str,
+    named: tuple[str, str],
     targets: tuple[str, ...],
     shard: Shard,
     scenarios: Sequence[str],
     config: Sequence[str],
 ) -> ShardJob:
+    kernel, begins = named
     part = [ordered[name] for name in shard.part(ordered)]
     return ShardJob(
-        name=_name(kernel, *config, f"{shard.index}of{shard.total}"),
+        name="-".join((begins, *config, f"{shard.index}of{shard.total}")),
         kernel=kernel,
         arch=",".join(targets),
         config=",".join(config),
@@ -109,5 +111,11 @@ def _shard(
     )
 
 
-def _name(kernel: str, *what: str) -> str:
-    return "-".join((re.sub(r"[^A-Za-z0-9.]+", "-", kernel).strip("-"), *what))
+def _names(kernels: Sequence[str]) -> dict[str, str]:
+    """What jobs of each kernel begin with: of two jobs of one name a CI runs the second alone."""
+    names: dict[str, str] = {}
+    for kernel in kernels:
+        plain = re.sub(r"[^A-Za-z0-9.]+", "-", kernel).strip("-")
+        tries = (plain, *(f"{plain}.{number}" for number in range(2, len(kernels) + 2)))
+        names[kernel] = next(name for name in tries if name not in names.values())
+    return names

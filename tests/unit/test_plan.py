@@ -121,6 +121,19 @@ def test_kernels_of_a_shard_are_few(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(set(names)) == len(names)
 
 
+def test_jobs_of_kernels_whose_names_are_alike_are_all_run(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A CI takes the second of two jobs of one name, and says nothing of the first."""
+    kernels = ["git:~/linux@topic/a", "git:~/linux@topic-a", "git:~/linux@topic-a.2"]
+    words = ("--arch", "s390x", "--scenario", "gup-anon", "--shards", "2")
+    made = plan(capsys, *words, "--kernel", ",".join(kernels))
+    for jobs, each in ((made["builds"], 1), (made["shards"], 2)):
+        names = [job["name"] for job in jobs]
+        assert len(set(names)) == len(names) == 3 * each
+        assert {job["kernel"] for job in jobs} == set(kernels)
+
+
 def test_a_configuration_is_planned_as_one_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     words = ("--arch", "s390x", "--scenario", "gup-anon")
     night = plan(capsys, *words, "--config", "debug,no-memcg")
