@@ -29,7 +29,7 @@ from harness.cluster.parcel import read_piece
 from harness.cluster.resources import Resources, lacking, needs, preferred
 from harness.cluster.worker import run_job
 from harness.errors import InfrastructureError
-from harness.report.results import folder_name
+from harness.report.results import CellFolder
 from harness.store import Store
 
 _POLL_SECONDS: Final = 0.05
@@ -139,9 +139,10 @@ class Agent:
             return
         outcome: Outcome
         try:
-            unpack_folder(message["files"], self._run_directory / folder_name(order_id))
+            # Of an earlier run into the same folder nothing is to be left.
+            unpack_folder(message["files"], CellFolder(self._run_directory, order_id).path)
             outcome = load_result(message["result"])
-        except (OSError, ValueError, tarfile.TarError) as exc:
+        except (OSError, ValueError, tarfile.TarError, InfrastructureError) as exc:
             outcome = InfrastructureError(f"the cell's results cannot be kept: {exc}")
         self.outcomes.settle(order_id, outcome)
 

@@ -141,6 +141,22 @@ def test_results_and_their_files_come_back(start: Callable[..., Agent], tmp_path
     assert one.outcomes.notices() == []
 
 
+def test_of_an_earlier_run_into_the_same_folder_nothing_is_left(
+    start: Callable[..., Agent], tmp_path: Path
+) -> None:
+    """A report would show what another run's guest did."""
+    folder = tmp_path / "results" / folder_name(ORDERS[0].id)
+    folder.mkdir(parents=True)
+    for name in ("console-attempt1.log", "steps-attempt1.jsonl", "qemu.json"):
+        (folder / name).write_text("another run's")
+    one = start(do_all)
+    one.send(job(ORDERS[0]))
+    assert verdict(one, ORDERS[0]) == "ok"
+    assert (folder / "console.log").read_text() == ORDERS[0].id
+    texts = [path.read_text() for path in folder.iterdir()]
+    assert "another run's" not in texts
+
+
 def test_a_task_that_fails_is_sent_again_and_what_it_lacks_alone(
     start: Callable[..., Agent], notes: Notes
 ) -> None:
