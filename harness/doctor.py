@@ -206,8 +206,10 @@ def _backports(prefix: list[str], directory: Path, environment: dict[str, str]) 
     lists = directory / "lists"
     (lists / "partial").mkdir(parents=True)
     options = ["-o", f"Dir::Etc::SourceList={listing}", "-o", f"Dir::State::Lists={lists}"]
+    # As another user, apt makes the folder its own, and whoever made it cannot remove it any more.
+    as_root = ["-o", "APT::Sandbox::User=root"]
     try:
-        _apt(prefix, [*options, "update"], environment)
+        _apt(prefix, [*options, *as_root, "update"], environment)
     except InfrastructureError:
         return []
     return [*options, "-t", f"{codename}-backports"]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from harness import doctor, host_packages
+from harness.apt_host import AptHost, Mirrors
 from harness.errors import UserError
 from harness.host_packages import APT, load_host_packages, this_manager
 from harness.target import load_targets
@@ -84,3 +87,25 @@ def test_a_compiler_that_is_in_no_package_is_told_of(fedora: Path, tmp_path: Pat
     (tmp_path / "os-release").write_text("ID=arch\n")
     said = doctor.render(doctor.diagnose([TARGETS["s390x"]]))
     assert "packaged by nobody here: gcc-s390x-linux-gnu; see --cross-compile" in said
+
+
+def test_backports_are_read_into_a_folder_that_its_maker_can_remove(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By apt itself, which root runs for somebody else, as sudo does; of no mirror."""
+    somebody = 65534 if os.geteuid() == 0 else os.geteuid()
+    real_apt, nothing = doctor._apt, ["-o", "Dir::Etc::SourceList=/dev/null"]
+    nothing += ["-o", "Dir::Etc::SourceParts=/dev/null"]
+    owners: list[int] = []
+
+    def apt(prefix: list[str], words: Sequence[str], environment: dict[str, str]) -> None:
+        os.chown(tmp_path / "lists/partial", somebody, -1)
+        real_apt(prefix, [*words[:-1], *nothing, words[-1]], environment)
+        owners.append((tmp_path / "lists/partial").stat().st_uid)
+
+    monkeypatch.setattr(doctor, "_apt", apt)
+    monkeypatch.setattr(doctor, "read_os_release", lambda: {"VERSION_CODENAME": "bookworm"})
+    host = AptHost(Mirrors("file:/nowhere/debian"), "amd64")
+    monkeypatch.setattr(doctor, "read_host", lambda _: host)
+    assert "bookworm-backports" in doctor._backports([], tmp_path, dict(os.environ))
+    assert owners == [somebody]
