@@ -38,11 +38,20 @@ if [ -z "$python" ]; then
     exit 4
 fi
 
+# Programs in .venv name the folder and the Python that they were installed with: a checkout that
+# was moved or copied would run the other one's code.
+is_ours() {
+    head -n 3 .venv/bin/daxhound 2>/dev/null | grep -qF "$(pwd -P)/.venv/bin/python" &&
+        .venv/bin/python -c 'import pydantic' 2>/dev/null
+}
+
 stamp=.venv/.daxhound-setup
 wanted=$(cat pyproject.toml setup.sh | sha256sum)
-if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
+clear=
+is_ours || clear=--clear
+if [ -n "$clear" ] || [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
     say "installing the Python packages of pyproject.toml into .venv"
-    "$python" -m venv .venv
+    "$python" -m venv $clear .venv
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
     echo "$wanted" >"$stamp"
 fi
