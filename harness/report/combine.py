@@ -15,9 +15,10 @@ from typing import Any
 from harness.errors import UserError
 from harness.records import Verdict
 from harness.report.document import RunDocument, Series
-from harness.report.results import RUN_FILE, SCHEMA, folder_name
+from harness.report.results import RUN_FILE, SCHEMA, folder_name, host_errors
 from harness.report.run import Cell, Run, read_run
 from harness.run_folder import make_run_folder
+from harness.whole_file import write_whole
 
 _FRESH = "a folder that does not exist yet"
 
@@ -89,7 +90,8 @@ def _series(runs: Sequence[Run]) -> Series | None:
 def merge(directories: Sequence[Path], output: Path) -> Run:
     """Write one results folder made of several, their cells' folders copied; read it back.
 
-    Raises UserError where cells contradict each other, or ``output`` is in use or no folder.
+    Raises UserError where cells contradict each other, or ``output`` is in use or no folder, and
+    InfrastructureError where a file cannot be read or written: nothing of it is left then.
     """
     if output.is_dir() and any(output.iterdir()):
         raise UserError("is not empty", path=output, hint=_FRESH)
@@ -99,11 +101,21 @@ def merge(directories: Sequence[Path], output: Path) -> Run:
             make_run_folder(output)
         except OSError as exc:
             raise UserError(f"cannot be made: {exc.strerror}", path=output, hint=_FRESH) from exc
+    try:
+        with host_errors(output):
+            _write(run, output)
+    except BaseException:
+        # Half of the cells would pass for all.
+        shutil.rmtree(output, ignore_errors=True)
+        raise
+    return read_run(output)
+
+
+def _write(run: Run, output: Path) -> None:
     entries = [_copy(cell, output) for cell in run.cells]
     facts = run.document.model_dump(by_alias=True, mode="json", exclude={"cells"})
-    text = json.dumps({**facts, "cells": entries}, indent=1)
-    (output / RUN_FILE).write_text(text + "\n", encoding="utf-8")
-    return read_run(output)
+    text = json.dumps({**facts, "cells": entries}, indent=1) + "\n"
+    write_whole(output / RUN_FILE, text.encode())
 
 
 def _copy(cell: Cell, output: Path) -> dict[str, Any]:
@@ -112,5 +124,8 @@ def _copy(cell: Cell, output: Path) -> dict[str, Any]:
     if (output / name).exists():
         name = folder_name(f"{cell.entry.id} {cell.kernel_spec}")
     if cell.directory.is_dir():
-        shutil.copytree(cell.directory, output / name)
+        try:
+            shutil.copytree(cell.directory, output / name)
+        except shutil.Error as exc:  # one line a file, all of them
+            raise OSError(exc.args[0][0][-1]) from exc
     return {**cell.entry.model_dump(mode="json"), "folder": name, "kernel_spec": cell.kernel_spec}

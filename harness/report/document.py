@@ -19,7 +19,7 @@ from harness.report.run_file import complete
 
 
 class _Entry(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="allow", frozen=True)
+    model_config = pydantic.ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
 
 class Base(_Entry):
@@ -162,7 +162,7 @@ def read_document(directory: Path) -> RunDocument:
         raise UserError(f"cannot be read: {exc.strerror}", path=path) from exc
     except json.JSONDecodeError as exc:
         raise _no_json(path, exc) from exc
-    except (UnicodeDecodeError, RecursionError) as exc:
+    except (ValueError, RecursionError) as exc:  # no text, too deep, a number too long
         raise UserError(f"not JSON: {exc}", path=path) from exc
     return _validate(path, _completed(directory, path, data))
 
@@ -171,7 +171,7 @@ def _completed(directory: Path, path: Path, data: Any) -> Any:
     """With the cells that run.json of a killed run had not come to."""
     try:
         return complete(directory, data)
-    except (KeyError, TypeError, OSError) as exc:
+    except (KeyError, TypeError, ValueError, OSError) as exc:
         raise UserError("its cells cannot be read", path=path, field="cells") from exc
 
 

@@ -6,6 +6,7 @@ spaces between).
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -50,5 +51,6 @@ def _samples(step: StepResult, name: str) -> list[float]:
     values = step.observation.values
     each = values.get(f"{name}_us_each")
     if isinstance(each, str):
-        return [float(word) for word in each.split() if word.isdecimal()]
+        times = (float(word) for word in each.split() if word.isdecimal())
+        return [time for time in times if math.isfinite(time)]
     return []

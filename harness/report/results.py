@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -183,7 +184,7 @@ def step_from_json(data: Mapping[str, Any]) -> StepResult:
     observation = Observation(
         str(data["step"]),
         dict(data["observation"]),
-        tuple(CommandRecord(**command) for command in data["commands"]),
+        tuple(map(_command_from_json, data["commands"])),
     )
 
     def differing(names: Iterable[str]) -> tuple[Mismatch, ...]:
@@ -203,10 +204,32 @@ def step_from_json(data: Mapping[str, Any]) -> StepResult:
     )
 
 
+def _command_from_json(data: Mapping[str, Any]) -> CommandRecord:
+    return CommandRecord(
+        command=str(data["command"]),
+        status=int(finite(data["status"])),
+        stdout=str(data["stdout"]),
+        stderr=str(data["stderr"]),
+        seconds=finite(data["seconds"]),
+    )
+
+
 def _expected_from_json(data: Mapping[str, Any]) -> Expected:
-    defect = bool(data.get("defect", False))
-    rule = Rule(data["rule"], data.get("statement", ""), data.get("source", ""), defect)
-    return Expected(data["name"], data["value"], rule, data["relation"], data["because"])
+    statement, source = (str(data.get(name, "")) for name in ("statement", "source"))
+    rule = Rule(str(data["rule"]), statement, source, bool(data.get("defect", False)))
+    name, because = str(data["name"]), str(data["because"])
+    return Expected(name, data["value"], rule, data["relation"], because)
+
+
+def finite(number: Any) -> float:
+    """A number as JSON has them. Raises TypeError or ValueError for any other."""
+    try:
+        found = float(number)
+    except OverflowError as exc:
+        raise ValueError("a number without end") from exc
+    if not math.isfinite(found):
+        raise ValueError(f"{found} is no number of anything")
+    return found
 
 
 def cell_to_json(result: CellResult) -> dict[str, Any]:

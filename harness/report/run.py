@@ -154,7 +154,7 @@ def read_steps(cell: Cell) -> tuple[tuple[StepResult, ...], str | None]:
             for number, line in enumerate(file, start=1):
                 try:
                     steps.append(step_from_json(json.loads(line)))
-                except (ValueError, KeyError, TypeError, AttributeError):
+                except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                     return tuple(steps), f"{STEPS_FILE} cannot be read from line {number} on"
     except OSError as exc:
         return (), f"{STEPS_FILE} cannot be read: {exc.strerror}"

@@ -130,7 +130,7 @@ def _read(journal: Path) -> Iterator[Entry]:
         for line in file:
             try:
                 cell = json.loads(line)
-            except json.JSONDecodeError:
+            except (ValueError, RecursionError):
                 return
             if not isinstance(cell, dict) or "id" not in cell:
                 return

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from harness.records import CellResult, Comparison, KernelReport, PatchLabel, StepResult
 from harness.report.console import Excerpt, read_excerpt
 from harness.report.document import ReportDetails
-from harness.report.results import CONSOLE_FILE, QEMU_FILE
+from harness.report.results import CONSOLE_FILE, QEMU_FILE, finite
 from harness.report.run import Cell, read_steps
 from harness.report.series_text import render_comparison
 from harness.report.text import render_failure
@@ -136,11 +136,11 @@ def read_emulation(cell: Cell) -> Emulation | None:
             str(data["version"]),
             str(data["accelerator"]),
             tuple(map(str, data["argv"])),
-            {str(k): float(v) for k, v in data.get("reached_seconds", {}).items()},
-            float(data.get("boot_seconds", 0.0)),
+            {str(k): finite(v) for k, v in data.get("reached_seconds", {}).items()},
+            finite(data.get("boot_seconds", 0.0)),
             tuple(map(str, data.get("cells_before", ()))),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 

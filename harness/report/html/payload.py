@@ -143,7 +143,7 @@ def detail_to_json(story: Story, base: Path) -> dict[str, Any]:
         if console
         else None,
         "path": str(cell.file_of(CONSOLE_FILE)),
-        "link": quote(os.path.relpath(cell.file_of(CONSOLE_FILE), base)),
+        "link": quote(os.fsencode(os.path.relpath(cell.file_of(CONSOLE_FILE), base))),
         "before": [printable(name) for name in story.emulation.cells_before]
         if story.emulation
         else [],
