@@ -53,6 +53,8 @@ def contrast(
         times=times,
         intended=intended,
         lost=tuple(one for one in patched.lost if one not in base.lost),
+        defects_new=_defects_beyond(patched, base),
+        defects_gone=_defects_beyond(base, patched),
     )
 
 
@@ -126,12 +128,17 @@ def _word(base: CellResult, patched: CellResult) -> Word:
 
 def _word_of_defects(base: CellResult, patched: CellResult) -> Word:
     """Of two kernels that do as the model says, a defect that it knows of included."""
-    before, after = ({rule.id for rule in cell.known_defects} for cell in (base, patched))
-    if after - before:
+    if _defects_beyond(patched, base):
         return Word.REGRESSED
-    if before - after:
+    if _defects_beyond(base, patched):
         return Word.FIXED
     return Word.UNCHANGED if base.verdict == patched.verdict else Word.CHANGED
+
+
+def _defects_beyond(cell: CellResult, other: CellResult) -> tuple[str, ...]:
+    """Known defects that a cell showed and the other did not, in words."""
+    known = {rule.id for rule in other.known_defects}
+    return tuple(rule.statement for rule in cell.known_defects if rule.id not in known)
 
 
 def _only_defects_differ(result: CellResult) -> bool:

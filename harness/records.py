@@ -324,7 +324,8 @@ class Comparison:
     ``differences`` are what a rule predicts exactly and the two kernels show differently,
     which is no fault where each does what the model expects of it. ``intended`` are the
     changes that the series' author announced for this cell. ``lost`` is what the patched
-    kernel's source or configuration no longer has.
+    kernel's source or configuration no longer has. ``defects_new`` and ``defects_gone`` are
+    known defects, in words, that one of the two kernels showed and the other did not.
     """
 
     word: Word
@@ -335,6 +336,8 @@ class Comparison:
     times: tuple[TimeRatio, ...] = ()
     intended: tuple[Fulfilment, ...] = ()
     lost: tuple[str, ...] = ()
+    defects_new: tuple[str, ...] = ()
+    defects_gone: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

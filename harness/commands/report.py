@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.commands.parser import add_command
 from harness.errors import UserError
+from harness.units import count
 
 # Names alone: what writes them is imported once one is to be written.
 FORMATS = ("html", "text", "junit", "ktap", "kcidb", "github")
@@ -45,8 +46,8 @@ def run_report(options: argparse.Namespace) -> int:
 
     output: Path | None = options.output
     if options.merge:
-        print(_merge(options.directories, output))
-        return 0
+        merged = _merge(options.directories, output)
+        return judge(gather([merged], options.against, merged)) if options.check else 0
     if output is None and options.format == "html":
         output = options.directories[0] / "report.html"
     base = output.parent if output else Path()
@@ -60,9 +61,10 @@ def run_report(options: argparse.Namespace) -> int:
     return judge(material) if options.check else 0
 
 
-def _merge(directories: list[Path], output: Path | None) -> str:
+def _merge(directories: list[Path], output: Path | None) -> Path:
     if output is None:
         raise UserError("--merge needs -o", hint="-o with a folder that does not exist yet")
     from harness.report.combine import merge
 
-    return f"{output}: {len(merge(directories, output).cells)} cells"
+    print(f"{output}: {count(len(merge(directories, output).cells), 'cell')}")
+    return output

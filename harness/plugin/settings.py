@@ -254,7 +254,9 @@ class Settings:
     def describe(self) -> dict[str, Any]:
         """The run's own entries in run.json."""
         series = self.series and self.series.to_json()
-        return {"kernel": self.kernel, "config": list(self.fragments), "series": series}
+        shard = str(self.shard) if self.shard else None
+        described = {"kernel": self.kernel, "config": list(self.fragments), "series": series}
+        return {**described, "shard": shard}
 
 
 def _series(config: pytest.Config) -> Series | None:

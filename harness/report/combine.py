@@ -16,7 +16,7 @@ from harness.errors import UserError
 from harness.records import Verdict
 from harness.report.document import RunDocument, Series
 from harness.report.results import RUN_FILE, SCHEMA, folder_name, host_errors
-from harness.report.run import Cell, Run, read_run
+from harness.report.run import Cell, Run, lacking_shards, read_run
 from harness.run_folder import make_run_folder
 from harness.whole_file import write_whole
 
@@ -32,9 +32,17 @@ def combine(runs: Sequence[Run]) -> Run:
         for cell in run.cells:
             known = chosen.get(cell.key)
             chosen[cell.key] = cell if known is None else _settled(known, cell)
-    notes = tuple(f"{run.directory}: {note}" for run in runs for note in run.notes)
     cells = tuple(chosen.values())
-    return Run(runs[0].directory, _document(runs, cells), cells, notes)
+    document = _document(runs, cells)
+    # A part that one folder lacks may be another.
+    notes = [
+        f"{run.directory}: {note}"
+        for run in runs
+        for note in run.notes
+        if note not in lacking_shards(run.document)
+    ]
+    notes += lacking_shards(document)
+    return Run(runs[0].directory, document, cells, tuple(notes))
 
 
 def _settled(first: Cell, second: Cell) -> Cell:
@@ -71,6 +79,7 @@ def _document(runs: Sequence[Run], cells: Sequence[Cell]) -> RunDocument:
         series=_series(runs),
         started=min(starts, default=None),
         cells=tuple(cell.entry for cell in cells),
+        parts=tuple(part for run in runs for part in run.document.own_parts),
         **ended,
     )
 

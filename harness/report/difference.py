@@ -52,8 +52,13 @@ def _word(cell: Cell, before: Cell | None) -> str:
 
 
 def _quiet_word(cell: Cell, before: Cell | None) -> str:
-    """Of a cell that is as expected, which one with a known defect is as well."""
+    """Of a cell that is as expected, which one with a known defect is as well.
+
+    What a kernel cannot have any more is nothing that was mended.
+    """
     if cell.known_defects:
         return KNOWN_DEFECT
+    if cell.entry.verdict is Verdict.UNSUPPORTED:
+        return ""
     was_wrong = before is not None and (before.failing or before.known_defects)
     return "fixed" if was_wrong else ""

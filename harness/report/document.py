@@ -14,7 +14,7 @@ import pydantic
 from harness.errors import UserError
 from harness.mistakes import explain
 from harness.records import Difference, Fulfilment, TimeRatio, Verdict, Word
-from harness.report.results import RUN_FILE, SCHEMA
+from harness.report.results import RUN_FILE, SCHEMA, STEPS_FILE
 from harness.report.run_file import complete
 
 
@@ -41,6 +41,8 @@ class ComparisonEntry(_Entry):
     times: tuple[TimeRatio, ...] = ()
     intended: tuple[Fulfilment, ...] = ()
     lost: tuple[str, ...] = ()
+    defects_new: tuple[str, ...] = ()
+    defects_gone: tuple[str, ...] = ()
 
 
 class PatchEntry(_Entry):
@@ -122,8 +124,30 @@ class Series(_Entry):
     patches: tuple[Patch, ...] = ()
 
 
+class Part(_Entry):
+    """One of ``total`` shards of all cells on a kernel, ``index`` counted from 1."""
+
+    kernel: str
+    config: tuple[str, ...] = ()
+    index: int = pydantic.Field(ge=1, le=9999)
+    total: int = pydantic.Field(ge=1, le=9999)
+
+    @property
+    def name(self) -> str:
+        return f"shard {self.index}/{self.total} on {' with '.join((self.kernel, *self.config))}"
+
+    @property
+    def whole(self) -> tuple[Part, ...]:
+        """All that it is one of."""
+        each = range(1, self.total + 1)
+        return tuple(self.model_copy(update={"index": index}) for index in each)
+
+
 class RunDocument(_Entry):
-    """run.json; ``chosen`` is how many cells the run was to have, where that was known."""
+    """run.json; ``chosen`` is how many cells the run was to have, where that was known.
+
+    ``shard`` is which part of a whole it is, such as ``2/4``; ``parts`` are those that were merged.
+    """
 
     schema_number: Literal[1] = pydantic.Field(alias="schema")
     kernel: str
@@ -131,6 +155,9 @@ class RunDocument(_Entry):
     started: str | None = None
     finished: str | None = None
     chosen: int | None = None
+    config: tuple[str, ...] = ()
+    shard: str | None = pydantic.Field(default=None, pattern=r"^[1-9]\d{0,3}/[1-9]\d{0,3}$")
+    parts: tuple[Part, ...] = ()
     cells: tuple[CellEntry, ...]
 
     @property
@@ -138,6 +165,26 @@ class RunDocument(_Entry):
         """Whether the run was killed or interrupted, or lacks cells that were chosen."""
         killed = "finished" in self.model_fields_set and self.finished is None
         return killed or (self.chosen or 0) > len(self.cells)
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """Shards that are not there, though others of the same whole are."""
+        wanted = dict.fromkeys(one.name for part in self.parts for one in part.whole)
+        there = {part.name for part in self.parts}
+        return tuple(name for name in wanted if name not in there)
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether there were to be more cells."""
+        return self.ended_early or bool(self.lacks)
+
+    @property
+    def own_parts(self) -> tuple[Part, ...]:
+        """What it is a part of a whole of, where it is one."""
+        if self.shard is None:
+            return self.parts
+        index, total = map(int, self.shard.split("/"))
+        return (Part(kernel=self.kernel, config=self.config, index=index, total=total),)
 
     @pydantic.field_validator("series", mode="before")
     @classmethod
@@ -151,13 +198,7 @@ def read_document(directory: Path) -> RunDocument:
     try:
         data = json.loads(path.read_bytes())
     except FileNotFoundError as exc:
-        hint = "the folder that pytest --results named, or one of results/"
-        what = (
-            "no results folder: there is no run.json in it"
-            if directory.exists()
-            else "no such folder"
-        )
-        raise UserError(what, path=directory, hint=hint) from exc
+        raise _no_run(directory) from exc
     except OSError as exc:
         raise UserError(f"cannot be read: {exc.strerror}", path=path) from exc
     except json.JSONDecodeError as exc:
@@ -165,6 +206,17 @@ def read_document(directory: Path) -> RunDocument:
     except (ValueError, RecursionError) as exc:  # no text, too deep, a number too long
         raise UserError(f"not JSON: {exc}", path=path) from exc
     return _validate(path, _completed(directory, path, data))
+
+
+def _no_run(directory: Path) -> UserError:
+    hint = "the folder that pytest --results named, or one of results/"
+    if not directory.exists():
+        return UserError("no such folder", path=directory, hint=hint)
+    begun = sorted(directory.glob(f"*/{STEPS_FILE}"))
+    if begun:
+        what = "no cell had finished when this run was ended: there is no run.json"
+        return UserError(what, path=directory, hint=f"the files of a cell: {begun[0].parent}")
+    return UserError("no results folder: there is no run.json in it", path=directory, hint=hint)
 
 
 def _completed(directory: Path, path: Path, data: Any) -> Any:

@@ -56,8 +56,9 @@ class Finding:
     def telling(self) -> str:
         """What the first cell says of it."""
         entry = self.cells[0].entry
-        if self.word == KNOWN_DEFECT:
-            return self.what
+        if entry.verdict.is_expected:
+            # Why a kernel cannot have it is no more than half of what a series changed.
+            return ": ".join(dict.fromkeys(filter(None, (self.what, entry.reason))))
         return entry.report or entry.reason or self.what
 
     @property
@@ -93,28 +94,39 @@ def word_of(cell: Cell, earlier: Mapping[tuple[str, str], str] | None = None) ->
 
 def what_of(cell: Cell) -> str:
     """What happened, in words that are the same for the same thing on another target."""
-    if cell.known_defects and not cell.failing:
-        return cell.known_defects[0]
+    if cell.entry.verdict.is_expected:
+        return _of_a_series(cell) or next(iter(cell.known_defects), "") or _reason_of(cell)
     if cell.entry.report:
         return cell.entry.report
     if cell.entry.verdict is Verdict.MISMATCH:
         # "create-namespace: size_bytes is 1, expected == 2": the values differ by target.
         return re.split(r" is (?=.*, expected )", cell.entry.reason, maxsplit=1)[0]
-    comparison = cell.entry.comparison
-    if comparison is not None and not cell.failing:
-        missed = [one for one in comparison.intended if not one.met]
-        if missed:
-            wanted = missed[0].intention
-            return (
-                f"{wanted.step}: {wanted.value} does not become {wanted.becomes}, as was intended"
-            )
-        if comparison.base is not None and comparison.word in ("fixed", "changed"):
-            before = comparison.base.reason.splitlines() or [comparison.base.verdict.value]
-            return f"{before[0]}; now {cell.entry.verdict.value}"
     if cell.entry.verdict is Verdict.KERNEL_FAILURE:
         return lasting_reason(cell.entry.reason)
+    return _reason_of(cell)
+
+
+def _reason_of(cell: Cell) -> str:
     first, *_ = cell.entry.reason.splitlines() or [cell.entry.verdict.value]
     return first
+
+
+def _of_a_series(cell: Cell) -> str:
+    """What a series did to a cell that is as expected with it; empty where it did nothing."""
+    comparison = cell.entry.comparison
+    if comparison is None or comparison.word not in COMPARED:
+        return ""
+    if comparison.word == "regressed" and comparison.defects_new:
+        return comparison.defects_new[0]
+    missed = [one for one in comparison.intended if not one.met]
+    if missed:
+        wanted = missed[0].intention
+        return f"{wanted.step}: {wanted.value} does not become {wanted.becomes}, as was intended"
+    base = comparison.base
+    if base is None or comparison.word == "regressed":
+        return ""
+    before = (*base.reason.splitlines(), *comparison.defects_gone, base.verdict.value)
+    return f"{before[0]}; now {cell.entry.verdict.value}"
 
 
 def find(

@@ -15,8 +15,11 @@ _LEVELS = {"infrastructure": "warning", **dict.fromkeys(_QUIET, "notice")}
 
 
 def render_github(material: Material) -> str:
-    """Workflow commands; nothing where nothing was found."""
-    lines = [_annotation(material.run, finding) for finding in material.findings]
+    """Workflow commands; nothing where nothing was found and every cell has run."""
+    run = material.run
+    lines = [_annotation(run, finding) for finding in material.findings]
+    if run.document.incomplete:
+        lines += [f"::warning title=partial::{_data(printable(note))}" for note in run.notes]
     return "".join(f"{line}\n" for line in lines)
 
 

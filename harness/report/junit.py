@@ -6,6 +6,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped
 from junitparser.xunit2 import TestCase, TestSuite
 
 from harness.records import Verdict
+from harness.report.findings import what_of
 from harness.report.material import Material
 from harness.report.run import Cell, Run
 from harness.report.story import read_story
@@ -23,6 +24,8 @@ def render_junit(material: Material) -> str:
         suites[key].add_testcase(_case(cell))
     for suite in suites.values():
         document.add_testsuite(suite)
+    if material.run.document.incomplete:
+        document.add_testsuite(_lack(material.run))
     document.update_statistics()
     xml: bytes = document.tostring()
     return xml.decode("utf-8") + "\n"
@@ -46,14 +49,27 @@ def _case(cell: Cell) -> TestCase:
     for key, value in _properties(cell).items():
         case.add_property(key, printable(value))
     reason = "\n".join(printable_lines(entry.reason))
-    if entry.verdict is Verdict.UNSUPPORTED:
+    if cell.spoilt_by:
+        case.result = _told(Failure(printable(what_of(cell)), cell.spoilt_by), cell)
+    elif entry.verdict is Verdict.UNSUPPORTED:
         case.result = Skipped(reason, entry.verdict.value)
     elif entry.verdict is not Verdict.OK:
         kind = Error if entry.verdict is Verdict.INFRASTRUCTURE else Failure
-        result = kind(reason, entry.verdict.value)
-        result.text = "\n".join(printable_lines(read_story(cell).text))
-        case.result = result
+        case.result = _told(kind(reason, entry.verdict.value), cell)
     return case
+
+
+def _told(result: Error | Failure, cell: Cell) -> Error | Failure:
+    result.text = "\n".join(printable_lines(read_story(cell).text))
+    return result
+
+
+def _lack(run: Run) -> TestSuite:
+    """A suite of one error: what did not run is in no other, and would pass for not chosen."""
+    suite, case = TestSuite("the run"), TestCase("all cells have run", "daxhound")
+    case.result = Error("\n".join(printable_lines("\n".join(run.notes))), "incomplete")
+    suite.add_testcase(case)
+    return suite
 
 
 def _properties(cell: Cell) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from harness import __version__
 from harness.records import Verdict
+from harness.report.findings import what_of
 from harness.report.material import Material
 from harness.report.run import Cell
 from harness.report.story import read_story
@@ -19,7 +20,8 @@ def render_ktap(material: Material) -> str:
     scenarios: dict[str, list[Cell]] = {}
     for cell in material.run.cells:
         scenarios.setdefault(f"{cell.file}::{cell.entry.scenario}", []).append(cell)
-    lines = ["KTAP version 1", f"1..{len(scenarios)}"]
+    early = material.run.document.incomplete
+    lines = ["KTAP version 1", f"1..{len(scenarios) + early}"]
     lines.append(_diagnostic(f"daxhound {__version__}, {material.run.document.kernel}"))
     lines += [_diagnostic(f"partial: {note}") for note in material.run.notes]
     for number, (name, cells) in enumerate(scenarios.items(), start=1):
@@ -28,6 +30,10 @@ def render_ktap(material: Material) -> str:
         for inner, cell in enumerate(cells, start=1):
             lines += [f"  {line}" for line in _cell_lines(inner, cell)]
         lines.append(f"{_together(cells)} {number} {_plain(name)}{_directive(cells)}")
+    if early:
+        # What did not run is in no scenario, and would pass for not chosen.
+        why = _plain("; ".join(material.run.notes))[:_REASON_CHARACTERS]
+        lines.append(f"not ok {len(scenarios) + 1} all-cells-have-run # ERROR {why}")
     return "\n".join(lines) + "\n"
 
 
@@ -35,7 +41,11 @@ def _cell_lines(number: int, cell: Cell) -> Iterator[str]:
     entry = cell.entry
     name = _plain(entry.id.split("::", 1)[-1] + _kernel(cell))
     reason = _plain(entry.reason)[:_REASON_CHARACTERS]
-    if entry.verdict is Verdict.OK:
+    if cell.spoilt_by:
+        yield from map(_diagnostic, read_story(cell).text.splitlines())
+        what = _plain(what_of(cell))[:_REASON_CHARACTERS]
+        yield f"not ok {number} {name} # {cell.spoilt_by}: {what}"
+    elif entry.verdict is Verdict.OK:
         for defect in cell.known_defects:
             yield _diagnostic(f"known defect: {defect}")
         yield f"ok {number} {name}"
@@ -44,8 +54,7 @@ def _cell_lines(number: int, cell: Cell) -> Iterator[str]:
     elif entry.verdict is Verdict.INFRASTRUCTURE:
         yield f"not ok {number} {name} # ERROR {reason}"
     else:
-        for line in read_story(cell).text.splitlines():
-            yield _diagnostic(line)
+        yield from map(_diagnostic, read_story(cell).text.splitlines())
         yield f"not ok {number} {name} # {entry.verdict.value}: {reason}"
 
 
@@ -54,11 +63,14 @@ def _kernel(cell: Cell) -> str:
 
 
 def _together(cells: list[Cell]) -> str:
-    return "ok" if all(cell.entry.verdict.is_expected for cell in cells) else "not ok"
+    sound = all(cell.entry.verdict.is_expected and not cell.spoilt_by for cell in cells)
+    return "ok" if sound else "not ok"
 
 
 def _directive(cells: list[Cell]) -> str:
-    skipped = all(cell.entry.verdict is Verdict.UNSUPPORTED for cell in cells)
+    skipped = all(
+        cell.entry.verdict is Verdict.UNSUPPORTED and not cell.spoilt_by for cell in cells
+    )
     return " # SKIP every cell was" if skipped else ""
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 
 from harness import __version__
 from harness.records import Verdict
-from harness.report.findings import COMPARED, Finding
+from harness.report.difference import Difference
+from harness.report.findings import COMPARED, KNOWN_DEFECT, Finding
 from harness.report.idle import idle_summary
 from harness.report.material import Material
 from harness.report.run import Cell, Run
@@ -20,6 +21,9 @@ from harness.units import count
 COLUMNS = 72
 TOLD_IN_FULL = 3
 REPORT_LINES = 20
+_NAMED = 3
+# What a kernel may be found to do and be recommended all the same.
+_HARMLESS = (KNOWN_DEFECT, "fixed")
 
 _LABEL = re.compile(r" +[a-z]+: +")
 _TIME = re.compile(r"^\[ *\d+\.\d+\](?:\[ *[TC]\d+\])? ?")
@@ -37,16 +41,25 @@ def render_mail(material: Material) -> str:
         _tested(run),
     ]
     if material.difference is not None:
-        paragraphs.append(
-            _wrap(f"Compared with the run in {material.difference.earlier.directory}.")
-        )
+        paragraphs.append(_wrap(_compared(material.difference)))
     for number, finding in enumerate(material.findings):
         paragraphs.append("\n".join(_finding(run, finding, number < TOLD_IN_FULL)))
     idle = idle_summary(cell.entry.idle for cell in run.cells)
     paragraphs += [f"{_wrap(line)}." for line in idle]
-    if _is_clean(material):
-        paragraphs.append(f"Tested-by: NAME <ADDRESS> # {_short_targets(run)}")
+    if _is_clean(material) and (tested := _tested_targets(run)):
+        paragraphs.append(f"Tested-by: NAME <ADDRESS> # {', '.join(tested)}")
     return "\n\n".join(paragraphs) + "\n"
+
+
+def _compared(difference: Difference) -> str:
+    """What the run is held against, and what of that this one says nothing of."""
+    told = f"Compared with the run in {difference.earlier.directory}."
+    lacking = difference.not_run
+    if not lacking:
+        return told
+    more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
+    cells = f"{count(len(lacking), 'cell')} of that run"
+    return f"{told} Not run this time: {cells}: {', '.join(lacking[:_NAMED])}{more}."
 
 
 def _wrap(text: str, indent: str = "", first: str | None = None) -> str:
@@ -107,7 +120,8 @@ def _finding(run: Run, finding: Finding, in_full: bool) -> Iterator[str]:
     said, *quoted = printable_lines(finding.telling)
     yield _wrap(said, "  ")
     # What a compiler says stands in columns.
-    yield from _report(textwrap.dedent("\n".join(quoted)).expandtabs().splitlines())
+    lines = textwrap.dedent("\n".join(quoted)).expandtabs().splitlines()
+    yield from _report(lines, len(lines))
     if in_full and first.failing:
         yield from _evidence(read_story(first))
 
@@ -123,16 +137,17 @@ def _evidence(story: Story) -> Iterator[str]:
     if story.report_lines:
         yield ""
         yield _wrap(f"{story.cell.entry.id}:", "  ")
-        yield from _report(story.report_lines)
+        yield from _report(story.report_lines, story.report_length)
 
 
-def _report(lines: Sequence[str]) -> Iterator[str]:
-    """The first lines of a kernel report, without times and without registers."""
+def _report(lines: Sequence[str], whole: int) -> Iterator[str]:
+    """The first lines of ``whole`` that a kernel or compiler said, without times and registers."""
     told = [text for text in (_TIME.sub("", line) for line in lines) if not _REGISTERS.match(text)]
     for line in told[:REPORT_LINES]:
         yield from _quoted(line)
-    if len(lines) > REPORT_LINES:
-        yield f"| [{count(len(lines), 'line')} in all, registers left out]"
+    if whole > REPORT_LINES:
+        registers = ", registers left out" if len(told) < len(lines) else ""
+        yield f"| [{count(whole, 'line')} in all{registers}]"
 
 
 def _quoted(line: str) -> Iterator[str]:
@@ -145,13 +160,13 @@ def _quoted(line: str) -> Iterator[str]:
 
 
 def _is_clean(material: Material) -> bool:
-    """Whether all was as predicted, and some cell had something to work on."""
-    entries = [cell.entry for cell in material.run.cells]
-    ok = [entry for entry in entries if entry.verdict is Verdict.OK]
-    if material.run.notes or not entries or (ok and all(entry.idle for entry in ok)):
+    """Whether all cells that were to run did, and nothing is to be said against the kernel."""
+    if material.run.notes or any(f.word not in _HARMLESS for f in material.findings):
         return False
-    return all(entry.verdict.is_expected for entry in entries)
+    return all(cell.entry.verdict.is_expected for cell in material.run.cells)
 
 
-def _short_targets(run: Run) -> str:
-    return ", ".join(sorted({cell.entry.target for cell in run.cells}))
+def _tested_targets(run: Run) -> list[str]:
+    """Those on which some cell had something to work on."""
+    entries = (cell.entry for cell in run.cells)
+    return sorted({e.target for e in entries if e.verdict is Verdict.OK and not e.idle})

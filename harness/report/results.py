@@ -287,6 +287,8 @@ def _comparison_to_json(result: CellResult) -> dict[str, Any] | None:
         "times": [asdict(ratio) for ratio in comparison.times],
         "intended": [asdict(fulfilment) for fulfilment in comparison.intended],
         "lost": list(comparison.lost),
+        "defects_new": list(comparison.defects_new),
+        "defects_gone": list(comparison.defects_gone),
     }
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.records import StepResult, Verdict
+from harness.records import StepResult, Verdict, Word
 from harness.report.document import CellEntry, RunDocument, Series, read_document
 from harness.report.results import RUN_FILE, STEPS_FILE, step_from_json
 from harness.units import count
@@ -83,6 +83,14 @@ class Cell:
         return self.entry.verdict in (Verdict.MISMATCH, Verdict.KERNEL_FAILURE)
 
     @property
+    def spoilt_by(self) -> str:
+        """What a series did to a cell that is as expected and yet fails in pytest; else ""."""
+        comparison = self.entry.comparison
+        if comparison is None or not self.entry.verdict.is_expected:
+            return ""
+        return comparison.word.value if comparison.word in (Word.REGRESSED, Word.CHANGED) else ""
+
+    @property
     def known_defects(self) -> tuple[str, ...]:
         """What the kernel is known to do wrong, and did; the cell may be as expected."""
         return tuple(defect.statement or defect.rule for defect in self.entry.known_defects)
@@ -135,10 +143,16 @@ def _notes(directory: Path, document: RunDocument, cells: tuple[Cell, ...]) -> I
     never = (document.chosen or 0) - len(cells) - len(begun)
     if killed and never > 0:
         yield f"{count(never, 'cell')} never begun"
+    yield from lacking_shards(document)
     lost = [cell.entry.id for cell in cells if not cell.directory.is_dir()]
     if lost:
         without = "without a folder, so without steps or console"
         yield f"{count(len(lost), 'cell')} {without}: {_some(lost)}"
+
+
+def lacking_shards(document: RunDocument) -> tuple[str, ...]:
+    """Sentences about parts that were not there when others were made one."""
+    return tuple(f"{part} is not there" for part in document.lacks)
 
 
 def _some(names: list[str]) -> str:

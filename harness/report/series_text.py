@@ -19,6 +19,8 @@ def render_comparison(comparison: Comparison, patch: PatchLabel | None) -> list[
     first, *more = printable_lines(comparison.base_reason)
     lines.append(f"  before: {comparison.base_verdict.value}{first and f': {first}'}")
     lines += [f"    {line}" for line in more]
+    lines += [f"  a known defect, new: {printable(one)}" for one in comparison.defects_new]
+    lines += [f"  a known defect, gone: {printable(one)}" for one in comparison.defects_gone]
     lines += _some([f"  {_difference(one)}" for one in comparison.differences], "  ", "values")
     lines += render_lost(comparison.lost, "  ")
     lines += [f"  {_ratio(ratio)}" for ratio in comparison.times]

@@ -59,6 +59,12 @@ class Story:
         )
 
     @property
+    def report_length(self) -> int:
+        """How many lines the kernel report has, shown or not."""
+        details = self.cell.entry.report_details
+        return details.last_line - details.first_line + 1 if details else 0
+
+    @property
     def result(self) -> CellResult:
         """The cell as it was when it had run, its report's text as the console has it."""
         entry, details = self.cell.entry, self.cell.entry.report_details
@@ -102,6 +108,8 @@ class Story:
             times=entry.times,
             intended=entry.intended,
             lost=entry.lost,
+            defects_new=entry.defects_new,
+            defects_gone=entry.defects_gone,
         )
         subject = entry.patch_subject or ""
         return render_comparison(comparison, PatchLabel(self.cell.patch or 0, subject))

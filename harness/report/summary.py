@@ -21,7 +21,7 @@ def headline(run: Run, findings: Sequence[Finding]) -> str:
         chosen = [finding for finding in findings if finding.word in words]
         if chosen:
             return tell(run, chosen)
-    return _ended_early(run) if run.document.ended_early else _nothing(run)
+    return _incomplete(run) if run.document.incomplete else _nothing(run)
 
 
 def name_patches(run: Run, finding: Finding) -> str:
@@ -102,25 +102,32 @@ def _new(_run: Run, findings: Sequence[Finding]) -> str:
 
 
 def _failing(_run: Run, findings: Sequence[Finding]) -> str:
-    cells = _stems(findings)
+    """Of those that fail; a cell may be another than before, and as it should be."""
+    failing = [finding for finding in findings if finding.cells[0].failing]
+    cells = _stems(failing or findings)
+    if not failing:
+        other = f"{count(cells, 'cell')} with another outcome than without the series"
+        return f"{other} on {_targets(findings)}"
+    findings = failing
     ways = len({finding.what for finding in findings})
     how = "" if cells == 1 else f" in {count(ways, 'way')}"
     verb = "fails" if cells == 1 else "fail"
     return f"{count(cells, 'cell')} {verb}{how} on {_targets(findings)}"
 
 
-def _ended_early(run: Run) -> str:
+def _incomplete(run: Run) -> str:
     finished, chosen = len(run.cells), run.document.chosen
     of_all = count(max(chosen or 0, finished), "cell")
     if chosen is not None:
         of_all = f"{finished or 'none'} of {of_all}"
+    what = "Ended early" if run.document.ended_early else "Incomplete"
     if not finished:
-        return f"Ended early: {of_all} finished"
+        return f"{what}: {of_all} finished"
     sound = all(cell.entry.verdict.is_expected and not cell.known_defects for cell in run.cells)
     nothing = _nothing(run)
     if sound:
         nothing = f"nothing {_word(run)} in {'it' if finished == 1 else 'them'}"
-    return f"Ended early: {of_all} finished; {nothing[0].lower()}{nothing[1:]}"
+    return f"{what}: {of_all} finished; {nothing[0].lower()}{nothing[1:]}"
 
 
 def _word(run: Run) -> str:

@@ -33,6 +33,7 @@ def summary_of(directory: Path, source: Path) -> list[str]:
     facts = {"kernel": document["kernel"], "series": document["series"]}
     recorder.run_file = RunFile(directory, facts)
     recorder.run_file.record(*document["cells"])
+    recorder.run_file.finish()  # as the session's end does, which comes first
     terminal = Terminal()
     recorder.pytest_terminal_summary(terminal)
     return terminal.lines

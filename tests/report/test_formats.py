@@ -277,3 +277,17 @@ def test_against_opens_the_text_with_the_difference(
 
 def test_the_command_names_every_format() -> None:
     assert tuple(FORMATS) == command.FORMATS
+
+
+def test_the_mail_counts_all_lines_of_a_report_that_is_cut(
+    series_run: Path, tmp_path: Path
+) -> None:
+    """Also those that no page shows, and says nothing of registers where there are none."""
+    directory = Path(shutil.copytree(series_run, tmp_path / "run"))
+    cells = json.loads((directory / "run.json").read_text())["cells"]
+    number = next(n for n, one in enumerate(cells) if one["verdict"] == "kernel-failure")
+    log = directory / cells[number]["folder"] / "console.log"
+    log.write_text("Oops: so\n" + "and on\n" * 4999)
+    place = {"first_line": 1, "last_line": 5000}
+    edit(directory, lambda document: document["cells"][number].update(report_details=place))
+    assert "\n| [5,000 lines in all]\n" in FORMATS["text"](gather([directory], None, Path()))

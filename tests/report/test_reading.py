@@ -414,3 +414,13 @@ def test_a_known_defect_that_is_gone_since_an_earlier_run_is_fixed(
     first = read_run(run).cells[0].key[:2]
     assert compare_runs(read_run(run), read_run(earlier)).words[first] == "fixed"
     assert compare_runs(read_run(earlier), read_run(run)).words[first] == "known defect"
+
+
+def test_what_a_kernel_cannot_have_is_not_fixed(run: Path, clean_run: Path, tmp_path: Path) -> None:
+    """It failed on the one kernel, and is not to be had on the other."""
+    earlier = Path(shutil.copytree(clean_run, tmp_path / "earlier"))
+    bad = {"verdict": "mismatch", "reason": "regions: regions is 0, expected == 1"}
+    edit(earlier, lambda document: document["cells"][0].update(bad))
+    gone = {"verdict": "unsupported", "reason": "no pmem"}
+    edit(run, lambda document: document["cells"][0].update(gone))
+    assert dict(compare_runs(read_run(run), read_run(earlier)).words) == {}

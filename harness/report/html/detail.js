@@ -63,8 +63,9 @@ const renderStrip = (cell) => {
     }, glyph(), el("span", { class: "label", text: patchName(other) }))));
 };
 
-const otherCell = (id) => {
-  const found = cells.find((cell) => cell.id === id);
+// Ids are the same on every kernel; guests are not shared between kernels.
+const otherCell = (id, kernel) => {
+  const found = cells.find((cell) => cell.id === id && cell.kernel === kernel);
   return found ? el("a", { href: address({ cell: found.number }), text: id }) : id;
 };
 
@@ -77,8 +78,8 @@ const renderFacts = (cell, detail) => {
     detail.note && [el("dt", { text: "note" }), el("dd", { text: detail.note })],
     el("dt", { text: "kernel" }), el("dd", { text: cell.release === cell.kernel ? cell.kernel : `${cell.release} (${[cell.kernel, cell.revision && `revision ${cell.revision}`].filter(Boolean).join(", ")})` }),
     detail.qemu && [el("dt", { text: "guest" }), el("dd", { text: `${cell.target}, ${detail.qemu}` })],
-    detail.before.length > 0 && [el("dt", { text: "shared" }), el("dd", {}, `${count(detail.before.length, "other cell")} ran in this guest before; it was booted for `, otherCell(detail.before[0]))],
-    detail.retried && [el("dt", { text: "tries" }), el("dd", { text: "two, each in a new guest" })],
+    detail.before.length > 0 && [el("dt", { text: "shared" }), el("dd", {}, `${count(detail.before.length, "other cell")} ran in this guest before; it was booted for `, otherCell(detail.before[0], cell.kernel))],
+    detail.retried && [el("dt", { text: "tries" }), el("dd", { text: "two, the second in a new guest" })],
     el("dt", { text: "again" }), el("dd", {}, el("code", { text: detail.reproduce })));
 };
 
