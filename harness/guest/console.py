@@ -7,8 +7,10 @@ QEMU stops a guest whose console nobody reads. Whoever waits for something else 
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO, FileIO
@@ -88,9 +90,9 @@ class Console:
     def log_to(self, log: Path) -> None:
         """Keep what comes from now on in another file; what came is in the one before."""
         self.pump()
-        self._log.close()
+        before, self._log = self._log, _open_log(log)
+        before.close()
         self._log_path = log
-        self._log = _open_log(log)
         self._lines_before = self._reader.lines
 
     def next_boot(self, socket_path: Path) -> Console:
@@ -117,7 +119,7 @@ class Console:
         for _ in range(_PUMPED_READS):
             if self.ended or not _readable(self._spawn.socket, 0):
                 return
-            self._spawn.expect([TIMEOUT, EOF], timeout=0)
+            self._spawn.expect_within(0.0, TIMEOUT, EOF)
 
     def wait_for(self, pattern: bytes, deadline: Deadline) -> bytes | None:
         """The text that matches a regular expression, after what was matched before.
@@ -129,7 +131,7 @@ class Console:
         matched: bytes | None = None
         while matched is None and not self.ended:
             seconds = min(_SLICE_SECONDS, deadline.remaining)
-            if self._spawn.expect([pattern, TIMEOUT, EOF], timeout=seconds) == 0:
+            if self._spawn.expect_within(seconds, pattern, TIMEOUT, EOF) == 0:
                 matched = cast(bytes, self._spawn.after)
             # Not check() unasked: what it pumps in would pass the pattern by.
             if matched is not None or self.ended or self._reports_seen():
@@ -163,9 +165,13 @@ class Console:
             raise InfrastructureError(f"the guest's console is gone: {exc}") from exc
 
     def close(self) -> None:
-        """Keep what has arrived, and hang up; a report still open ends here."""
+        """Keep what has arrived, and hang up; a report still open ends here.
+
+        A disk without room for it is no error any more: what the guest was ended for counts.
+        """
         try:
-            self.pump()
+            with contextlib.suppress(InfrastructureError):
+                self.pump()
         finally:
             self._reader.close()
             self._spawn.socket.close()
@@ -186,17 +192,22 @@ class Console:
             self._reader.close()
 
     def _take(self, data: bytes) -> None:
-        try:
-            self._log.write(data)
-        except OSError as exc:
-            raise InfrastructureError(f"the console cannot be written down: {exc}") from exc
+        self._write_down(data)
         self._reader.feed(data)
         self._tail = (self._tail + data)[-_WINDOW_BYTES:]
 
     def _take_line(self, line: bytes, *, after: bytes) -> None:
         if after and not after.endswith(b"\n"):
-            self._log.write(b"\n")  # the reader ended that line when its console did
+            self._write_down(b"\n")  # the reader ended that line when its console did
         self._take(line + b"\n")
+
+    def _write_down(self, data: bytes) -> None:
+        left = memoryview(data)
+        try:
+            while left:  # the last that a disk has room for is written in part
+                left = left[self._log.write(left) :]
+        except OSError as exc:
+            raise InfrastructureError(f"the console cannot be written down: {exc}") from exc
 
 
 class _TappedSocket(_Spawn):
@@ -207,14 +218,28 @@ class _TappedSocket(_Spawn):
     def __init__(self, connection: socket.socket, tap: Callable[[bytes], None]) -> None:
         super().__init__(connection, maxread=_READ_BYTES, searchwindowsize=_WINDOW_BYTES)
         self._tap = tap
+        self._until = 0.0
+        self._has_read = False
+
+    def expect_within(self, seconds: float, *patterns: bytes | type[TIMEOUT | EOF]) -> int:
+        """As ``expect``, of so many seconds by a clock that nobody sets.
+
+        pexpect goes by the time of day: set back by an hour, it would wait for that hour.
+        """
+        self._until = time.monotonic() + seconds
+        self._has_read = False
+        return self.expect(list(patterns), timeout=seconds)
 
     def read_nonblocking(self, size: int = 1, timeout: float | None = None) -> bytes:
-        """What has arrived; TIMEOUT where nothing does in ``timeout`` seconds, EOF at the end.
+        """What has arrived; TIMEOUT where nothing does in the seconds asked for, EOF at the end.
 
-        The base class reads with a socket timeout of its own, for which 0 is an error.
+        Once at least what is there is read. ``timeout`` is what pexpect takes to be left.
         """
-        if not _readable(self.socket, max(0.0, timeout or 0.0)):
+        left = min(self._until - time.monotonic(), timeout or 0.0)
+        over = left <= 0 and self._has_read
+        if over or not _readable(self.socket, max(0.0, left)):
             raise TIMEOUT("nothing on the console")
+        self._has_read = True
         try:
             data = self.socket.recv(size)
         except ConnectionError:

@@ -196,10 +196,14 @@ def _oom_kills() -> int:
 def guest_directory() -> Iterator[Path]:
     """A directory for one guest.
 
-    Raises InfrastructureError where the temporary directory's path is too long for the
-    unix sockets in it.
+    Raises InfrastructureError where none can be made, or the temporary directory's path is too
+    long for the unix sockets in it.
     """
-    with scratch_directory("guest") as directory:
+    with contextlib.ExitStack() as stack:
+        try:
+            directory = stack.enter_context(scratch_directory("guest"))
+        except OSError as exc:
+            raise InfrastructureError(f"no directory can be made for a guest: {exc}") from exc
         if len(os.fsencode(directory)) + _LONGEST_SOCKET_NAME > _SOCKET_PATH_BYTES:
             parent = directory.parent
             raise InfrastructureError(f"{parent} is too long a path for sockets: set TMPDIR")

@@ -54,3 +54,12 @@ def test_a_directory_for_a_guest_has_room_for_each_of_its_sockets(
                     listener.bind(str(path))
             used += 1
     assert 0 < used < 35
+
+
+def test_where_no_directory_can_be_made_the_host_is_to_blame(
+    short: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A temporary file system that is full, or was taken away."""
+    monkeypatch.setattr(tempfile, "tempdir", str(short / "gone"))
+    with pytest.raises(InfrastructureError, match="no directory"), guest_directory():
+        pass

@@ -15,6 +15,7 @@ from harness.deadline import Deadline
 from harness.errors import InfrastructureError, KernelReported
 from harness.guest.console import Console
 
+FULL = Path("/dev/full")
 PANIC = b"[    1.5] Kernel panic - not syncing: test\r\n"
 PANIC_END = b"[    1.6] ---[ end Kernel panic - not syncing: test ]---\r\n"
 
@@ -214,7 +215,78 @@ def test_a_pump_ends_though_the_guest_never_does(machine: Machine, console: Cons
 
 
 def test_a_full_disk_is_not_the_guests_doing(machine: Machine, tmp_path: Path) -> None:
-    with Console(tmp_path / "console.sock", Path("/dev/full")) as console:
+    with Console(tmp_path / "console.sock", FULL) as console:
         machine.say(PANIC)
         with pytest.raises(InfrastructureError, match="cannot be written down"):
             console.wait_for(b"never", soon())
+
+
+def test_a_full_disk_takes_no_report_away(machine: Machine, tmp_path: Path) -> None:
+    """What the guest still says while it is ended finds no room, and changes nothing."""
+
+    def be_ended() -> None:
+        with Console(tmp_path / "console.sock", FULL):
+            machine.say(b"last words\r\n")
+            raise KernelReported(())
+
+    with pytest.raises(KernelReported):
+        be_ended()
+
+
+def test_a_full_disk_is_told_of_when_the_power_was_cut(machine: Machine, tmp_path: Path) -> None:
+    with Console(tmp_path / "console.sock", tmp_path / "console.log") as before:
+        machine.say(b"no end of a line")
+        before.drain(soon())
+    (tmp_path / "console.log").unlink()
+    (tmp_path / "console.log").symlink_to(FULL)
+    with pytest.raises(InfrastructureError, match="cannot be written down"):
+        before.next_boot(tmp_path / "console.sock")
+
+
+def test_a_log_that_cannot_be_made_leaves_the_one_before(
+    machine: Machine, console: Console, tmp_path: Path
+) -> None:
+    with pytest.raises(InfrastructureError, match="cannot be written down"):
+        console.log_to(tmp_path / "nowhere" / "console.log")
+    machine.say(b"late\r\n")
+    console.drain(soon())
+    assert (tmp_path / "console.log").read_bytes() == b"late\r\n"
+
+
+@pytest.mark.parametrize("floods", [False, True])
+def test_a_clock_of_the_host_that_is_set_back_is_not_waited_for(
+    machine: Machine, console: Console, monkeypatch: pytest.MonkeyPatch, floods: bool
+) -> None:
+    """pexpect goes by the time of day."""
+    day = SetBack()
+    monkeypatch.setattr("pexpect.expect.time", day)
+    stop = threading.Event()
+
+    def say() -> None:
+        stop.wait(0.1)
+        day.behind = 600.0
+        machine.say(b"x")
+        while floods and not stop.is_set():
+            with contextlib.suppress(OSError):
+                machine.say(b"a line of no interest\r\n" * 20)
+
+    writer = threading.Thread(target=say, daemon=True)
+    writer.start()
+    started = time.monotonic()
+    assert console.wait_for(b"never", Deadline.after(0.5)) is None
+    assert time.monotonic() - started < 30
+    stop.set()
+    while writer.is_alive():
+        console.pump()
+
+
+class SetBack:
+    """The module ``time``, of a host whose clock is set back meanwhile."""
+
+    sleep = staticmethod(time.sleep)
+
+    def __init__(self) -> None:
+        self.behind = 0.0
+
+    def time(self) -> float:
+        return time.time() - self.behind
