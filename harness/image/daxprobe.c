@@ -267,10 +267,8 @@ static void map_again(char *words)
 	size_t length = number(&words);
 	int file = open(words, O_RDWR);
 
-	if (file < 0)
-		die(words);
-	result("map-again", mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) ==
-				MAP_FAILED);
+	result("map-again", file < 0 || mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, file,
+					     0) == MAP_FAILED);
 	close(file);
 }
 
@@ -381,7 +379,7 @@ static void write_on(char *words)
 		die("posix_memalign");
 	memset(chunk, 1, CHUNK);
 	for (;; at = at + CHUNK < length ? at + CHUNK : 0) {
-		if (pwrite(file, chunk, CHUNK, at) != (ssize_t)CHUNK) {
+		if (write_all(file, chunk, CHUNK, at)) {
 			error = errno;
 			break;
 		}
@@ -397,9 +395,8 @@ static void punch(char *words)
 	size_t length = number(&words);
 	int file = open(words, O_RDWR);
 
-	if (file < 0)
-		die(words);
-	result("punch", fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, length));
+	result("punch", file < 0 || fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+					      length));
 	close(file);
 }
 
@@ -407,14 +404,15 @@ static void punch(char *words)
 static void store(char *words)
 {
 	size_t length = number(&words), at;
-	int file = open(words, O_RDWR);
 	uint64_t *all = malloc(length);
+	int file;
 
-	if (file < 0 || !all)
-		die(words);
+	if (!all)
+		die("malloc");
 	for (at = 0; at < length; at += 8)
 		all[at / 8] = word_at(at);
-	result("store", pwrite(file, all, length, 0) != (ssize_t)length);
+	file = open(words, O_RDWR);
+	result("store", file < 0 || write_all(file, all, length, 0));
 	free(all);
 	close(file);
 }
@@ -441,12 +439,12 @@ static uint64_t *room_for(size_t stride)
 static void write_out(char *words)
 {
 	size_t length = number(&words), stride = number(&words), size, done = 0;
-	int file = open(words, O_WRONLY);
 	uint64_t *chunk = room_for(stride);
+	int file = open(words, O_WRONLY);
 
 	while (file >= 0 && done < length) {
 		size = fill(chunk, done, stride, length);
-		if (pwrite(file, chunk, size, done) != (ssize_t)size)
+		if (write_all(file, chunk, size, done))
 			break;
 		done += size;
 	}
@@ -466,9 +464,8 @@ static void read_in(char *words)
 		die("/proc/sys/vm/drop_caches (CONFIG_PROC_SYSCTL)");
 	close(file);
 	file = open(words, O_RDONLY);
-	if (file < 0)
-		die(words);
-	while (done < length) {
+	error = file < 0 ? errno : 0;
+	while (file >= 0 && done < length) {
 		size = fill(wanted, done, stride, length);
 		got = pread(file, found, size, done);
 		if (got <= 0) {

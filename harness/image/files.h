@@ -9,6 +9,8 @@
  *                                       that are not zero
  *   store-time:PATH                     what a store through a shared mapping makes of a time of
  *                                       modification that was set to 1970
+ *
+ * What the kernel refuses is the errno of the reply.
  */
 #ifndef FILES_H
 #define FILES_H
@@ -21,13 +23,31 @@
 #define BEHIND (1UL << 20)
 #define FILLED 0xaa
 
+/* 0 where all was written. What is short is asked for again, so that errno says why it is. */
+static int write_all(int file, const void *what, size_t size, off_t at)
+{
+	const char *rest = what;
+	ssize_t done;
+
+	for (; size; rest += done, at += done, size -= done) {
+		done = pwrite(file, rest, size, at);
+		if (!done)
+			errno = EIO;
+		if (done <= 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int new_file(const char *path)
 {
-	int file = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	return open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+}
 
-	if (file < 0)
-		die(path);
-	return file;
+static void remove_file(int file, const char *path)
+{
+	close(file);
+	unlink(path);
 }
 
 static unsigned char *room_of(size_t size, int byte)
@@ -39,39 +59,49 @@ static unsigned char *room_of(size_t size, int byte)
 	return memset(room, byte, size);
 }
 
-static void write_at(int file, const void *what, size_t size, size_t offset)
-{
-	if (pwrite(file, what, size, offset) != (ssize_t)size)
-		die("write");
-}
-
 static void read_sparse(char *words)
 {
 	size_t size = number(&words), written = number(&words);
 	unsigned char *room = room_of(size + BEHIND, FILLED);
 	int file = new_file(words);
-	ssize_t got;
+	ssize_t got = -1;
 
-	write_at(file, room, written, 0);
-	if (ftruncate(file, size))
-		die("truncate");
-	got = pread(file, room, size + BEHIND, 0);
+	if (file >= 0 && !write_all(file, room, written, 0) && !ftruncate(file, size))
+		got = pread(file, room, size + BEHIND, 0);
 	say("{\"op\": \"sparse\", \"errno\": %d, \"bytes\": %zd}", got < 0 ? errno : 0, got);
-	close(file);
-	unlink(words);
+	remove_file(file, words);
 	free(room);
 }
 
 /* Every other STRIDE, from the second on, is a hole afterwards whose block is free. */
-static void make_holes(int file, size_t length, size_t stride)
+static int make_holes(int file, size_t length, size_t stride)
 {
 	size_t at;
 
 	for (at = stride; at < length; at += 2 * stride)
 		if (fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at, stride))
-			die("fallocate");
+			return -1;
 	/* It is free once the journal says so. */
 	sync();
+	return 0;
+}
+
+/* 0 where the file is as it is to be looked at, and was read into the room. */
+static int fill_holes(int file, unsigned char *room, size_t length, size_t stride)
+{
+	ssize_t got;
+	size_t at;
+
+	if (write_all(file, room, length, 0) || fsync(file) || make_holes(file, length, stride))
+		return -1;
+	/* The block nearest to its neighbours is the one that was there. */
+	for (at = stride + stride / 2; at < length; at += 2 * stride)
+		if (write_all(file, room, 1, at))
+			return -1;
+	got = pread(file, room, length, 0);
+	if (got >= 0 && got < (ssize_t)length)
+		errno = ENODATA;
+	return got == (ssize_t)length ? 0 : -1;
 }
 
 static void look_for_stale(char *words)
@@ -79,45 +109,46 @@ static void look_for_stale(char *words)
 	size_t length = number(&words), stride = number(&words), at, stale = 0;
 	unsigned char *room = room_of(length, FILLED);
 	int file = new_file(words);
+	int failed = file < 0 || fill_holes(file, room, length, stride);
+	int error = failed ? errno : 0;
 
-	write_at(file, room, length, 0);
-	if (fsync(file))
-		die("fsync");
-	make_holes(file, length, stride);
-	/* The block nearest to its neighbours is the one that was there. */
-	for (at = stride + stride / 2; at < length; at += 2 * stride)
-		write_at(file, room, 1, at);
-	if (pread(file, room, length, 0) != (ssize_t)length)
-		die("read");
-	for (at = 0; at < length; at++)
+	for (at = 0; !failed && at < length; at++)
 		stale += at / stride % 2 && at % stride != stride / 2 && room[at];
-	say("{\"op\": \"stale\", \"bytes\": %zu}", stale);
-	close(file);
-	unlink(words);
+	say("{\"op\": \"stale\", \"errno\": %d, \"bytes\": %zu}", error, stale);
+	remove_file(file, words);
 	free(room);
+}
+
+/* 0 where it was made to be of 1970, mapped and stored to. */
+static int store_through(int file, struct stat *now)
+{
+	const struct timespec then[2] = { { 0, 0 }, { 0, 0 } };
+	size_t page = sysconf(_SC_PAGESIZE);
+	int failed;
+	char *at;
+
+	if (ftruncate(file, page))
+		return -1;
+	at = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+	if (at == MAP_FAILED)
+		return -1;
+	failed = futimens(file, then);
+	if (!failed)
+		*(volatile char *)at = 1;
+	failed = failed || msync(at, page, MS_SYNC) || fstat(file, now);
+	munmap(at, page);
+	return failed ? -1 : 0;
 }
 
 static void store_time(char *words)
 {
-	const struct timespec then[2] = { { 0, 0 }, { 0, 0 } };
-	size_t page = sysconf(_SC_PAGESIZE);
 	int file = new_file(words);
-	struct stat now;
-	char *at;
+	struct stat now = { 0 };
+	int error = file < 0 || store_through(file, &now) ? errno : 0;
 
-	if (ftruncate(file, page))
-		die("truncate");
-	at = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-	if (at == MAP_FAILED || futimens(file, then))
-		die(words);
-	*(volatile char *)at = 1;
-	if (msync(at, page, MS_SYNC) || fstat(file, &now))
-		die(words);
-	say("{\"op\": \"store-time\", \"modified\": %lld, \"changed\": %lld}",
+	say("{\"op\": \"store-time\", \"errno\": %d, \"modified\": %lld, \"changed\": %lld}", error,
 	    (long long)now.st_mtime, (long long)now.st_ctime);
-	munmap(at, page);
-	close(file);
-	unlink(words);
+	remove_file(file, words);
 }
 
 /* Does one of the operations above; 0 for any other. */

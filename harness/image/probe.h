@@ -14,6 +14,9 @@
  *   beside                              a page of other memory, BESIDE, written to
  *   unmap                               munmap() of the whole mapping
  *
+ * What the kernel refuses, be it to open a file, is the errno of a reply, and what comes next has
+ * no mapping to work on.
+ *
  * map puts it at a fixed address where no page table below the level of PUDs exists yet, so
  * that all that it needs is its own. With something beside it, a PUD of 16G or more is not empty,
  * and whoever maps whole PUDs is not asked (defect.pud-fault-size).
@@ -180,16 +183,15 @@ static void map(char *words, char *fixed)
 		protection |= PROT_WRITE;
 	if (words) {
 		file = open(words, protection & PROT_WRITE ? O_RDWR : O_RDONLY);
-		if (file < 0)
-			die(words);
+		error = file < 0 ? errno : 0;
 	} else {
 		flags |= MAP_ANONYMOUS;
 	}
 	if (!fixed)
 		there = mmap(NULL, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	at = mmap(fixed, length, protection, flags, file, offset);
+	at = error ? MAP_FAILED : mmap(fixed, length, protection, flags, file, offset);
 	if (at == MAP_FAILED) {
-		error = errno;
+		error = error ? error : errno;
 	} else {
 		base = at;
 		mapped = length;

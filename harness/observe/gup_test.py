@@ -21,12 +21,19 @@ _BENCHMARK = re.compile(
 _BASIC = re.compile(r"(?P<command>(?:GUP|PIN)_BASIC_TEST|DUMP_USER_PAGES_TEST): done")
 _BASIC_TRUNCATED = re.compile(r"^(?:# )?Truncated \(size: (?P<truncated>\d+)\)")
 _FAILED = re.compile(
-    r"^(?:Bail out! )?(?P<call>mmap|ioctl|open)\b[^:]*: .|^not ok \d+ (?P<tap>ioctl)"
+    r"^(?:Bail out! )?(?:Unable to )?(?P<call>mmap|ioctl|open)\b[^:]*: ."
+    r"|^not ok \d+ (?P<tap>ioctl)"
 )
 _SIGNAL_BASE = 128
 
-Outcome = Literal["ran", "mmap-refused", "ioctl-refused", "killed", "not-run"]
-_REFUSED: dict[str, Outcome] = {"mmap": "mmap-refused", "ioctl": "ioctl-refused"}
+Outcome = Literal["ran", "open-refused", "mmap-refused", "ioctl-refused", "killed", "not-run"]
+# "open" is of the memory's file, which a step finds to be there; the kernel's own for the test has
+# other words ("failed to open /sys/kernel/debug/gup_test").
+_REFUSED: dict[str, Outcome] = {
+    "open": "open-refused",
+    "mmap": "mmap-refused",
+    "ioctl": "ioctl-refused",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,7 @@ def parse_gup_test(output: str, status: int) -> GupRun:
     for line in output.splitlines():
         failed = _FAILED.match(line)
         if failed is not None:
-            outcome = _REFUSED.get(failed["call"] or failed["tap"], "not-run")
+            outcome = _REFUSED[failed["call"] or failed["tap"]]
             return GupRun(outcome, results, find_errno(line), None)
     return GupRun("ran" if results and status == 0 else "not-run", results, None, None)
 

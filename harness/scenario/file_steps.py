@@ -16,8 +16,9 @@ class FileIo(Step):
     Each is removed again. ``size`` is bytes, of one of which nothing was written, and of another
     of which the first page was.
 
-    Shows ``outcome`` (``done`` or ``no-device``), ``sparse_bytes`` and ``tail_bytes`` (what
-    read() gives of these two, asked for a megabyte more), ``stale_bytes`` (of a full file of 64
+    Shows ``outcome`` (``done``, ``refused`` with ``errno``, or ``no-device``), ``sparse_bytes``
+    and ``tail_bytes`` (what read() gives of these two, asked for a megabyte more),
+    ``stale_bytes`` (of a full file of 64
     pages every other one was made a hole, in which then one byte was written: those beside it
     that are not zero) and ``modified`` (whether a store through a shared mapping, and msync(),
     move the times of modification and change).

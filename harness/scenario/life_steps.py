@@ -47,11 +47,11 @@ class TakeAway(Step):
     or is seen to wait. Then it reads its first page again. Afterwards the namespace is
     enabled, or the file is as large as before.
 
-    Shows ``outcome`` (``taken``, ``refused`` with ``errno`` and ``message``, or
-    ``no-device``); of a block device ``write_failed`` (at last); of others ``held_pages``,
-    ``waited`` (whether the one who takes away was seen to wait for pages to be given up),
-    ``signal`` and ``code`` of the access afterwards (None where the memory is still there);
-    and ``restored_bytes``, the device's or the file's size at last.
+    Shows ``outcome`` (``taken``, ``refused`` with ``errno`` and ``message``, ``mmap-refused``
+    with ``errno``, or ``no-device``); of a block device ``write_failed`` (at last); of others
+    ``held_pages``, ``waited`` (whether the one who takes away was seen to wait for pages to be
+    given up), ``signal`` and ``code`` of the access afterwards (None where the memory is still
+    there); and ``restored_bytes``, the device's or the file's size at last.
     """
 
     kind: ClassVar[str] = "take-away"

@@ -114,8 +114,8 @@ class PageMetadata(DeviceStep):
     get_user_pages(). With ``also_mapped`` another process has the same mapped, and wrote to
     all of it before.
 
-    Shows ``outcome`` (``dumped``, ``mmap-refused`` or ``no-device``) and for each page
-    ``page<n>.refcount``, ``page<n>.mapcount`` (both of its folio), ``page<n>.order``,
+    Shows ``outcome`` (``dumped``, ``open-refused``, ``mmap-refused`` or ``no-device``) and for
+    each page ``page<n>.refcount``, ``page<n>.mapcount`` (both of its folio), ``page<n>.order``,
     ``page<n>.pincount`` (None for a single page, which has no such counter),
     ``page<n>.pfn`` and ``page<n>.index`` (its place in the device or file, in base pages).
     """

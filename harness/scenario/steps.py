@@ -184,8 +184,8 @@ class GupTest(DeviceStep):
     gup_test touches all that it maps, and dies of what is not there; with ``touch`` false
     (devdax and fsdax alone) daxprobe makes its ioctl on memory that GUP is left to fault in.
 
-    Shows ``outcome`` (``ran``, ``mmap-refused``, ``ioctl-refused``, ``killed`` or
-    ``no-device``), ``errno`` (of a refused mmap or ioctl), ``signal`` (name, of a killed
+    Shows ``outcome`` (``ran``, ``open-refused``, ``mmap-refused``, ``ioctl-refused``,
+    ``killed`` or ``no-device``), ``errno`` (of what was refused), ``signal`` (name, of a killed
     run), ``results`` (result lines), ``truncated_bytes`` (what gup_test prints after
     "truncated", None where it prints nothing), ``pinned_pages`` and ``unpinned_pages``
     (base pages over all repeats, from /proc/vmstat), ``huge_page_bytes`` (hugetlb),

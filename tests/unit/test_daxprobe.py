@@ -7,7 +7,10 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -238,3 +241,46 @@ def test_it_is_built_once_for_a_compiler_not_for_a_kernel(tmp_path: Path) -> Non
 def test_errors_have_the_names_that_linux_gives_them(number: int, name: str | None) -> None:
     """Not those of the host's table, which knows 95 as ENOTSUP."""
     assert errno_name({"op": "map", "errno": number}) == name
+
+
+@pytest.fixture
+def unopened(tmp_path: Path) -> Iterator[Path]:
+    """A name that no open() leads through: ENXIO, as of a device without a driver."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        yield tmp_path / "s"
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        f"map:shared:rw:0:{PAGE}:{{}}",
+        f"map-again:{PAGE}:{{}}",
+        f"punch:{PAGE}:{{}}",
+        f"store:{PAGE}:{{}}",
+        f"write-out:{PAGE}:{PAGE}:{{}}",
+        f"sparse:{PAGE}:{PAGE}:{{}}",
+        f"stale:{8 * PAGE}:{PAGE}:{{}}",
+        "store-time:{}",
+    ],
+)
+def test_what_cannot_be_opened_is_the_kernels_refusal(
+    program: Path, unopened: Path, operation: str
+) -> None:
+    """No end of the program, which would be the harness' own."""
+    (reply,) = probe(program, operation.format(unopened)).all
+    assert errno_name(reply) == "ENXIO"
+
+
+def test_a_medium_that_ends_is_told_with_its_error(program: Path) -> None:
+    """A write is cut short where a file may get no larger, and only the next one is refused."""
+    size, most = 64 * PAGE, 10 * PAGE
+    with tempfile.NamedTemporaryFile() as file:
+        words = [str(program), f"store:{size}:{file.name}", f"write-out:{size}:{size}:{file.name}"]
+        ran = subprocess.run(
+            ["sh", "-c", 'trap "" XFSZ; exec prlimit --fsize="$0" "$@"', str(most), *words],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert [errno_name(reply) for reply in parse_replies(ran.stdout).all] == ["EFBIG", "EFBIG"]

@@ -20,6 +20,7 @@ from harness.errors import InfrastructureError
 from harness.guest.steps import RUNNERS, StepContext, check_regions, identify_guest, run_step
 from harness.guest.steps.script import run_script
 from harness.records import CommandRecord, Scalar
+from harness.scenario.life_steps import TakeAway
 from harness.scenario.steps import (
     STEPS,
     CreateNamespace,
@@ -347,3 +348,43 @@ def test_regions_without_dax_show_no_alignments() -> None:
     text = "@@daxhound regions\nregion0.size_bytes=4096\nregion0.start=0x1000\nregions=1\n"
     values = values_of(Regions(), 0, text)
     assert values == {"region0.size_bytes": 4096, "region0.start": 4096, "regions": 1}
+
+
+def test_writer_that_nothing_is_taken_from_is_ended_and_says_nothing() -> None:
+    """Of a refusal, which is the kernel's, and not of a probe that broke off."""
+    said = "error disabling namespaces: Device or resource busy"
+    stdout = (
+        '@@daxhound holder\n{"op": "pause"}\n@@daxhound taken\nstatus=240\nwaits=\n'
+        f"@@daxhound said\n{said}\n@@daxhound restored\nsectors=8\n"
+    )
+    values = values_of(TakeAway.model_validate({"memory": "block"}), 0, stdout)
+    assert values == {
+        **{"outcome": "refused", "errno": "EBUSY", "message": said},
+        **{"restored_bytes": 4096, "write_failed": False},
+    }
+
+
+def test_memory_that_cannot_be_mapped_cannot_be_taken_away() -> None:
+    taken = recording_of(kind="take-away", memory="devdax")
+    stdout = taken["stdout"].replace(
+        '{"op": "map", "errno": 0}', '{"op": "map", "errno": 6, "over": 0}'
+    )
+    stdout = re.sub(r'{"op": "touch"[^}]*}', '{"op": "touch", "skipped": true}', stdout)
+    assert values_of(recorded_step(taken), 0, stdout) == {
+        "outcome": "mmap-refused",
+        "errno": "ENXIO",
+    }
+
+
+def test_a_second_mapping_that_is_refused_is_seen() -> None:
+    run = recording_of(kind="write-read", memory="devdax")
+    first, map_, second = run["stdout"].rpartition('{"op": "map", "errno": 0')
+    second = re.sub(r'{"op": "touch"[^}]*}', '{"op": "touch", "skipped": true}', second)
+    stdout = f"{first}{map_.replace('0', '12')}{second}"
+    assert values_of(recorded_step(run), 0, stdout) == {"outcome": "refused", "errno": "ENOMEM"}
+
+
+def test_a_file_that_the_kernel_refuses_is_seen() -> None:
+    run = recording_of(kind="file-io")
+    stdout = run["stdout"].replace('"op": "stale", "errno": 0', '"op": "stale", "errno": 95')
+    assert values_of(recorded_step(run), 0, stdout) == {"outcome": "refused", "errno": "EOPNOTSUPP"}

@@ -94,7 +94,6 @@ def test_least_of_several_truncated_sizes_counts() -> None:
         ("check if CONFIG_GUP_TEST is enabled in kernel config\n", 4),
         ("TAP version 13\n1..1\nok 1 # SKIP Please run this test as root\n", 0),
         ("1..0 # SKIP Not enough huge pages\n", 4),
-        ("open: Permission denied\n", 255),
         ("Bail out! Wrong argument\n", 1),
         ("", 0),
         ("sh: gup_test: not found\n", 127),
@@ -103,6 +102,18 @@ def test_least_of_several_truncated_sizes_counts() -> None:
 def test_run_that_tells_nothing_is_no_pass(output: str, status: int) -> None:
     run = parse_gup_test(output, status)
     assert (run.outcome, run.results) == ("not-run", ())
+
+
+@pytest.mark.parametrize(
+    ("output", "status"),
+    [
+        ("open: No such device or address\n", 255),
+        ("1..1\nBail out! Unable to open /dev/dax0.0: No such device or address\n", 1),
+    ],
+)
+def test_a_device_that_cannot_be_opened_is_the_kernels_refusal(output: str, status: int) -> None:
+    run = parse_gup_test(output, status)
+    assert (run.outcome, run.errno) == ("open-refused", "ENXIO")
 
 
 @pytest.mark.parametrize(

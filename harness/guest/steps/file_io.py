@@ -5,9 +5,9 @@ from __future__ import annotations
 from harness.guest.protocols import Shell
 from harness.guest.steps.context import StepContext
 from harness.guest.steps.mapping import ended_early
-from harness.guest.steps.probe import run_probe
-from harness.observe.daxprobe import integer
-from harness.records import Observation
+from harness.guest.steps.probe import ProbeRun, run_probe
+from harness.observe.daxprobe import first_errno, integer
+from harness.records import Observation, Scalar
 from harness.scenario.steps import FileIo
 
 _PATH = '"$file"-io'
@@ -23,15 +23,20 @@ def look_at_files(step: FileIo, shell: Shell, context: StepContext) -> Observati
         f"store-time:{_PATH}",
     ]
     run = run_probe(step.kind, "fsdax", step.region, operations, shell, context)
-    values = ended_early(run)
-    if not values:
-        sparse, tail = run.replies.of("sparse")
-        times = run.replies.one("store-time")
-        values = {
-            "outcome": "done",
-            "sparse_bytes": integer(sparse, "bytes"),
-            "tail_bytes": integer(tail, "bytes"),
-            "stale_bytes": integer(run.replies.one("stale"), "bytes"),
-            "modified": min(integer(times, "modified"), integer(times, "changed")) > 0,
-        }
-    return Observation(step.kind, values, (run.record,))
+    return Observation(step.kind, ended_early(run) or _values(run), (run.record,))
+
+
+def _values(run: ProbeRun) -> dict[str, Scalar]:
+    replies = run.replies
+    sparse, tail = replies.one("sparse", 0), replies.one("sparse", 1)
+    stale, times = replies.one("stale"), replies.one("store-time")
+    refused = first_errno((sparse, tail, stale, times))
+    if refused is not None:
+        return {"outcome": "refused", "errno": refused}
+    return {
+        "outcome": "done",
+        "sparse_bytes": integer(sparse, "bytes"),
+        "tail_bytes": integer(tail, "bytes"),
+        "stale_bytes": integer(stale, "bytes"),
+        "modified": min(integer(times, "modified"), integer(times, "changed")) > 0,
+    }

@@ -103,7 +103,7 @@ def _options(step: GupTest, context: StepContext) -> list[str]:
 
 def _values(step: GupTest, run: GupRun, output: ScriptOutput) -> dict[str, Scalar]:
     values: dict[str, Scalar] = {"outcome": run.outcome}
-    if run.outcome in ("mmap-refused", "ioctl-refused"):
+    if run.outcome in ("open-refused", "mmap-refused", "ioctl-refused"):
         values["errno"] = run.errno
     if run.outcome == "killed":
         values["signal"] = run.signal

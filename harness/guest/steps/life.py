@@ -8,7 +8,7 @@ from harness.guest.steps.context import StepContext
 from harness.guest.steps.places import locate
 from harness.guest.steps.probe import map_beside, signal_values
 from harness.guest.steps.script import ScriptOutput, run_script
-from harness.observe.daxprobe import ProbeReplies, errno_name, integer, parse_replies
+from harness.observe.daxprobe import ProbeReplies, first_errno, integer, parse_replies
 from harness.observe.ndctl import parse_refusal
 from harness.observe.sections import parse_attributes, read_integer
 from harness.records import Observation, Scalar
@@ -107,7 +107,7 @@ def take_away(step: TakeAway, shell: Shell, context: StepContext) -> Observation
         spare="kill $holder" if step.memory == "block" else ":",
     )
     output = run_script(shell, script, context.deadline())
-    values = _values(output, context.page_size)
+    values = _values(step, output, context.page_size)
     return Observation(step.kind, values, (output.record,))
 
 
@@ -141,7 +141,7 @@ def _restoring(step: TakeAway) -> str:
     return script.replace("$region_index", f"region{step.region}")
 
 
-def _values(output: ScriptOutput, page: int) -> dict[str, Scalar]:
+def _values(step: TakeAway, output: ScriptOutput, page: int) -> dict[str, Scalar]:
     if "no-device" in output.sections:
         return {"outcome": "no-device"}
     taken = parse_attributes(output.section("taken"))
@@ -149,13 +149,17 @@ def _values(output: ScriptOutput, page: int) -> dict[str, Scalar]:
     if status is None:
         raise InfrastructureError(f"the step broke off: {output.record.stderr.strip()[-300:]}")
     replies = parse_replies(output.section("holder"))
+    unmapped = first_errno(replies.of("map"))
+    if unmapped is not None:
+        return {"outcome": "mmap-refused", "errno": unmapped}
     values: dict[str, Scalar] = {"outcome": "taken"}
     if status != 0:
         refusal = parse_refusal(output.section("said"), status)
         values = {"outcome": "refused", "errno": refusal.errno, "message": refusal.message}
     values["restored_bytes"] = _restored(parse_attributes(output.section("restored")))
-    if writes := replies.of("write-on"):
-        return values | {"write_failed": errno_name(writes[0]) is not None}
+    if step.memory == "block":
+        # Of one that had to be ended, since nothing was taken away, there is no reply.
+        return values | {"write_failed": first_errno(replies.of("write-on")) is not None}
     return values | {
         "held_pages": _held(replies) // page,
         "waited": bool(taken.get("waits")),

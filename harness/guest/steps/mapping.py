@@ -19,7 +19,6 @@ from harness.guest.steps.probe import (
 from harness.observe.daxprobe import (
     ProbeReplies,
     Reply,
-    errno_name,
     first_errno,
     integer,
     signal_name,
@@ -182,7 +181,7 @@ def early(run: ProbeRun) -> dict[str, Scalar]:
     ended = ended_early(run)
     if ended:
         return ended
-    refused = errno_name(run.replies.one("map"))
+    refused = first_errno(run.replies.of("map"))
     return {} if refused is None else {"outcome": "refused", "errno": refused}
 
 

@@ -58,8 +58,9 @@ def _early(step: HwPoison, run: ProbeRun) -> dict[str, Scalar]:
     if run.killed is not None:
         return {"outcome": "killed", "signal": run.killed}
     poisoning = "poison" if step.via == "madvise" else "corrupt"
-    calls = [run.replies.one("map"), *run.replies.of("early"), run.replies.one(poisoning)]
-    refused = first_errno(calls)
+    replies = run.replies
+    mapped = [replies.one("map"), *replies.of("map-again")]
+    refused = first_errno([*mapped, *replies.of("early"), replies.one(poisoning)])
     return {} if refused is None else {"outcome": "refused", "errno": refused}
 
 
