@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,10 +22,12 @@ from harness.machine.files import make_device_files
 from harness.machine.versions import find_emulator
 from harness.records import Layout
 from harness.scenario.expand import Cell
+from harness.scratch import scratch_directory
 from harness.store import Store, digest
 from harness.target import Target
 
 PLAIN_RAM = 2 << 30
+_STOP_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +109,25 @@ def run_interactive(
 
     ``ending`` is what a person is told before it starts: how it is left.
     """
-    with tempfile.TemporaryDirectory(prefix="daxhound-shell-") as name:
-        directory = Path(name)
+    with scratch_directory("shell") as directory:
         canned = canned_command(provider, target, cell, directory, config)
         make_device_files(target, _layout(cell), canned.files)
         provider.progress.line(f"{target.name}: {ending}")
-        return subprocess.run(canned.argv, check=False).returncode
+        return _run_here(canned.argv)
+
+
+def _run_here(argv: tuple[str, ...]) -> int:
+    """QEMU on this terminal, to its end; it ends with the harness, however that does.
+
+    By SIGTERM, at which QEMU gives the terminal back as it was.
+    """
+    with subprocess.Popen(("setpriv", "--pdeathsig", "TERM", "--", *argv)) as qemu:
+        try:
+            return qemu.wait()
+        except BaseException:
+            qemu.terminate()
+            try:
+                qemu.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                qemu.kill()
+            raise

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pexpect
 import pytest
 
 from harness.campaign.provide import Needs, Provider
+from harness.deadline import Deadline
+from harness.scratch import scratch_directory
 from tests.support.targets import main_targets
 
 pytestmark = pytest.mark.guest
@@ -51,6 +58,48 @@ def test_a_shell_says_how_it_is_left_and_is_left_so(provider: Provider) -> None:
     terminal.expect(pexpect.EOF)
     terminal.close()
     assert terminal.exitstatus == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_shell_that_is_ended_from_outside_leaves_nothing(
+    provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """Below a shell that goes on, as a person's does; after kill -9 the next run sweeps."""
+    provider.provide(Needs(TARGETS["x86_64"]))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    command = shlex.join([*DAXHOUND, "shell", "x86_64", "--scenario", "two-devices"])
+    script = f"stty -echo; echo before $(stty -g); {command}; echo after $(stty -g)"
+    terminal = pexpect.spawn("/bin/sh", ["-c", script], timeout=120, encoding="utf-8")
+    before = expect_word(terminal, "before")
+    terminal.expect_exact(PROMPT)
+    assert terminal.pid
+    (harness,) = children(terminal.pid)
+    (qemu,) = children(harness)
+    os.kill(harness, number)
+    after = expect_word(terminal, "after")
+    wait_for_end(qemu)
+    assert number is signal.SIGKILL or after == before
+    terminal.close()
+    with scratch_directory("next"):
+        assert [path.name for path in tmp_path.glob("daxhound-shell-*")] == []
+
+
+def expect_word(terminal: pexpect.spawn[str], name: str) -> str:
+    terminal.expect(rf"{name} (\S+)\s")
+    assert isinstance(terminal.match, re.Match)
+    return str(terminal.match[1])
+
+
+def children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def wait_for_end(pid: int) -> None:
+    deadline = Deadline.after(60)
+    while Path(f"/proc/{pid}").exists():
+        assert not deadline.expired
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("name", ["arm64", "s390x"])
