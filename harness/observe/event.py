@@ -93,6 +93,7 @@ class Event:
             (self._idle >= self._patience and self._needs_no_more())
             or self.last_line - self.first_line > _LINES
             or line.number - self.last_line > _SILENT_LINES
+            or len(self._pending) > _SILENT_LINES  # pieces of one line, which has no end
         )
 
     def _needs_no_more(self) -> bool:

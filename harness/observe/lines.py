@@ -71,7 +71,8 @@ class LineCutter:
         while len(self._rest) > _LINE_BYTES:
             cut = self._rest.rfind(b" ", 1, _LINE_BYTES)
             cut = _LINE_BYTES if cut < 0 else cut
-            part, self._rest = self._rest[:cut], self._rest[cut:]
+            part = self._rest[:cut]
+            del self._rest[:cut]  # which copies nothing of what is left
             if not self._mid_line:
                 self._mid_line = True
                 self.count += 1

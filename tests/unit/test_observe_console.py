@@ -10,6 +10,7 @@ import os
 import random
 import re
 import time
+import tracemalloc
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.observe.console import ConsoleReader
+from harness.observe.lines import LineCutter
 from tests.golden.console_file import DIRECTORY, headers_of, read, split_golden, write_golden
 
 GOLDEN = sorted(DIRECTORY.glob("*.txt"))
@@ -393,12 +395,44 @@ def test_text_of_one_endless_report_is_capped() -> None:
         b"[ 1.000000] " * 150_000,
         b"a" * 4000 + b"\n" + (b"BUG: " * 800 + b"\n") * 400,
     ],
-    ids=["no-newline", "oops-number", "words", "faults", "escapes", "times", "bugs"],
+    ids=[
+        "no-newline",
+        "oops-number",
+        "words",
+        "faults",
+        "escapes",
+        "times",
+        "bugs",
+    ],
 )
 def test_time_grows_with_length_only(hostile: bytes) -> None:
     started = time.process_time()
     read(hostile)
     assert time.process_time() - started < 10
+
+
+def test_a_line_without_end_costs_no_more_at_once_than_by_pieces() -> None:
+    def seconds(size: int) -> float:
+        cutter, started = LineCutter(), time.process_time()
+        for _ in range((16 << 20) // size):
+            assert list(cutter.feed(b"w " * (size // 2)))
+        return time.process_time() - started
+
+    assert seconds(16 << 20) < 4 * seconds(4 << 10)
+
+
+def test_a_line_without_end_is_not_kept_with_the_report_that_it_comes_in() -> None:
+    reader = ConsoleReader()
+    reader.feed(b"[    0.500000] first words\n")
+    reader.feed(b"[    1.000000] WARNING: CPU: 0 PID: 1 at mm/gup.c:1 try_grab_folio+0x1/0x2\n")
+    tracemalloc.start()
+    for _ in range(512):
+        reader.feed(b"word " * 800)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1 << 20
+    reader.close()
+    assert [report.kind for report in reader.reports] == ["warning"]
 
 
 @settings(max_examples=60)
