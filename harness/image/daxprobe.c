@@ -10,6 +10,7 @@
  *   map-again:LENGTH:PATH               map PATH another time, where nobody looks at it
  *   unmap-part:FIRST:LENGTH             munmap() of that much of the mapping
  *   protect:r|rw                        mprotect() of the whole mapping
+ *   bind:NODE                           mbind() of the whole mapping to a memory node alone
  *   lock                                mlock() of the whole mapping
  *   move:DISTANCE                       mremap() of the whole mapping, so far up
  *   collapse                            madvise(MADV_COLLAPSE) of the whole mapping
@@ -41,6 +42,7 @@
  * Offsets are bytes from the start of the mapping.
  */
 #define _GNU_SOURCE
+#include <linux/mempolicy.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -48,6 +50,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 
@@ -284,6 +287,15 @@ static void protect(char *words)
 	int protection = strcmp(words, "r") ? PROT_READ | PROT_WRITE : PROT_READ;
 
 	result("protect", mapped && mprotect(base, mapped, protection));
+}
+
+static void bind_to(char *words)
+{
+	size_t node = number(&words), bits = 8 * sizeof(long);
+	unsigned long nodes = node < bits ? 1UL << node : 0;
+
+	/* The kernel takes one from the number of bits. */
+	result("bind", mapped && syscall(SYS_mbind, base, mapped, MPOL_BIND, &nodes, bits + 1, 0));
 }
 
 static void lock(void)
@@ -531,6 +543,7 @@ static const struct {
 	{ "map-again", .with = map_again },
 	{ "unmap-part", .with = unmap_part },
 	{ "protect", .with = protect },
+	{ "bind", .with = bind_to },
 	{ "lock", .alone = lock },
 	{ "move", .with = move },
 	{ "collapse", .alone = collapse },

@@ -6,12 +6,15 @@ fit as a whole, touched or not, or mmap() is refused (mm/util.c __vm_enough_memo
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from harness.errors import UserError
 from harness.model.cost import OWN_BYTES
-from harness.model.machine import MIB
+from harness.model.kmem import in_use
+from harness.model.machine import MIB, Machine
 from harness.model.memory import Memory
+from harness.model.numa import node_of, nodes_with_ram
 from harness.model.state import GuestState
 from harness.scenario.mapping_steps import Fault, MappingStep, Mmap
 from harness.units import align_down, format_size
@@ -34,9 +37,27 @@ class Need(NamedTuple):
     field: str = "size"
 
 
-def check_anonymous(state: GuestState, size: int, processes: int = 1) -> None:
-    """Raise UserError where there is no room for so much memory that is written to."""
+def check_anonymous(
+    state: GuestState, size: int, processes: int = 1, node: int | None = None
+) -> None:
+    """Raise UserError where there is no room for so much memory that is written to.
+
+    ``node`` is the only one that it may be of.
+    """
+    if node is not None:
+        _check_node(state, node, size)
     _check(state, Need(size, size, copies=1, processes=processes))
+
+
+def _check_node(state: GuestState, node: int, size: int) -> None:
+    room = align_down(_room(state, node), MIB)
+    if not room:
+        given = {at for at, ram in _given(state) if ram and at is not None}
+        nodes = ", ".join(map(str, sorted({*_nodes_with_ram(state.machine), *given})))
+        raise UserError(f"node {node} has no memory at this point", field="node", hint=nodes)
+    if size > room:
+        why = f"{format_size(size)} do not fit into node {node}"
+        raise UserError(why, field="size", hint=f"{format_size(room)} or less")
 
 
 def check_mapping(state: GuestState, memory: Memory, step: Fault | Mmap) -> None:
@@ -106,16 +127,34 @@ def _check(state: GuestState, need: Need) -> None:
     )
 
 
-def _room(state: GuestState) -> int:
-    """RAM that nothing else has: neither the kernel, nor struct pages, nor what is set aside."""
-    layout = state.machine.layout
-    ram = layout.ram_bytes - sum(part.size_bytes for part in layout.soft_reserved)
+def _room(state: GuestState, node: int | None = None) -> int:
+    """RAM that nothing else has: neither the kernel, nor struct pages, nor what is set aside.
+
+    Of one ``node``, or of all.
+    """
+    machine = state.machine
+    with_ram = _nodes_with_ram(machine)
+    whole = sum(with_ram.values()) if node is None else with_ram.get(node, 0)
+    ram = whole - sum(part.size_bytes for part in machine.layout.soft_reserved)
     taken = sum(block.ram_bytes for block in state.blocks)
-    return max(ram - OWN_BYTES - taken, ram // _LITTLE, 0) + _given(state)
+    given = sum(size for at, size in _given(state) if node in (None, at))
+    return max(ram - OWN_BYTES - taken, ram // _LITTLE, 0) + given
 
 
-def _given(state: GuestState) -> int:
-    """Memory of devices that is RAM at this point."""
-    namespaces = (r.system_ram.raw_bytes for r in state.regions if r.ram and r.system_ram)
-    devices = (d for region in state.dax_regions for d in region.devices.values() if d.ram)
-    return sum(namespaces) + sum(device.size_bytes for device in devices)
+def _nodes_with_ram(machine: Machine) -> dict[int, int]:
+    """Bytes of RAM of the nodes that have some from the start."""
+    layout = machine.layout
+    nodes = nodes_with_ram(machine) if machine.reads_nodes else ()
+    return {node: layout.nodes[node] for node in nodes} or {0: layout.ram_bytes}
+
+
+def _given(state: GuestState) -> Iterator[tuple[int | None, int]]:
+    """Memory of devices that is RAM at this point: its node, and bytes."""
+    machine = state.machine
+    for region in state.regions:
+        if region.system_ram is not None:
+            size, _ = in_use(machine, region.system_ram, region.ram)
+            yield node_of(machine, region.device), size
+    for dynamic in state.dax_regions:
+        for device in dynamic.devices.values():
+            yield dynamic.node, in_use(machine, device, device.ram)[0]

@@ -233,36 +233,47 @@ MAPPING_RULES: tuple[Rule, ...] = (
         f"{_MF} action_result",
     ),
     Rule(
-        "poison.anon-told",
-        "Of poison in anonymous memory those hear at once that asked to: SIGBUS with"
+        "poison.ram-told",
+        "Of poison in memory of no device those hear at once that asked to: SIGBUS with"
         " BUS_MCEERR_AO. From 6.11 who poisons a page by madvise() hears of it, whether it asked"
         " or not, by BUS_MCEERR_AR. The kernel says so for each of them.",
         "Linux mm/madvise.c madvise_inject_error (MF_ACTION_REQUIRED);"
-        f" {_MF} collect_procs_anon, task_early_kill, kill_proc",
+        f" {_MF} collect_procs_anon, collect_procs_file, task_early_kill, kill_proc",
     ),
     Rule(
-        "poison.anon-place",
+        "poison.ram-place",
         "si_addr is the start of the poisoned base page, where that was accessed, and si_addr_lsb"
         " its shift: a huge page is split before.",
         f"{_MF} memory_failure (try_to_split_thp_page), add_to_kill (__add_to_kill); each"
         " architecture's mm/fault.c (do_sigbus; do_page_fault of arm64)",
     ),
     Rule(
-        "poison.anon-touch",
-        "An access to a poisoned page of anonymous memory is SIGBUS with BUS_MCEERR_AR in each"
-        " process that had it mapped, and in children that they fork afterwards.",
-        "Linux mm/rmap.c try_to_unmap_one (make_hwpoison_entry); mm/memory.c copy_nonpresent_pte,"
-        " do_swap_page",
+        "poison.ram-touch",
+        "An access to a poisoned page of memory of no device is SIGBUS with BUS_MCEERR_AR in each"
+        " process that had it mapped.",
+        "Linux mm/rmap.c try_to_unmap_one (make_hwpoison_entry); mm/memory.c do_swap_page",
     ),
     Rule(
-        "poison.anon-intact",
+        "poison.anon-forked",
+        "A child that is forked afterwards gets the entry that stands for poisoned memory.",
+        "Linux mm/memory.c copy_nonpresent_pte, do_swap_page",
+    ),
+    Rule(
+        "poison.shmem-forked",
+        "A poisoned page of shared memory stays in the page cache, where a child that is forked"
+        " afterwards finds it.",
+        f"{_MF} me_pagecache_clean (shmem_mapping); mm/shmem.c shmem_error_remove_page;"
+        " mm/memory.c __do_fault",
+    ),
+    Rule(
+        "poison.ram-intact",
         "All other pages stay what they were, those of a huge page that was split for it, too.",
         "Linux mm/huge_memory.c split_huge_page",
     ),
     Rule(
-        "poison.anon-lost",
-        "A poisoned page of anonymous memory that was written to counts in HardwareCorrupted, and"
-        ' is a "dirty LRU page: Recovered": nobody has it any more.',
+        "poison.ram-lost",
+        "A poisoned page of memory of no device that was written to counts in HardwareCorrupted,"
+        ' and is a "dirty LRU page: Recovered".',
         f"{_MF} error_states, me_pagecache_dirty, action_result; mm/rmap.c try_to_unmap_one"
         " (folio_mark_dirty)",
     ),

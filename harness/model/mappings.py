@@ -12,10 +12,10 @@ from harness.model.mapping import expect_fault, expect_mmap
 from harness.model.memory import Memory
 from harness.model.page_metadata import expect_page_metadata
 from harness.model.poison import expect_poison
-from harness.model.poison_anon import expect_anon_poison
+from harness.model.poison_ram import expect_ram_poison
 from harness.model.state import GuestState
 from harness.records import Prediction
-from harness.scenario.mapping_steps import Fault, HwPoison, Mmap, PageMetadata
+from harness.scenario.mapping_steps import RAM, Fault, HwPoison, Mmap, PageMetadata
 
 AnyMapping: TypeAlias = Fault | Mmap | PageMetadata | HwPoison
 
@@ -26,14 +26,14 @@ def predict_mapping(state: GuestState, step: AnyMapping) -> Prediction:
     lacking = why_no_mapping(machine, step)
     if lacking is not None:
         return Prediction(step.kind, (), lacking)
-    anonymous = step.memory == "anon"
-    place = None if anonymous or step.device else state.region(step.region)
-    devdax, files = None if anonymous else state.devdax(step), place.files if place else None
+    of_ram = step.memory in RAM
+    place = None if of_ram or step.device else state.region(step.region)
+    devdax, files = None if of_ram else state.devdax(step), place.files if place else None
     match step:
-        case HwPoison(memory="anon"):
-            expected = expect_anon_poison(machine, step)
+        case HwPoison(memory="anon" | "shmem"):
+            expected = expect_ram_poison(machine, step)
             # The children that have it as well write nothing.
-            check_anonymous(state, step.size, processes=2)
+            check_anonymous(state, step.size, processes=2, node=step.node)
         case HwPoison():
             expected = expect_poison(machine, step, devdax)
         case PageMetadata():
@@ -54,14 +54,15 @@ def predict_mapping(state: GuestState, step: AnyMapping) -> Prediction:
 
 def why_no_mapping(machine: Machine, step: AnyMapping) -> str | None:
     """Why the guest cannot have what a step about mappings needs."""
-    if step.memory == "anon":
-        lacking = None
-    elif step.device:
-        lacking = why_no_dax_device(machine)
-    else:
-        lacking = why_no_mode(machine, step.memory)
+    match step.memory:
+        case "anon" | "shmem":
+            lacking = None
+        case mode:
+            device = step.device is not None
+            lacking = why_no_dax_device(machine) if device else why_no_mode(machine, mode)
     symbols: tuple[str, ...] = ("GUP_TEST",) if isinstance(step, PageMetadata) else ()
     if isinstance(step, HwPoison):
         injects = step.via == "corrupt-pfn"
-        symbols = ("MEMORY_FAILURE", *(["HWPOISON_INJECT"] if injects else []))
+        bound = step.node is not None
+        symbols = ("MEMORY_FAILURE", *["HWPOISON_INJECT"] * injects, *["NUMA"] * bound)
     return lacking or why_not_built(machine, symbols)

@@ -16,6 +16,9 @@ Sharing: TypeAlias = Literal["shared", "private", "sync"]
 DaxMemory: TypeAlias = Literal["devdax", "fsdax"]
 Advice: TypeAlias = Literal["none", "huge", "nohuge"]
 
+# Memory of no device.
+RAM = frozenset({"anon", "shmem"})
+
 
 class MappingStep(DeviceStep):
     """What steps that map memory have in common.
@@ -137,8 +140,9 @@ class HwPoison(DeviceStep):
     """Poison one page of memory that two processes have mapped.
 
     A device-dax each of them has touched, and mapped another time as well, where it touches
-    nothing. Anonymous memory is private; the first process wrote to each base page of it, then
-    made a child that shares them. ``advice`` (of anonymous memory) is madvise's.
+    nothing. Of memory that is no device's, ``anon`` (private) and ``shmem`` (shared), the first
+    process wrote to each base page, then made a child that has the same. ``advice`` (of
+    anonymous memory) is madvise's. With ``node`` it is of that memory node alone (mbind).
 
     ``offset`` is the page's, in bytes. Through ``madvise`` a child of the first process
     does it to its own mapping; through ``corrupt-pfn`` (debugfs; of a device-dax) it unmaps
@@ -154,27 +158,32 @@ class HwPoison(DeviceStep):
 
     Of a device-dax ``retouched``, whether the child's access to the page works afterwards
     (through madvise), and ``other_faults``, the faults that touching everything again takes the
-    first process. Of anonymous memory what reading the page ends in: ``touch_signal`` and so on
+    first process. Of other memory what reading the page ends in: ``touch_signal`` and so on
     in the child, ``other_touch_signal`` in the first process, ``forked_touch_signal`` in
     another child that it forks afterwards; and ``intact_bytes``, how much of the rest the first
     process finds as it was written.
     """
 
     kind: ClassVar[str] = "hwpoison"
-    memory: Literal["anon", "devdax"] = "devdax"
+    memory: Literal["anon", "shmem", "devdax"] = "devdax"
     via: Literal["madvise", "corrupt-pfn"] = "madvise"
     size: PositiveSize = 64 << 20
     offset: Annotated[Size, pydantic.Field(ge=0)] = 0
     early: bool = False
     advice: Advice = "none"
+    node: Index | None = None
 
     @pydantic.model_validator(mode="after")
     def _of_its_memory(self) -> HwPoison:
         if self.memory == "devdax" and self.advice != "none":
             raise ValueError("advice is for memory: anon; a device-dax is mapped by its align")
-        if self.memory == "anon" and "region" in self.model_fields_set:
-            raise ValueError("a pmem region is named, which has no memory: anon")
-        if self.memory == "anon" and self.via != "madvise":
+        if self.memory == "shmem" and self.advice != "none":
+            raise ValueError("advice is for memory: anon; shared memory is of base pages")
+        if self.memory == "devdax" and self.node is not None:
+            raise ValueError("node is for memory: anon or shmem; a device-dax is where it is")
+        if self.memory in RAM and "region" in self.model_fields_set:
+            raise ValueError(f"a pmem region is named, which has no memory: {self.memory}")
+        if self.memory in RAM and self.via != "madvise":
             raise ValueError("via: corrupt-pfn is for memory: devdax, whose frames are known")
         return self
 

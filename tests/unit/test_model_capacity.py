@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ SYMBOLS = (
     "ACPI_NFIT LIBNVDIMM BLK_DEV_PMEM ZONE_DEVICE NVDIMM_PFN NVDIMM_DAX DEV_DAX DEV_DAX_PMEM"
     " DEV_DAX_KMEM MEMORY_HOTPLUG MEMORY_HOTREMOVE TRANSPARENT_HUGEPAGE TRANSPARENT_HUGEPAGE_ALWAYS"
     " HUGETLBFS FS_DAX EXT4_FS GUP_TEST MEMORY_FAILURE INFINIBAND_USER_ACCESS RDMA_RXE"
+    " NUMA ACPI_NUMA"
 )
 DEVICE = PmemDevice(16 * GIB, 4 * GIB, 128 << 10, "uuid")
 FILE = (CreateNamespace(mode="fsdax", map="dev"), Filesystem(type="ext4", file_size=3 * GIB))
@@ -49,7 +51,7 @@ def predict(guest: Model, *steps: Step) -> None:
 
 def refused(guest: Model, *steps: Step) -> UserError:
     predict(guest, *steps[:-1])
-    with pytest.raises(UserError, match="do not fit into the guest's RAM") as caught:
+    with pytest.raises(UserError, match=r"do not fit into|has no memory at this point") as caught:
         guest.predict(steps[-1])
     return caught.value
 
@@ -127,6 +129,34 @@ def test_ram_is_that_of_all_nodes_and_not_what_is_set_aside() -> None:
     assert refused(model(4 * GIB, soft_reserved=(aside,)), gup("anon", 3 * GIB)).hint == (
         "1916M or less"
     )
+
+
+NODES: dict[str, Any] = {
+    "ram": 3 * GIB,
+    "nodes": (2 * GIB, GIB, 0),
+    "pmem": (replace(DEVICE, node=2),),
+}
+
+
+@pytest.mark.parametrize(
+    ("node", "size", "field", "hint"),
+    [
+        (1, GIB, "size", "896M or less"),
+        (0, 2 * GIB, "size", "1920M or less"),
+        (2, MIB, "node", "0, 1"),
+        (3, MIB, "node", "0, 1"),
+    ],
+)
+def test_memory_of_one_node_must_fit_into_that(node: int, size: int, field: str, hint: str) -> None:
+    error = refused(model(**NODES), HwPoison(memory="anon", size=size, node=node))
+    assert (error.field, error.hint) == (field, hint)
+
+
+def test_a_device_that_is_ram_is_its_nodes() -> None:
+    as_ram = (CreateNamespace(mode="devdax", map="dev"), ReconfigureDevice(mode="system-ram"))
+    predict(model(**NODES), *as_ram, HwPoison(memory="shmem", size=GIB, node=2))
+    error = refused(model(**NODES), *as_ram, HwPoison(memory="shmem", size=GIB, node=3))
+    assert (error.field, error.hint) == ("node", "0, 1, 2")
 
 
 def test_struct_pages_take_of_it_and_devices_that_are_ram_add_to_it() -> None:

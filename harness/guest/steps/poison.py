@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from harness.guest.protocols import Shell
-from harness.guest.steps import poison_anon
+from harness.guest.steps import poison_ram
 from harness.guest.steps.context import StepContext
 from harness.guest.steps.probe import END, FORK, ProbeRun, error_values, map_beside, run_probe
 from harness.observe.daxprobe import ProbeReplies, first_errno, integer
 from harness.observe.memory_failure import parse_memory_failure
 from harness.records import Observation, Scalar
-from harness.scenario.mapping_steps import HwPoison
+from harness.scenario.mapping_steps import RAM, HwPoison
 
 _KIB = 1 << 10
 
@@ -32,8 +32,8 @@ def poison(step: HwPoison, shell: Shell, context: StepContext) -> Observation:
     """Poison a page, and say what the processes see that have it mapped."""
     page = context.page_size
     offset = step.offset - step.offset % page
-    if step.memory == "anon":
-        prepare, operations = "", poison_anon.operations(step, offset, page)
+    if step.memory in RAM:
+        prepare, operations = "", poison_ram.operations(step, offset, page)
     else:
         prepare = _FRAME.format(page=offset // page, page_size=page)
         operations = _operations(step, offset, page)
@@ -60,7 +60,8 @@ def _early(step: HwPoison, run: ProbeRun) -> dict[str, Scalar]:
     poisoning = "poison" if step.via == "madvise" else "corrupt"
     replies = run.replies
     mapped = [replies.one("map"), *replies.of("map-again")]
-    refused = first_errno([*mapped, *replies.of("early"), replies.one(poisoning)])
+    asked = [*replies.of("bind"), *replies.of("early"), replies.one(poisoning)]
+    refused = first_errno([*mapped, *asked])
     return {} if refused is None else {"outcome": "refused", "errno": refused}
 
 
@@ -91,7 +92,7 @@ def _operations(step: HwPoison, offset: int, page: int) -> list[str]:
 def _values(step: HwPoison, run: ProbeRun) -> dict[str, Scalar]:
     replies, said = run.replies, parse_memory_failure(run.messages)
     before, after = replies.count("before"), replies.count("after")
-    seen = poison_anon.values(replies) if step.memory == "anon" else _of_devdax(step, replies)
+    seen = poison_ram.values(replies) if step.memory in RAM else _of_devdax(step, replies)
     return {
         "outcome": "poisoned",
         **seen,

@@ -65,7 +65,7 @@ class ProbeRun:
 
 def run_probe(
     kind: str,
-    memory: Literal["anon", "block", "devdax", "fsdax"],
+    memory: Literal["anon", "shmem", "block", "devdax", "fsdax"],
     place: int | DaxName,
     operations: Iterable[str],
     shell: Shell,
@@ -82,7 +82,11 @@ def run_probe(
     InfrastructureError where the guest has no such program, where that lacks something, or
     where it was garbled.
     """
-    script = "" if memory == "anon" else locate(memory, place)
+    match memory:
+        case "anon" | "shmem":
+            script = ""
+        case _:
+            script = locate(memory, place)
     words = " ".join(operations)
     script += _RUN.format(
         kind=kind,

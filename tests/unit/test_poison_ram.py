@@ -1,4 +1,4 @@
-"""hwpoison in anonymous memory: who is told at once, who finds it later, and what is refused."""
+"""hwpoison in memory of no device: who is told at once, who finds it later, what is refused."""
 
 from __future__ import annotations
 
@@ -43,10 +43,16 @@ def predicted(step: HwPoison, guest: Model) -> dict[str, Scalar]:
         (NEW, True, "BUS_MCEERR_AR", "BUS_MCEERR_AO", 2),
     ],
 )
+@pytest.mark.parametrize("memory", ["anon", "shmem"])
 def test_who_is_told_at_once(
-    version: tuple[int, int, int], early: bool, own: str | None, other: str | None, messages: int
+    version: tuple[int, int, int],
+    early: bool,
+    own: str | None,
+    other: str | None,
+    messages: int,
+    memory: Any,
 ) -> None:
-    step = HwPoison(memory="anon", early=early)
+    step = HwPoison(memory=memory, early=early)
     seen = predicted(step, model(version=version))
     assert (seen["code"], seen["other_code"]) == (own, other)
     assert seen["sigbus_messages"] == messages
@@ -84,6 +90,8 @@ def test_memory_needs_no_device_but_memory_failure() -> None:
     assert model().unsupported([STEP]) is None
     reason = "the kernel is built without CONFIG_MEMORY_FAILURE"
     assert model("s390x").unsupported([STEP]) == reason
+    bound = STEP.model_copy(update={"node": 0})
+    assert model().unsupported([bound]) == "the kernel is built without CONFIG_NUMA"
 
 
 @pytest.mark.parametrize(
@@ -93,6 +101,9 @@ def test_memory_needs_no_device_but_memory_failure() -> None:
         ("memory: anon, region: 0", "a pmem region is named, which has no memory: anon"),
         ("memory: anon, device: dax0.1", "a device is named, which is memory: devdax"),
         ("memory: anon, via: corrupt-pfn", "via: corrupt-pfn is for memory: devdax"),
+        ("memory: shmem, region: 0", "a pmem region is named, which has no memory: shmem"),
+        ("memory: shmem, advice: huge", "advice is for memory: anon; shared memory is of base"),
+        ("node: 0", "node is for memory: anon or shmem; a device-dax is where it is"),
     ],
 )
 def test_fields_that_make_no_sense_together(tmp_path: Path, fields: str, message: str) -> None:
@@ -155,6 +166,21 @@ def test_a_sound_kernel_shows_what_is_predicted() -> None:
     assert mismatches(guest) == set()
     assert "touch:verify:0:6488064:4096 touch:verify:6492160:10285056:4096" in guest.asked
     assert "poison:6488064" in guest.asked
+
+
+def test_shared_memory_of_one_node_is_mapped_so() -> None:
+    guest, context = Guest("", 12), StepContext(TARGETS["x86_64"], 4096, 30.0)
+    run_step(STEP.model_copy(update={"memory": "shmem", "node": 1}), guest, context)
+    assert "map:shared:rw:0:16777216 bind:1 touch:fill" in guest.asked
+
+
+def test_memory_that_cannot_be_bound_is_refused() -> None:
+    guest, context = Guest("", 12), StepContext(TARGETS["x86_64"], 4096, 30.0)
+    guest.answer = guest.answer.replace(
+        '"map", "errno": 0}', '"map", "errno": 0}\n{"op": "bind", "errno": 22}'
+    )
+    step = STEP.model_copy(update={"node": 1})
+    assert run_step(step, guest, context).values == {"outcome": "refused", "errno": "EINVAL"}
 
 
 def test_a_child_that_reads_zeroes_is_a_mismatch() -> None:

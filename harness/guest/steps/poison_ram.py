@@ -1,4 +1,4 @@
-"""Poison in anonymous memory: in whom it is found at once, who finds it later, what is left."""
+"""Poison in memory of no device: in whom it is found at once, who finds it later, what is left."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ _READERS = ("touch_", "other_touch_", "forked_touch_")
 def operations(step: HwPoison, offset: int, page: int) -> list[str]:
     """A child poisons the page; it, its parent and a later child read it, in this order."""
     this, behind = f"touch:read:{offset}:{page}:{page}", offset + page
+    sharing = "shared" if step.memory == "shmem" else "private"
     return [
         "count:before",
         *(["early"] if step.early else []),
-        f"map:private:rw:0:{step.size}",
+        f"map:{sharing}:rw:0:{step.size}",
+        *([] if step.node is None else [f"bind:{step.node}"]),
         *advise(step.advice),
         f"touch:fill:0:{step.size}:{page}",
         *(FORK, f"poison:{offset}", "caught", this, END),
