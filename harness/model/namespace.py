@@ -124,6 +124,7 @@ def place_namespace(
         size_bytes=size,
         align=request.align,
         sector_bytes=request.sector_bytes,
+        block_bytes=request.block_bytes,
     )
 
 
@@ -159,6 +160,7 @@ def _with_info_block(
         size_bytes=info.size_bytes,
         align=request.align,
         info=info,
+        block_bytes=request.block_bytes,
     )
 
 
@@ -211,6 +213,7 @@ def expect_created(machine: Machine, namespace: Namespace) -> tuple[Expected, ..
         Expected("size_bytes", namespace.size_bytes, rule, because=why),
         device,
         Expected("device_bytes", namespace.size_bytes, rule, because=why),
+        _expect_blocks(namespace),
     )
 
 
@@ -240,7 +243,12 @@ def _expect_dax(
         Expected("data_offset", info.data_offset, offset_rule, because=offset_why),
         Expected("device", device, RULES["ns.device"]),
         Expected("device_bytes", size, size_rule, because=size_why),
+        *((_expect_blocks(namespace),) if device == "blockdev" else ()),
     )
+
+
+def _expect_blocks(namespace: Namespace) -> Expected:
+    return Expected("block_bytes", namespace.block_bytes, RULES["ns.block-size"])
 
 
 def _why_offset(machine: Machine, namespace: Namespace, info: InfoBlock) -> str:

@@ -35,13 +35,17 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What ndctl asks the kernel for, defaults filled in; ``start`` is where it will lie."""
+    """What ndctl asks the kernel for, defaults filled in; ``start`` is where it will lie.
+
+    ``sector_bytes`` are a sector namespace's, ``block_bytes`` those of whatever has a block device.
+    """
 
     start: int
     raw_bytes: int
     align: int
     map: Map | None
     sector_bytes: int | None
+    block_bytes: int
 
 
 def resolve(
@@ -75,12 +79,14 @@ def resolve(
     if refusal is not None:
         return refusal
     dax = step.mode in ("fsdax", "devdax")
+    sector = (step.sector_size or 4096) if step.mode == "sector" else None
     return Request(
         start=region.start + used_bytes,
         raw_bytes=size,
         align=align,
         map=(step.map or "dev") if dax else None,
-        sector_bytes=(step.sector_size or 4096) if step.mode == "sector" else None,
+        sector_bytes=sector,
+        block_bytes=4096 if (sector or step.sector_size or 512) >= 4096 else 512,
     )
 
 

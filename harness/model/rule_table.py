@@ -192,6 +192,14 @@ TABLE: tuple[Rule, ...] = (
         _DEFAULTS,
     ),
     Rule(
+        "ns.block-size",
+        "The block device of a raw or fsdax namespace has blocks of the sector size asked for,"
+        " which its label keeps, and of 512 bytes where none was; that of a sector namespace has"
+        " 4096 where its sectors are as large, else 512.",
+        "Linux drivers/nvdimm/namespace_devs.c pmem_sector_size, create_namespace_pmem;"
+        " drivers/nvdimm/btt.c btt_init",
+    ),
+    Rule(
         "ns.direct-map",
         "What the kernel maps of a namespace for itself it unmaps with it, and counts so.",
         "Linux arch/x86/mm/init_64.c remove_pagetable; arch/powerpc/mm/book3s64/radix_pgtable.c"

@@ -43,7 +43,8 @@ class Namespace:
     """A namespace as it must come out; ``size_bytes`` is what its device offers.
 
     ``raw_bytes`` is what it holds of the region. ``info`` is there for fsdax and devdax,
-    ``sector_bytes`` for sector. ``counted_pages`` is what its struct pages count for,
+    ``sector_bytes`` for sector; ``block_bytes`` are the logical blocks of what has a block device.
+    ``counted_pages`` is what its struct pages count for,
     ``overhead_bytes`` what they may take besides.
     """
 
@@ -55,6 +56,7 @@ class Namespace:
     align: int
     info: InfoBlock | None = None
     sector_bytes: int | None = None
+    block_bytes: int = 512
     counted_pages: int = 0
     overhead_bytes: int = 0
 

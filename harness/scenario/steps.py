@@ -128,7 +128,8 @@ class CreateNamespace(Step):
     devdax), ``size_bytes`` as ndctl prints it, ``align_bytes`` (fsdax and devdax),
     ``sector_size`` (sector), ``resource`` and ``data_offset`` (fsdax and devdax: first
     usable physical address, and its distance from the namespace's start), ``device``
-    (``chardev`` or ``blockdev``) and ``device_bytes``, its size in sysfs; ``memmap_pages``,
+    (``chardev`` or ``blockdev``) and ``device_bytes``, its size in sysfs; ``block_bytes``, the
+    logical blocks of a ``blockdev``; ``memmap_pages``,
     the struct pages that were initialised, ``ram_bytes`` and ``node<i>.ram_bytes``, the RAM
     that went, and ``memmap_counted_pages``, the pages that the kernel counted for struct
     pages (None before 6.11). Refused: ``errno`` (its name) and ``message``, ndctl's own

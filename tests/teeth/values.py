@@ -166,6 +166,7 @@ MISTAKES = (
     Said("frames are one off", "page.frame", plus(1)),
     Said("the fast path takes nothing in vain", "gup.vain-pins", plus(-100_000)),
     Said("pages take themselves for the next", "page.index", plus(1)),
+    Said("all blocks are of 512 bytes", "ns.block-size", instead(4096, 512)),
     Said("poison is SIGSEGV", "poison.signal", instead("SIGBUS", "SIGSEGV")),
     Said("si_addr is the page behind the entry", "poison.address", plus(4096)),
     Said("si_addr_lsb is one more", "poison.lsb", plus(1)),

@@ -42,6 +42,7 @@ name_of blockdev
 if [ -n "$name" ]; then
     echo $name >/run/daxhound-region{index}.blockdev
     show /sys/block/$name/size blockdev_sectors
+    show /sys/block/$name/queue/logical_block_size block_bytes
 fi
 :
 """
@@ -90,7 +91,7 @@ def namespace_values(info: NamespaceInfo, sysfs: dict[str, str]) -> dict[str, Sc
     """What there is to see of a namespace that ndctl prints.
 
     ``sysfs`` has its ``start``, the ``resource`` of what holds it, and its device's
-    ``chardev_bytes`` or ``blockdev_sectors``.
+    ``chardev_bytes``, or ``blockdev_sectors`` and ``block_bytes``.
     """
     values: dict[str, Scalar] = {
         "mode": info.mode,
@@ -110,7 +111,8 @@ def _device(info: NamespaceInfo, sysfs: dict[str, str]) -> dict[str, Scalar]:
     if info.blockdev is not None:
         sectors = read_integer(sysfs.get("blockdev_sectors"))
         size = None if sectors is None else sectors * _SECTOR_BYTES
-        return {"device": "blockdev", "device_bytes": size}
+        block = read_integer(sysfs.get("block_bytes"))
+        return {"device": "blockdev", "device_bytes": size, "block_bytes": block}
     return {"device": None, "device_bytes": None}
 
 

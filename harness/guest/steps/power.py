@@ -47,6 +47,7 @@ show /sys/bus/dax/devices/{device}/size chardev_bytes
 _LOOK_BLOCKDEV = """\
 echo {device} >/run/daxhound-region{region}.blockdev
 show /sys/block/{device}/size blockdev_sectors
+show /sys/block/{device}/queue/logical_block_size block_bytes
 """
 
 
