@@ -22,6 +22,7 @@ from harness.errors import (
 from harness.guest.aside import Aside, ask_aside
 from harness.guest.console import Console
 from harness.machine.process import QemuProcess
+from harness.observe.hang import find_places
 from harness.observe.registers import awaits_interrupts
 
 _DRAIN_SECONDS = 3.0
@@ -135,14 +136,16 @@ class GuestWatch:
             )
         registers = self._monitor("info registers -a")
         last_words = self._last_words()
-        asked = self._ask_kernel()
+        asked, stacks = self._ask_kernel()
         if self._lost_interrupts(registers, asked, booting=kind is BootFailure):
             return InfrastructureError(
                 f"{what}; every CPU waits for interrupts and takes them, yet none comes, neither "
                 f"a timer's nor the console's: QEMU has lost them; {last_words}\n{asked}"
             )
         shown = _without_float(registers)[:_REGISTER_CHARACTERS]
-        told = f"the guest's other line: {_told(aside)}"
+        told = "; ".join(
+            (*map(str, find_places(stacks)), f"the guest's other line: {_told(aside)}")
+        )
         return kind(f"{what}; {told}; {last_words}\n{asked}\n-- registers --\n{shown}")
 
     def settle(self) -> None:
@@ -174,20 +177,20 @@ class GuestWatch:
         except InfrastructureError as exc:
             return str(exc)
 
-    def _ask_kernel(self) -> str:
-        """Make the kernel say what it is at, and say how that went."""
+    def _ask_kernel(self) -> tuple[str, str]:
+        """Make the kernel say what it is at; how that went, and the stacks that it showed."""
         before = self.console.tail
         with contextlib.suppress(InfrastructureError):
             for prefix in _SYSRQ_PREFIXES:
-                self._press_sysrq(prefix)
-                answer = self._said_since(before)
+                stacks = self._press_sysrq(prefix)
+                answer = self._said_since(before)[-_ANSWER_CHARACTERS:]
                 if _SYSRQ_ANSWER in answer:  # the console may also just echo the keys
-                    return f"the kernel's answer to SysRq:\n{answer}"
+                    return f"the kernel's answer to SysRq:\n{answer}", stacks
             self.process.qmp.inject_nmi()
             self.console.drain(self._within(_DRAIN_SECONDS))
-        if answer := self._said_since(before):
-            return f"no answer to SysRq, but to an NMI:\n{answer}"
-        return "neither SysRq nor an NMI was answered"
+        if answer := self._said_since(before)[-_ANSWER_CHARACTERS:]:
+            return f"no answer to SysRq, but to an NMI:\n{answer}", ""
+        return "neither SysRq nor an NMI was answered", ""
 
     def _lost_interrupts(self, registers: str, asked: str, *, booting: bool) -> bool:
         """Whether an idle guest is not even woken by a key on its console.
@@ -200,16 +203,22 @@ class GuestWatch:
 
     def _said_since(self, before: str) -> str:
         _, _, answer = self.console.tail.rpartition(before[-_KNOWN_AGAIN_CHARACTERS:] or "\0")
-        return answer[-_ANSWER_CHARACTERS:].strip()
+        return answer.strip()
 
-    def _press_sysrq(self, prefix: bytes) -> None:
+    def _press_sysrq(self, prefix: bytes) -> str:
+        """What the last keys brought, one after the other."""
+        stacks = ""
         for key in _SYSRQ_KEYS:
+            before = self.console.tail
             if not prefix:
                 self.process.qmp.execute("chardev-send-break", {"id": "console"})
             self.console.send(prefix + key)
             # One after the other: s390 has a single work item for every key, and sets it up
             # anew while it is queued (drivers/s390/char/ctrlchar.c, schedule_sysrq_work).
             self.console.drain(self._within(_DRAIN_SECONDS))
+            # All of the tasks, which come first, may be more than the console keeps.
+            stacks += self._said_since(before) + "\n"
+        return stacks
 
     def _last_words(self) -> str:
         tail = self.console.tail[-_TAIL_CHARACTERS:].strip()

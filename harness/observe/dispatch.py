@@ -57,9 +57,19 @@ def stalled_function(frames: Sequence[str]) -> str | None:
     for index, frame in enumerate(frames):
         if _CROSS_CALL.fullmatch(frame):
             return "smp_call_function"
-        if _DISPATCHERS.fullmatch(frame):
+        if is_dispatcher(frame):
             return frames[max(0, index - 1)]
     return None
+
+
+def is_dispatcher(function: str) -> bool:
+    """Whether a function only calls what it is given."""
+    return _DISPATCHERS.fullmatch(function) is not None
+
+
+def is_waiting(function: str) -> bool:
+    """Whether a function only waits for what its caller wants."""
+    return _WAITING.fullmatch(function) is not None
 
 
 def waiting_function(frames: Sequence[str]) -> str | None:
@@ -73,6 +83,4 @@ def waiting_function(frames: Sequence[str]) -> str | None:
             return "synchronize_rcu"
         if _ROUTING_LOCK.fullmatch(frame):
             return frame
-    return next(
-        (frame for frame in own if not _WAITING.fullmatch(frame)), next(reversed(own), None)
-    )
+    return next((frame for frame in own if not is_waiting(frame)), next(reversed(own), None))

@@ -47,6 +47,13 @@ def test_a_command_that_does_not_end_hangs_and_the_kernel_was_asked(
     assert any(task.startswith("s") and "nanosleep" in task for task in tasks)
 
 
+def test_what_hangs_is_named_with_the_function_that_it_hangs_in(guest: Guest) -> None:
+    with pytest.raises(KernelFailure) as caught:
+        guest.shell.run("echo HUNG_TASK >/sys/kernel/debug/provoke-crash/DIRECT", Deadline.after(3))
+    said = str(caught.value).partition("\n")[0]
+    assert "does not end; sh waits in lkdtm_HUNG_TASK < lkdtm_do_action < direct_entry; " in said
+
+
 def test_a_link_that_is_dead_is_not_a_kernel_that_hangs(
     target: Target, provider: Provider, tmp_path: Path
 ) -> None:
