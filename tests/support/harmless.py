@@ -16,7 +16,6 @@ from pathlib import Path
 LEAVES = (
     "drivers/dax/super.c",
     "mm/gup_test.c",
-    "drivers/nvdimm/namespace_devs.c",
     "mm/hwpoison-inject.c",
     "mm/mincore.c",
     "drivers/nvdimm/core.c",
