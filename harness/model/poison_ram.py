@@ -32,7 +32,7 @@ def expect_ram_poison(machine: Machine, step: HwPoison) -> tuple[Expected, ...]:
     at, lost = align_down(step.offset, machine.page), RULES["poison.ram-lost"]
     mine, others = _code_of_poisoner(machine, step), "BUS_MCEERR_AO" if step.early else None
     told, touch = RULES["poison.ram-told"], RULES["poison.ram-touch"]
-    forked = RULES[f"poison.{step.memory}-forked"]
+    forked = RULES["poison.shmem-forked" if step.memory == "shmem" else "poison.anon-forked"]
     return (
         Expected("outcome", "poisoned", lost),
         *_expect_signal(machine, "", mine, at, told),
