@@ -30,7 +30,7 @@ def predict_mapping(state: GuestState, step: AnyMapping) -> Prediction:
     place = None if of_ram or step.device else state.region(step.region)
     devdax, files = None if of_ram else state.devdax(step), place.files if place else None
     match step:
-        case HwPoison(memory="anon" | "shmem"):
+        case HwPoison() if of_ram:
             expected = expect_ram_poison(machine, step)
             # The children that have it as well write nothing.
             check_anonymous(state, step.size, processes=2, node=step.node)

@@ -14,6 +14,8 @@ from itertools import takewhile
 from harness.observe.dispatch import is_dispatcher, is_waiting
 from harness.observe.frames import find_counter, find_frame, find_place
 from harness.observe.lines import LineCutter
+from harness.observe.locate import is_interrupt
+from harness.observe.stack import is_users
 
 _MOST_FUNCTIONS = 3
 
@@ -24,14 +26,12 @@ _ON_CPU = re.compile(
 )
 _KERNEL_THREAD = re.compile(r"\bppid:2\b")
 _OTHER = re.compile(r"sysrq: |task:|Sending NMI from CPU|NMI backtrace for cpu \d+ skipped")
-# The way of an interrupt into the kernel; what it met is below. Of powerpc it is a line between
-# two stacks; one from user space, such as a system call's, has an address and no name.
-_INTERRUPT = re.compile(
-    r"asm_\w*interrupt\w*|el1h_64_irq|ext_int_handler|io_int_handler|hardware_interrupt_common\w*"
-    r"|arch_local_irq_restore"
+# Interrupts that a key or another CPU comes with, beside those of a tick; what they met is below.
+# Of powerpc it is a line between two stacks.
+_ASKING = re.compile(
+    r"asm_\w*interrupt\w*|io_int_handler|hardware_interrupt_common\w*|arch_local_irq_restore"
 )
 _POWERPC_INTERRUPT = re.compile(r"--- interrupt: [0-9a-f]+ at (?!0x)")
-_USER = re.compile(r"--- interrupt: [0-9a-f]+ at 0x|RIP: 0033:")
 _IDLE = frozenset({"do_idle", "cpu_startup_entry", "default_idle", "arch_cpu_idle"})
 # Who prints all this, where the key was read by a task.
 _ASKED = "__handle_sysrq"
@@ -101,11 +101,11 @@ def _functions(lines: list[str]) -> list[str]:
     """The functions of a stack down to a dispatcher, from what an interrupt met that showed it."""
     functions: list[str] = []
     met = False
-    for line in takewhile(lambda line: not _USER.search(line), lines):
+    for line in takewhile(lambda line: not is_users(line), lines):
         # What an interrupt met is no call's return address, and may be a function's first.
         name = find_counter(line) or (find_place if met else find_frame)(line)
         met = _POWERPC_INTERRUPT.search(line) is not None
-        if met or (name and _INTERRUPT.fullmatch(name)):
+        if met or (name and (is_interrupt(name) or _ASKING.fullmatch(name))):
             functions, met = [], True
         elif name and functions[-1:] != [name]:
             functions.append(name)

@@ -88,8 +88,8 @@ def interrupted(_named: str | None, marks: Sequence[Mark]) -> Iterator[str]:
     if shown is not None and shown.kind == "idling":
         yield shown.name
         return
-    rest = list(dropwhile(lambda mark: not _INTERRUPT.fullmatch(mark.name), marks))
-    below = list(dropwhile(lambda mark: _INTERRUPT.fullmatch(mark.name) is not None, rest))
+    rest = list(dropwhile(lambda mark: not is_interrupt(mark.name), marks))
+    below = list(dropwhile(lambda mark: is_interrupt(mark.name), rest))
     if below:
         yield from _own(below)
     else:
@@ -103,6 +103,11 @@ def where_unsafe(_named: str | None, marks: Sequence[Mark]) -> Iterator[str]:
         yield from (mark.name for mark in became)
     else:
         yield from at_lock(None, marks)
+
+
+def is_interrupt(function: str) -> bool:
+    """Whether a function is the way of an interrupt into the kernel."""
+    return _INTERRUPT.fullmatch(function) is not None
 
 
 def first(frames: Sequence[str]) -> str | None:

@@ -34,7 +34,6 @@ _BECAME = re.compile(r"which became .* at:")
 _PANIC = re.compile(r"Kernel panic - not syncing")
 # A stack that an exception or a system call interrupted: what comes below is the user's.
 _USER = re.compile(r"^ *(?:--- interrupt: \w+ at 0x|</TASK>)|\bRIP: 0033:")
-_INTERRUPT = re.compile(r"^\s*(?:Exception stack|--- interrupt: (?:900|\d+))")
 _LOCK = re.compile(r"\bat: (?:\[<[0-9a-f]+>\]\s+)?(?P<rest>.*)")
 
 
@@ -71,6 +70,11 @@ class Stack:
         return [mark.name for mark in self.marks if mark.kind in kinds]
 
 
+def is_users(text: str) -> bool:
+    """Whether a line ends the kernel's stack: what comes below is of user space."""
+    return _USER.search(text) is not None
+
+
 def _marks(text: str) -> Iterator[Mark]:
     if _PANIC.search(text):
         yield Mark("panic")
@@ -80,7 +84,7 @@ def _marks(text: str) -> Iterator[Mark]:
         yield Mark("became")
     elif _TRACE.search(text):
         yield Mark("trace")
-    elif _USER.search(text):
+    elif is_users(text):
         yield Mark("user")
     if (counter := find_counter(text)) is not None:
         yield Mark("counter", counter)

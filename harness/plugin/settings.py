@@ -255,8 +255,8 @@ class Settings:
         """The run's own entries in run.json."""
         series = self.series and self.series.to_json()
         shard = str(self.shard) if self.shard else None
-        described = {"kernel": self.kernel, "config": list(self.fragments), "series": series}
-        return {**described, "shard": shard}
+        config = list(self.fragments)
+        return {"kernel": self.kernel, "config": config, "series": series, "shard": shard}
 
 
 def _series(config: pytest.Config) -> Series | None:

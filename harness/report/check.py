@@ -17,5 +17,5 @@ def judge(material: Material) -> int:
     words = {finding.word for finding in material.findings}
     if words & set(_NEW):
         return SOMETHING_NEW
-    early = material.run.document.incomplete
-    return INCOMPLETE if early or "infrastructure" in words else NOTHING_NEW
+    incomplete = material.run.document.incomplete
+    return INCOMPLETE if incomplete or "infrastructure" in words else NOTHING_NEW

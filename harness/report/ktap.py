@@ -20,8 +20,8 @@ def render_ktap(material: Material) -> str:
     scenarios: dict[str, list[Cell]] = {}
     for cell in material.run.cells:
         scenarios.setdefault(f"{cell.file}::{cell.entry.scenario}", []).append(cell)
-    early = material.run.document.incomplete
-    lines = ["KTAP version 1", f"1..{len(scenarios) + early}"]
+    incomplete = material.run.document.incomplete
+    lines = ["KTAP version 1", f"1..{len(scenarios) + incomplete}"]
     lines.append(_diagnostic(f"daxhound {__version__}, {material.run.document.kernel}"))
     lines += [_diagnostic(f"partial: {note}") for note in material.run.notes]
     for number, (name, cells) in enumerate(scenarios.items(), start=1):
@@ -30,7 +30,7 @@ def render_ktap(material: Material) -> str:
         for inner, cell in enumerate(cells, start=1):
             lines += [f"  {line}" for line in _cell_lines(inner, cell)]
         lines.append(f"{_together(cells)} {number} {_plain(name)}{_directive(cells)}")
-    if early:
+    if incomplete:
         # What did not run is in no scenario, and would pass for not chosen.
         why = _plain("; ".join(material.run.notes))[:_REASON_CHARACTERS]
         lines.append(f"not ok {len(scenarios) + 1} all-cells-have-run # ERROR {why}")

@@ -104,15 +104,14 @@ def _new(_run: Run, findings: Sequence[Finding]) -> str:
 def _failing(_run: Run, findings: Sequence[Finding]) -> str:
     """Of those that fail; a cell may be another than before, and as it should be."""
     failing = [finding for finding in findings if finding.cells[0].failing]
-    cells = _stems(failing or findings)
     if not failing:
-        other = f"{count(cells, 'cell')} with another outcome than without the series"
+        other = f"{count(_stems(findings), 'cell')} with another outcome than without the series"
         return f"{other} on {_targets(findings)}"
-    findings = failing
-    ways = len({finding.what for finding in findings})
+    cells = _stems(failing)
+    ways = len({finding.what for finding in failing})
     how = "" if cells == 1 else f" in {count(ways, 'way')}"
     verb = "fails" if cells == 1 else "fail"
-    return f"{count(cells, 'cell')} {verb}{how} on {_targets(findings)}"
+    return f"{count(cells, 'cell')} {verb}{how} on {_targets(failing)}"
 
 
 def _incomplete(run: Run) -> str:
