@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.apt import PrivateApt, Suite
+from harness.apt.private import PrivateApt, Suite
 from harness.errors import InfrastructureError
 from harness.store import Store, digest
 

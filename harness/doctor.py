@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -16,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.apt_host import read_host
+from harness.apt.host import read_host
 from harness.errors import InfrastructureError, UserError
 from harness.host_packages import (
     APT,
@@ -27,6 +28,7 @@ from harness.host_packages import (
     this_manager,
 )
 from harness.machine.versions import Emulator, find_emulator
+from harness.progress import Progress
 from harness.target import Target
 
 # The first QEMU with pseries x-vof that boots, mapped-ram and a stable nvdimm on virt.
@@ -217,14 +219,15 @@ def _backports(prefix: list[str], directory: Path, environment: dict[str, str]) 
 
 def _apt(prefix: list[str], arguments: Sequence[str], environment: dict[str, str]) -> None:
     command = [*prefix, "apt-get", "-q", "-o", "Acquire::Retries=3", *arguments]
-    finished = subprocess.run(
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with Progress(bars=False).task(shlex.join(command), ""):
+        finished = subprocess.run(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     if finished.returncode != 0:
         tail = "\n".join((finished.stdout + finished.stderr).splitlines()[-15:])
         raise InfrastructureError(f"{' '.join(command)} failed:\n{tail}")

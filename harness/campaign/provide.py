@@ -21,7 +21,7 @@ from harness.kernel.built import BuiltKernel
 from harness.kernel.facts import with_probes
 from harness.kernel.held import hold_to_base
 from harness.kernel.provide_patched import provide_patched
-from harness.kernel.source import provide_source
+from harness.kernel.source import check_source, provide_source
 from harness.kernel.spec import KernelSpec, parse_kernel_spec
 from harness.progress import Progress
 from harness.records import KernelFacts
@@ -141,6 +141,13 @@ class Provider:
     @property
     def kernel_name(self) -> str:
         return str(self.spec)
+
+    def check_kernel(self) -> None:
+        """See that the kernel that was asked for is there, before anything waits for it.
+
+        Raises as :func:`check_source` does.
+        """
+        check_source(self.spec, self.store)
 
     def check(self, patches: Sequence[Patch] = ()) -> None:
         """Have the kernel's source, and see that patches go on it; nothing is built.

@@ -12,7 +12,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-from harness.apt import PrivateApt, Suite
+from harness.apt.private import PrivateApt, Suite
 from harness.image.packages import load_guest_contents, read_packages
 from harness.image.root import PackageSource
 from harness.progress import Progress

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from harness.apt import PrivateApt, Suite
+from harness.apt.private import PrivateApt, Suite
 from harness.errors import InfrastructureError
 from harness.image.ndctl_contents import SourcePackage
 from harness.kernel.unpacking import run_tar, words_of
@@ -17,7 +17,7 @@ from harness.store import Store, digest
 
 
 class SourceArchives(Protocol):
-    """What is needed of ``harness.apt.PrivateApt``."""
+    """What is needed of ``harness.apt.private.PrivateApt``."""
 
     def download_source(self, package: str, into: Path) -> Path:
         """Fetch the upstream archive of a source package."""

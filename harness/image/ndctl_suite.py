@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from harness.apt import PrivateApt, Suite
+from harness.apt.private import PrivateApt, Suite
 from harness.image import cpio
 from harness.image.ndctl_build import NdctlBuild
 from harness.image.ndctl_contents import NDCTL_YAML, SUITE, NdctlContents, load_ndctl_contents

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Protocol, TypeAlias
 
-from harness.apt import PrivateApt, Suite
+from harness.apt.private import PrivateApt, Suite
 from harness.image import cpio
 from harness.image.given_root import read_bytes, read_root
 from harness.image.packages import (
@@ -58,7 +58,7 @@ StandIn: TypeAlias = Callable[[str, Iterable[cpio.Entry]], bytes]
 
 
 class PackageSource(Protocol):
-    """What is needed of ``harness.apt.PrivateApt``."""
+    """What is needed of ``harness.apt.private.PrivateApt``."""
 
     def closure(self, packages: Sequence[str], architecture: str) -> tuple[str, ...]:
         """Packages and all they depend on, each as ``name:architecture=version``."""

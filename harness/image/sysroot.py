@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.apt import PrivateApt, Suite
+from harness.apt.private import PrivateApt, Suite
 from harness.image import cpio
 from harness.image.packages import read_packages
 from harness.image.root import PackageSource

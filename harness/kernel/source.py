@@ -12,10 +12,11 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
 from typing import Protocol
 
-from harness.apt import Candidate, PrivateApt, Suite
+from harness.apt.private import Candidate, PrivateApt, Suite
 from harness.errors import UserError
 from harness.git import find_commit, git
 from harness.kernel import tree
@@ -61,7 +62,7 @@ class Source:
 
 
 class SourcePackages(Protocol):
-    """What is needed of ``harness.apt.PrivateApt``."""
+    """What is needed of ``harness.apt.private.PrivateApt``."""
 
     def candidates(self, package: str) -> tuple[Candidate, ...]:
         """Versions of a package, newest first."""
@@ -97,8 +98,7 @@ def provide_source(
     """
     match spec:
         case DebianSpec():
-            suites = load_suites().carrying(spec.version)
-            return _debian(spec, store, progress, apt or PrivateApt(store, suites))
+            return _debian(spec, store, progress, apt or _apt_for(spec, store))
         case TarSpec():
             return _tarball(spec, store, progress)
         case GitSpec():
@@ -107,9 +107,29 @@ def provide_source(
             return _directory(spec, store, progress)
 
 
+def check_source(spec: KernelSpec, store: Store, apt: SourcePackages | None = None) -> None:
+    """See that what a spec names is there; nothing is unpacked, and no source is fetched.
+
+    Raises UserError where it is not, InfrastructureError where nobody can say.
+    """
+    match spec:
+        case DebianSpec():
+            _choose_revision(spec, store, apt or _apt_for(spec, store))
+        case TarSpec():
+            _open_tarball(spec).close()
+        case GitSpec():
+            _find_commit(spec)
+        case DirectorySpec():
+            read_version(typed(spec.path).resolve(), spec)
+
+
 def load_suites() -> DebianSuites:
     """The data file beside this module."""
     return load_document(DEBIAN_SUITES, DebianSuites)
+
+
+def _apt_for(spec: DebianSpec, store: Store) -> PrivateApt:
+    return PrivateApt(store, load_suites().carrying(spec.version))
 
 
 def _debian(spec: DebianSpec, store: Store, progress: Progress, apt: SourcePackages) -> Source:
@@ -119,7 +139,7 @@ def _debian(spec: DebianSpec, store: Store, progress: Progress, apt: SourcePacka
     def build(into: Path) -> None:
         if moved := moved_on(spec, revision, store):
             progress.line(moved)
-        with progress.task(f"source {name}", "steps", total=2) as task:
+        with progress.task(f"source {name}", "of 2 steps", total=2) as task:
             scratch = into / ".deb"
             scratch.mkdir()
             (deb,) = apt.download([name], scratch)
@@ -168,11 +188,11 @@ def _unpack_debian(deb: Path, spec: DebianSpec, scratch: Path, into: Path) -> No
 
 def _tarball(spec: TarSpec, store: Store, progress: Progress) -> Source:
     path = typed(spec.path).absolute()
-    try:
-        with path.open("rb") as file:
+    with _open_tarball(spec) as file:
+        try:
             content = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as exc:
-        raise UserError(f"{spec} cannot be read: {exc.strerror}") from exc
+        except OSError as exc:
+            raise _unreadable(spec, exc) from exc
 
     def build(into: Path) -> None:
         with progress.task(f"source {spec}", "files"):
@@ -184,6 +204,17 @@ def _tarball(spec: TarSpec, store: Store, progress: Progress) -> Source:
             read_version(into, spec)
 
     return _stored(spec, store, f"tar-{content}", build, identity=f"tar {content}")
+
+
+def _open_tarball(spec: TarSpec) -> BufferedReader:
+    try:
+        return typed(spec.path).absolute().open("rb")
+    except OSError as exc:
+        raise _unreadable(spec, exc) from exc
+
+
+def _unreadable(spec: TarSpec, exc: OSError) -> UserError:
+    return UserError(f"{spec} cannot be read: {exc.strerror}")
 
 
 def _refuse_escapes(root: Path, spec: TarSpec) -> None:
@@ -200,10 +231,7 @@ def _refuse_escapes(root: Path, spec: TarSpec) -> None:
 
 
 def _commit(spec: GitSpec, store: Store, progress: Progress) -> Source:
-    repository = typed(spec.path).absolute()
-    if not repository.is_dir():
-        raise UserError(f"{spec}: no such directory")
-    commit = find_commit(repository, spec.ref)
+    repository, commit = _find_commit(spec)
 
     def build(into: Path) -> None:
         with progress.task(f"source {spec} ({commit[:12]})", "files"):
@@ -214,6 +242,14 @@ def _commit(spec: GitSpec, store: Store, progress: Progress) -> Source:
             read_version(into, spec)
 
     return _stored(spec, store, f"git-{commit}", build, f"git {commit}", commit[:12])
+
+
+def _find_commit(spec: GitSpec) -> tuple[Path, str]:
+    """The repository, and the commit that its name stands for."""
+    repository = typed(spec.path).absolute()
+    if not repository.is_dir():
+        raise UserError(f"{spec}: no such directory")
+    return repository, find_commit(repository, spec.ref)
 
 
 def _directory(spec: DirectorySpec, store: Store, progress: Progress) -> Source:

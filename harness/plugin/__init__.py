@@ -18,6 +18,7 @@ from harness.plugin.hooks import (
 )
 from harness.plugin.items import collect_named as pytest_collect_file
 from harness.plugin.items import collect_scenarios
+from harness.plugin.left_alone import pytest_terminal_summary
 from harness.plugin.planned_hooks import (
     pytest_runtest_makereport,
     pytest_runtestloop,
@@ -36,4 +37,5 @@ __all__ = [
     "pytest_runtestloop",
     "pytest_sessionfinish",
     "pytest_sessionstart",
+    "pytest_terminal_summary",
 ]

@@ -27,7 +27,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     if cells or config.pluginmanager.has_plugin("dsession"):
         # SIGTERM unwinds as Ctrl-C does, so that every guest is ended on the way out.
         config.stash[AROUND_GUESTS].enter_context(orderly_termination())
-        _check_series(config)
+        _check_kernel(config)
     if not cells:
         return
     try:
@@ -45,12 +45,12 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         pytest.exit(str(exc), HOST_EXIT)
 
 
-def _check_series(config: pytest.Config) -> None:
+def _check_kernel(config: pytest.Config) -> None:
     """Once and before any guest; with pytest-xdist its controller does it."""
     if hasattr(config, "workerinput"):
         return
     try:
-        config.stash[SETTINGS].check_series()
+        config.stash[SETTINGS].check_kernel()
     except UserError as exc:
         raise pytest.UsageError(str(exc)) from exc
 

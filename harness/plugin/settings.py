@@ -106,13 +106,15 @@ class Settings:
         results = self.config.invocation_params.dir / "results"
         return open_run_directory(self.config.getoption("--results"), results)
 
-    def check_series(self) -> None:
-        """Raises UserError where the patches do not go on the kernel's source.
+    def check_kernel(self) -> None:
+        """Raises UserError for a kernel that is not there, or that the patches do not go on.
 
         A source that cannot be fetched is the host's trouble, which every cell tells.
         """
-        if self.series is not None:
-            with suppress(InfrastructureError):
+        with suppress(InfrastructureError):
+            if self.series is None:
+                self.provider.check_kernel()
+            else:
                 self.provider.check(self.series.patches)
 
     def plan(self, orders: Iterable[Order]) -> PlannedRunner | None:

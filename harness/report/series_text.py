@@ -38,7 +38,16 @@ def render_series_summary(cells: Iterable[Mapping[str, Any]]) -> str:
             lines.append(f"  {cell['comparison']['word']:12} {cell['id']}  {_patch_of(cell)}")
         lines += [f"    {_ratio(r)}" for r in _claimed(cell["comparison"]["times"])]
     lost = dict.fromkeys(str(one) for cell in compared for one in cell["comparison"]["lost"])
+    if any(_is_of_several_patches(cell) for cell in compared):
+        lines.append("  which patch it is: --per-patch compares each with the one before it, and")
+        lines.append("  `daxhound bisect` finds that of one cell in fewer kernels")
     return "\n".join([*lines, *render_lost(list(lost)), *_expected_changes(compared)])
+
+
+def _is_of_several_patches(cell: Mapping[str, Any]) -> bool:
+    comparison = cell["comparison"]
+    several = comparison["patch"] - comparison["base"]["patch"] > 1
+    return several and comparison["word"] not in (Word.UNCHANGED, Word.INFRASTRUCTURE)
 
 
 def render_lost(lost: Sequence[str], indent: str = "") -> list[str]:

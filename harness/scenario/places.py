@@ -32,7 +32,7 @@ def check_region(index: int, devices: int) -> None:
         raise UserError(
             f"region {index}: the layout has {count(devices, 'pmem device')}",
             field="region",
-            hint=_regions(devices) if devices else "a device under layout.pmem",
+            hint=_regions(devices) if devices else "layout: {pmem: [{size: 1G}]}",
         )
 
 
@@ -43,7 +43,7 @@ def check_dax_region(index: int, ranges: int, field: str) -> None:
         raise UserError(
             f"dax region {index}: the layout has {there}",
             field=field,
-            hint="soft_reserved in the layout",
+            hint="layout: {ram: 3G, soft_reserved: [{size: 1G}]}",
         )
 
 

@@ -23,7 +23,8 @@ _INTRODUCTION = """\
 
 Made by `harness.scenario.reference.render_steps_markdown()`; a test holds this file against it.
 
-What a scenario's `steps:` may hold ([scenarios.md](scenarios.md)). Values listed after "Shows"
+What a scenario's `steps:` may hold. The scenario around them, with the layout that has the devices
+which steps name by `region`, is shown in [scenarios.md](scenarios.md). Values listed after "Shows"
 are what the model predicts and the guest is held to. A size is `64K`, `2GiB`, `0x4000`, bytes, or
 `page`, `pmd` or `pud` of the target; every field may be a `$parameter`. The examples are the
 scenarios of `scenarios/steps.yaml`, which run with all others.

@@ -22,6 +22,8 @@ from harness.shipped import typed
 
 _SUFFIXES = (".patch", ".diff", ".eml")
 _MOST_MEANT = 5
+# Of a cover letter as git format-patch makes it, and nobody has written it.
+_NO_TITLE = "*** SUBJECT HERE ***"
 
 
 def load_series(name: str, stdin: BinaryIO | None = None) -> Series:
@@ -127,11 +129,10 @@ def _series(
 
 def _called(choice: Choice, text: Text) -> str:
     cover: Mail | None = choice.cover
-    return (
-        cover.tag.title
-        if cover
-        else re.sub(r"\.(mbo?x|patch|diff|eml)$", "", text.path.name.removesuffix(".gz"))
-    )
+    if cover and cover.tag.title != _NO_TITLE:
+        return cover.tag.title
+    name = typed(text.path).resolve().name if text.path.is_dir() else text.path.name
+    return re.sub(r"\.(mbo?x|patch|diff|eml)$", "", name.removesuffix(".gz"))
 
 
 def _messages(text: Text, whole: bool = False) -> list[Message]:
@@ -174,5 +175,15 @@ def _meant(name: str, path: Path) -> str:
 
 
 def _may_be_series(path: Path) -> bool:
+    if path.is_dir():
+        return _holds_series(path)
     kept = path.name.removesuffix(".gz")
-    return path.is_dir() or kept == "series" or kept.endswith((*_SUFFIXES, ".mbox", ".mbx"))
+    return kept == "series" or kept.endswith((*_SUFFIXES, ".mbox", ".mbx"))
+
+
+def _holds_series(folder: Path) -> bool:
+    """Whether a folder could be named."""
+    try:
+        return any(one.name == "series" or one.suffix in _SUFFIXES for one in folder.iterdir())
+    except OSError:
+        return False

@@ -9,15 +9,15 @@ import os
 import shutil
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from harness import apt_host
-from harness.apt import LISTS_MAX_AGE_SECONDS, RETRY_WAITS, Candidate, PrivateApt, Suite
-from harness.apt_host import AptHost, Mirrors, parse_index_targets, parse_release_files
+from harness.apt import host as apt_host
+from harness.apt.host import AptHost, Mirrors, parse_index_targets, parse_release_files
+from harness.apt.lists import MAX_AGE_SECONDS, RETRY_WAITS, SILENT_SECONDS
+from harness.apt.private import Candidate, PrivateApt, Suite
 from harness.errors import InfrastructureError, UserError
 from harness.store import Store
 
@@ -216,8 +216,12 @@ def test_lists_are_read_once_a_day(archive: Archive, tmp_path: Path) -> None:
 
 def let_a_day_pass(tmp_path: Path) -> None:
     (stamp,) = (tmp_path / "store/apt").glob("*/refreshed")
-    yesterday = time.time() - LISTS_MAX_AGE_SECONDS - 1
-    os.utime(stamp, (yesterday, yesterday))
+    _make_older(stamp, MAX_AGE_SECONDS)
+
+
+def _make_older(path: Path, seconds: float) -> None:
+    before = path.stat().st_mtime - seconds - 1
+    os.utime(path, (before, before))
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -228,25 +232,36 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @needs_tools
-def test_yesterdays_lists_do_not_stand_in_for_a_mirror_that_is_silent(
+def test_yesterdays_lists_stand_in_for_a_mirror_that_is_silent(
     archive: Archive, tmp_path: Path
 ) -> None:
+    """It is asked once an hour, without the waits of a first time, and who asks is told."""
     archive.add("old", "tool", "1-1")
     handler = functools.partial(Quiet, directory=str(archive.root))
-    waits: list[float] = []
+    said: list[str] = []
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         mirrors = Mirrors(f"http://127.0.0.1:{server.server_port}")
         options = ('Acquire::http::Proxy "DIRECT";',)
         host = AptHost(mirrors, "s390x", options, archive.keyring)
-        store, suites = Store(tmp_path / "store"), [Suite("old")]
-        apt = PrivateApt(store, suites, ["s390x"], host, waits.append)
+        store, suites = Store(tmp_path / "store", said.append), [Suite("old")]
+        apt = PrivateApt(store, suites, ["s390x"], host, _never)
         assert len(apt.candidates("tool")) == 1
         server.shutdown()
     let_a_day_pass(tmp_path)
-    with pytest.raises(InfrastructureError, match="lists of old cannot be read"):
-        apt.candidates("tool")
-    assert waits == [*RETRY_WAITS]
+    for _ in range(2):
+        assert len(apt.candidates("tool")) == 1
+    unreadable, taken = said
+    assert unreadable.startswith("Debian's package lists of old cannot be read: apt-get update")
+    assert taken == "what Debian has is taken from lists of 1 day ago: old"
+    (asked,) = (tmp_path / "store/apt").glob("*/asked")
+    _make_older(asked, SILENT_SECONDS)
+    assert len(apt.candidates("tool")) == 1
+    assert len(said) == 3
+
+
+def _never(seconds: float) -> None:
+    raise AssertionError(f"waits {seconds} s")
 
 
 @needs_tools
@@ -285,7 +300,7 @@ def test_a_suite_that_cannot_be_read_is_named_and_no_other_one_stands_in(
     for _ in range(2):
         with pytest.raises(InfrastructureError, match="lists of old-security cannot be read"):
             apt.candidates("tool")
-    assert waits == [*RETRY_WAITS, *RETRY_WAITS]
+    assert waits == [*RETRY_WAITS]  # the next cell of a run hears the same at once
 
 
 @needs_tools

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import apt_known
-from harness.apt_host import AptHost, Mirrors
-from harness.apt_known import known_host
+from harness.apt import known as apt_known
+from harness.apt.host import AptHost, Mirrors
+from harness.apt.known import known_host
 from harness.store import Store
 
 

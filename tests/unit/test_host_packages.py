@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness import doctor, host_packages
-from harness.apt_host import AptHost, Mirrors
+from harness.apt.host import AptHost, Mirrors
 from harness.errors import UserError
 from harness.host_packages import APT, load_host_packages, this_manager
 from harness.target import load_targets

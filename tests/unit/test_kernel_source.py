@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.apt import Candidate
+from harness.apt.private import Candidate
 from harness.errors import UserError
 from harness.kernel.revisions import stored_revisions
 from harness.kernel.source import Source, load_suites, provide_source

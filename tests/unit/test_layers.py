@@ -38,11 +38,7 @@ READERS = LEAVES | {
     "git",
     "series",
 }
-EDGES = (
-    READERS
-    | {"observe", "share", "store", "apt", "apt_host", "apt_known"}
-    | {"kernel", "image", "machine", "guest"}
-)
+EDGES = READERS | {"observe", "share", "store", "apt"} | {"kernel", "image", "machine", "guest"}
 
 # What each part may import besides itself.
 ALLOWED: dict[str, set[str]] = {
@@ -72,14 +68,12 @@ ALLOWED: dict[str, set[str]] = {
     "prune": LEAVES | {"store"},
     "pack": LEAVES | {"store"},
     "plan": READERS,
-    "apt_host": LEAVES,
-    "apt_known": LEAVES | {"store", "apt_host"},
-    "apt": LEAVES | {"store", "yaml_document", "apt_host", "apt_known"},
-    "kernel": READERS | {"store", "apt", "apt_host", "share"},
-    "image": READERS | {"store", "apt", "apt_host", "share", "kernel"},
+    "apt": LEAVES | {"store", "yaml_document"},
+    "kernel": READERS | {"store", "apt", "share"},
+    "image": READERS | {"store", "apt", "share", "kernel"},
     "machine": READERS | {"store", "observe"},
     "guest": READERS | {"store", "machine", "image", "observe"},
-    "doctor": READERS | {"apt_host", "machine"},
+    "doctor": READERS | {"apt", "machine"},
     "campaign": EDGES | {"model", "compare", "contrast", "pairs", "report"},
     "cluster": EDGES | {"campaign", "report"},
     "plugin": EDGES | {"campaign", "cluster", "report", "pairs", "model"},

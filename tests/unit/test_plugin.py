@@ -16,7 +16,13 @@ from tests.support.scenarios import CONFTEST, SCENARIO
 def folder(pytester: pytest.Pytester) -> pytest.Pytester:
     pytester.makeconftest(CONFTEST)
     pytester.path.joinpath("gup.yaml").write_text(SCENARIO)
+    linux = pytester.mkdir("linux")
+    linux.joinpath("Makefile").write_text("VERSION = 6\nPATCHLEVEL = 1\nSUBLEVEL = 0\n")
     return pytester
+
+
+# A kernel that is there, for runs whose cells boot none.
+KERNEL = ("--kernel", "dir:linux")
 
 
 def test_one_item_a_cell(folder: pytest.Pytester) -> None:
@@ -49,6 +55,21 @@ def test_a_folder_of_others_is_left_alone(pytester: pytest.Pytester) -> None:
     pytester.path.joinpath("workflow.yaml").write_text("jobs: {}\n")
     for arguments in ([], [str(pytester.path)]):
         assert pytester.runpytest_subprocess(*arguments).ret == pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+def test_a_scenario_in_a_folder_that_is_left_alone_is_pointed_at(pytester: pytest.Pytester) -> None:
+    pytester.mkdir("mine").joinpath("odd.yaml").write_text(f"---\n{SCENARIO}")
+    result = pytester.runpytest_subprocess("mine")
+    result.stdout.fnmatch_lines(
+        ["mine/odd.yaml has a scenario, but nobody named it: it was left alone"]
+    )
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    conftest = result.outlines[-2].strip()
+    pytester.path.joinpath("mine", "conftest.py").write_text(f"{conftest}\n")
+    again = pytester.runpytest_subprocess("mine", "--collect-only", "-q", "--arch", "s390x")
+    assert "2 tests collected" in again.stdout.str()
+    deselected = pytester.runpytest_subprocess("mine", "-k", "nothing")
+    assert "left alone" not in deselected.stdout.str()
 
 
 def test_configurations_are_told_apart_by_name(folder: pytest.Pytester) -> None:
@@ -110,8 +131,27 @@ def test_bad_options_are_usage_errors(
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize("how", [("--guests", "1"), ("--guests", "2"), ("-n", "1")])
+@pytest.mark.parametrize(
+    ("kernel", "words"),
+    [
+        ("dir:nowhere", "dir:nowhere is no Linux source tree"),
+        ("git:nowhere@HEAD", "git:nowhere@HEAD: no such directory"),
+        ("tar:linux.tar.xz", "tar:linux.tar.xz cannot be read: No such file or directory"),
+    ],
+)
+def test_a_kernel_that_is_not_there_is_told_once_and_nothing_runs(
+    folder: pytest.Pytester, kernel: str, words: str, how: tuple[str, str]
+) -> None:
+    result = folder.runpytest_subprocess("--arch", "s390x", "--kernel", kernel, *how)
+    said = result.stdout.str() + result.stderr.str()
+    assert (result.ret, said.count(words), "Traceback" in said) == (4, 1, False)
+    assert not folder.path.joinpath("results").exists()
+
+
 def test_a_cluster_that_does_not_answer_is_the_hosts_trouble(folder: pytest.Pytester) -> None:
-    result = folder.runpytest_subprocess("--arch", "s390x", "--cluster", "tcp://127.0.0.1:1")
+    words = ("--arch", "s390x", "--cluster", "tcp://127.0.0.1:1")
+    result = folder.runpytest_subprocess(*KERNEL, *words)
     said = result.stdout.str() + result.stderr.str()
     assert result.ret == 3
     assert "no Dask scheduler answers at tcp://127.0.0.1:1" in said
@@ -119,7 +159,7 @@ def test_a_cluster_that_does_not_answer_is_the_hosts_trouble(folder: pytest.Pyte
 
 
 def test_an_address_that_is_none_is_bad_input(folder: pytest.Pytester) -> None:
-    result = folder.runpytest_subprocess("--arch", "s390x", "--cluster", "scheduler")
+    result = folder.runpytest_subprocess(*KERNEL, "--arch", "s390x", "--cluster", "scheduler")
     assert result.ret == 4
     assert "tcp://scheduler:8786" in result.stdout.str() + result.stderr.str()
 
@@ -150,7 +190,7 @@ Settings.runner = Told()
 
 def test_a_cell_that_a_mistake_of_the_harness_ends_is_told(folder: pytest.Pytester) -> None:
     folder.makepyfile(mistaken=_MISTAKEN)
-    options = ("--arch", "s390x", "--guests", "1", "--results", "out", "-p", "mistaken")
+    options = (*KERNEL, "--arch", "s390x", "--guests", "1", "--results", "out", "-p", "mistaken")
     result = folder.runpytest_subprocess(*options)
     assert result.ret == 1
     run = read_run(folder.path / "out")
@@ -169,7 +209,7 @@ def test_a_cell_that_a_mistake_of_the_harness_ends_is_told(folder: pytest.Pytest
 def test_a_run_that_was_cut_short_is_not_whole(folder: pytest.Pytester, how: str) -> None:
     folder.makepyfile(mistaken=_MISTAKEN)
     options = ("--arch", "s390x,arm64", "--guests", "1", "--results", "out", "-p", "mistaken", how)
-    assert folder.runpytest_subprocess(*options).ret == 1
+    assert folder.runpytest_subprocess(*KERNEL, *options).ret == 1
     run = read_run(folder.path / "out")
     assert len(run.cells) < 4
     assert run.document.ended_early
@@ -219,7 +259,7 @@ def pytest_runtest_call(item):
 def test_a_cell_that_takes_its_worker_along_is_in_run_json(folder: pytest.Pytester) -> None:
     folder.makepyfile(deadly=_DEADLY)
     folder.runpytest_subprocess(
-        *("--arch", "s390x", "-n", "1", "-p", "deadly", "--results", "out"),
+        *(*KERNEL, "--arch", "s390x", "-n", "1", "-p", "deadly", "--results", "out"),
     )
     (cell,) = json.loads(folder.path.joinpath("out", "run.json").read_text())["cells"]
     assert (cell["id"], cell["verdict"]) == ("gup.yaml::gup-anon[s390x-pin-fast]", "infrastructure")
@@ -270,7 +310,8 @@ def test_what_had_finished_when_a_run_was_killed_is_in_its_results(
     commands = SCENARIO.replace("[get-fast, pin-fast]", "[get-fast, pin-fast, longterm]")
     folder.path.joinpath("gup.yaml").write_text(commands)
     folder.makepyfile(killed=_KILLED)
-    folder.runpytest_subprocess("--arch", "s390x", "-p", "killed", "--results", "out", *options)
+    words = ("--arch", "s390x", "-p", "killed", "--results", "out")
+    folder.runpytest_subprocess(*KERNEL, *words, *options)
     run = read_run(folder.path / "out")
     found = {cell.entry.id: cell.entry.verdict for cell in run.cells}
     names = ("get-fast", "longterm")
@@ -292,7 +333,7 @@ def pytest_runtest_call(item):
 
 def test_a_cell_knows_whether_another_one_waits_for_its_guest(folder: pytest.Pytester) -> None:
     folder.makepyfile(telling=_TELLING)
-    result = folder.runpytest_subprocess("--arch", "s390x,arm64", "-p", "telling", "-rs")
+    result = folder.runpytest_subprocess(*KERNEL, "--arch", "s390x,arm64", "-p", "telling", "-rs")
     result.stdout.fnmatch_lines_random(
         [
             "*arm64-get-fast] followed: True",

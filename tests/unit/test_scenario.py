@@ -177,7 +177,7 @@ def test_a_value_of_another_kind_is_named_with_what_would_do(
             "layout:\n  pmem:\n    - {size: 1G}\n    - {size: 1G}\n",
             "",
             "6: steps.0.create-namespace.region: region 0: the layout has 0 pmem devices\n"
-            "  try: a device under layout.pmem",
+            "  try: layout: {pmem: [{size: 1G}]}",
         ),
         (
             "memory: devdax",
@@ -189,7 +189,7 @@ def test_a_value_of_another_kind_is_named_with_what_would_do(
             "memory: devdax",
             "memory: devdax, device: dax0.0",
             "11: steps.1.gup-test.device: dax region 0: the layout has 0 ranges of soft-reserved"
-            " memory\n  try: soft_reserved in the layout",
+            " memory\n  try: layout: {ram: 3G, soft_reserved: [{size: 1G}]}",
         ),
         (
             "memory: devdax",

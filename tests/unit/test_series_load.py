@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from harness.errors import UserError
 from harness.series import inputs
+from harness.series.inputs import read_file
 from harness.series.load import load_series
+from harness.series.mail import split_mails
 from harness.series.patch import Series
 from tests.support.git import git as own_git
 
@@ -99,6 +101,16 @@ def test_the_cover_letter_and_the_version_are_the_series(repository: Path, tmp_p
     (tmp_path / "b").write_bytes(content)
     series = load_series(str(tmp_path / "b"))
     assert (series.name, series.version, len(series.patches)) == ("Pin it down", 3, 3)
+
+
+def test_a_cover_letter_that_nobody_wrote_names_nothing(repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "topic.mbox").write_bytes(formatted(repository, "--cover-letter"))
+    assert load_series(str(tmp_path / "topic.mbox")).name == "topic"
+    folder = tmp_path / "outgoing"
+    folder.mkdir()
+    for number, text in enumerate(split_mails(read_file(tmp_path / "topic.mbox"))):
+        (folder / f"{number:04}.patch").write_bytes(text.content)
+    assert load_series(str(folder)).name == "outgoing"
 
 
 def test_commits_are_read_whatever_the_users_settings(repository: Path) -> None:
@@ -283,11 +295,14 @@ def test_a_name_that_is_none_is_answered_with_the_nearest_that_may_be_a_series(
     for name in ("fix.patch", "v7.mbox", "a.diff", "b.eml", "c.patch", "d.patch", "notes.txt"):
         (tmp_path / name).touch()
     (tmp_path / "fixes").mkdir()
+    (tmp_path / "fxs").mkdir()
+    (tmp_path / "fixes" / "0001-fix.patch").touch()
     with pytest.raises(UserError, match="no such series") as caught:
         load_series(str(tmp_path / "fx.patch"))
     meant = (caught.value.hint or "").split(", ")
     assert (meant[0], len(meant)) == (str(tmp_path / "fix.patch"), 5)
-    assert not any("notes" in one for one in meant)
+    assert str(tmp_path / "fixes") in meant
+    assert not any("notes" in one or "fxs" in one for one in meant)
 
 
 def test_a_series_is_called_by_its_file_whatever_that_is(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from harness.cli import main
 from harness.commands.named import choose_cells
+from harness.report.series_text import render_series_summary
 from harness.scenario.find import SCENARIOS_DIR
 from harness.shipped import shown
 from tests.support.scenarios import CONFTEST, SCENARIO
@@ -172,3 +173,22 @@ def test_the_command_ends_without_a_warning_of_pytest(folder: pytest.Pytester) -
     result = folder.run(*command, *options)
     assert result.ret == 4
     assert "Warning" not in result.stdout.str() + result.stderr.str()
+
+
+@pytest.mark.parametrize(
+    ("word", "before", "after", "told"),
+    [
+        ("regressed", 0, 3, True),
+        ("regressed", 2, 3, False),
+        ("unchanged", 0, 3, False),
+        ("infrastructure", 0, 3, False),
+    ],
+)
+def test_of_several_patches_it_is_said_how_to_find_the_one(
+    word: str, before: int, after: int, told: bool
+) -> None:
+    nothing: dict[str, list[str]] = {"times": [], "lost": [], "differences": []}
+    base = {"patch": before}
+    comparison = {"word": word, "patch": after, "base": base, "patch_subject": "mm: x", **nothing}
+    cell = {"id": "a.yaml::a[s390x]", "comparison": comparison}
+    assert ("--per-patch" in render_series_summary([cell])) == told

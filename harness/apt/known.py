@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pydantic
 
-from harness.apt_host import KEYRING, MIRROR_VARIABLES, AptHost, read_host
+from harness.apt.host import KEYRING, MIRROR_VARIABLES, AptHost, read_host
 from harness.store import Store, digest
 from harness.whole_file import write_whole
 

@@ -15,23 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from harness.apt_host import AptHost, run_apt
-from harness.apt_known import known_host
+from harness.apt.host import AptHost, run_apt
+from harness.apt.known import known_host
+from harness.apt.lists import Lists
 from harness.errors import InfrastructureError, UserError
 from harness.store import Store, digest
 from harness.whole_file import write_whole
-
-LISTS_MAX_AGE_SECONDS = 24 * 3600
-# Waits between attempts to read the lists, in seconds: a mirror in the middle of an
-# update ("Mirror sync in progress?") is back within a minute.
-RETRY_WAITS = (2.0, 10.0, 30.0)
 
 _PRINTED_URI = re.compile(r"^'[^']+' (?P<file>\S+) ", re.MULTILINE)
 _PLANNED = re.compile(
     r"Inst (?P<name>[^\s:]+)\S* \((?P<version>\S+) .*\[(?P<architecture>[^]]+)\]\)"
 )
-# No later attempt helps; apt counts from the mirror's own "Valid-Until".
-_EXPIRED = " is expired "
 _NOT_THERE = (
     "Unable to find a source package",
     "Unable to locate package",
@@ -65,8 +59,8 @@ class PrivateApt:
     """apt over ``suites`` for ``architectures``, as if nothing were installed.
 
     ``architectures`` are Debian's names; none means the host's own, which is all that
-    packages for every architecture (kernel sources) need. Lists are read when they are
-    first needed and then once a day, by one process at a time. With ``sources`` it is source
+    packages for every architecture (kernel sources) need. One process at a time looks at the
+    lists (:mod:`harness.apt.lists`). With ``sources`` it is source
     packages that they list, and no others.
     """
 
@@ -84,11 +78,12 @@ class PrivateApt:
         self._suites = tuple(suites)
         self._host = host or known_host(store, (suite.name for suite in suites))
         self._architectures = tuple(architectures) or (self._host.architecture,)
-        self._pause = pause
         self._sources = "".join(f"{self._source(suite)}\n" for suite in self._suites)
         self._key = digest(self._sources, *self._architectures, *self._host.transport)[:16]
         # apt is told where it is: also to whoever shares this folder by a link to it.
         self._root = (store.root / "apt" / self._key).resolve()
+        names = tuple(suite.name for suite in suites)
+        self._lists = Lists(self._root, names, self._refresh, store.tell, pause)
 
     def candidates(self, package: str) -> tuple[Candidate, ...]:
         """Every version of a package and the suite it is in, newest first."""
@@ -161,13 +156,9 @@ class PrivateApt:
 
     @contextmanager
     def _ready(self) -> Iterator[None]:
-        """Hold this configuration's lock, with lists that are young enough."""
+        """Hold this configuration's lock, with lists."""
         with self._store.lock(f"apt-{self._key}", "reads package lists"):
-            stamp = self._root / "refreshed"
-            if not stamp.exists() or time.time() - stamp.stat().st_mtime > LISTS_MAX_AGE_SECONDS:
-                self._write_configuration()
-                self._refresh()
-                stamp.touch()
+            self._lists.make_ready()
             yield
 
     def _write_configuration(self) -> None:
@@ -205,36 +196,15 @@ class PrivateApt:
         return "\n".join([*self._host.transport, *lines, f"APT::Architectures {{ {listed} }};", ""])
 
     def _refresh(self) -> None:
-        for wait in (*RETRY_WAITS, None):
-            try:
-                # The waits here are longer than those between apt's own retries.
-                self._run("apt-get", "update", "-q", "-o", "Acquire::Retries=0")
-            except InfrastructureError as exc:
-                if wait is None or _EXPIRED in str(exc):
-                    raise self._unreadable(exc) from exc
-                self._pause(wait)
-            else:
-                return
-
-    def _unreadable(self, exc: InfrastructureError) -> InfrastructureError:
-        named = [suite.name for suite in self._suites if f"/{suite.name}/" in f"{exc} "]
-        suites = ", ".join(named or [suite.name for suite in self._suites])
-        remedy = ""
-        if _EXPIRED in str(exc):
-            remedy = (
-                "\n  try: for a mirror that stands still on purpose, such as a snapshot, "
-                'Acquire::Check-Valid-Until "false"; in this host\'s apt configuration, '
-                "or in a file named by APT_CONFIG"
-            )
-        return InfrastructureError(
-            f"Debian's package lists of {suites} cannot be read: {exc}{remedy}"
-        )
+        self._write_configuration()
+        # The waits between attempts here are longer than those between apt's own retries.
+        self._run("apt-get", "update", "-q", "-o", "Acquire::Retries=0")
 
     def _remembered(self, *command: str) -> str:
         """What apt said, and would say again until the lists are read anew: it takes 60 ms."""
         path = self._root / "said" / digest(*command)[:16]
         with suppress(OSError):
-            if path.stat().st_mtime_ns > (self._root / "refreshed").stat().st_mtime_ns:
+            if path.stat().st_mtime_ns > self._lists.stamp.stat().st_mtime_ns:
                 return path.read_text(encoding="utf-8")
         said = self._run(*command)
         with suppress(OSError):  # not remembered is no harm
