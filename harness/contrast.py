@@ -121,7 +121,9 @@ def _word(base: CellResult, patched: CellResult) -> Word:
         case True, False:
             return Word.CHANGED if _only_defects_differ(patched) else Word.REGRESSED
         case False, True:
-            return Word.CHANGED if patched.known_defects else Word.FIXED
+            # Of a kernel that has no more what failed, nobody says that it was mended.
+            mended = patched.verdict is Verdict.OK and not patched.known_defects
+            return Word.FIXED if mended else Word.CHANGED
         case _:
             return Word.UNCHANGED if _finding(base) == _finding(patched) else Word.CHANGED
 

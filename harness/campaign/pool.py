@@ -59,7 +59,8 @@ class PooledGuest:
         """
         with ExitStack() as stack:
             guest = stack.enter_context(boot(wanted.boot))
-            identity = compare(wanted.identity, identify_guest(guest.shell))
+            shown = identify_guest(guest.shell, wanted.context.deadline())
+            identity = compare(wanted.identity, shown)
             if identity.mismatches:
                 wrong = "; ".join(
                     f"{m.expected.name} is {m.observed!r}, not {m.expected.value!r}"

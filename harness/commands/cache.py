@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import re
 import time
@@ -99,6 +100,12 @@ def _of_kinds(entries: Sequence[Entry], kinds: str | None) -> tuple[Entry, ...]:
     if kinds is None:
         return tuple(entries)
     wanted = kinds.split(",")
+    there = {entry.kind for entry in entries}
+    for kind in wanted:
+        # There may be none of a kind that there is.
+        meant = difflib.get_close_matches(kind, there, n=1)
+        if kind not in there and meant:
+            raise UserError(f"--kind {kind}: nothing of that kind is kept", hint=meant[0])
     return tuple(entry for entry in entries if entry.kind in wanted)
 
 

@@ -9,11 +9,12 @@ from typing import TypeAlias
 
 from harness.errors import InfrastructureError
 from harness.observe import errno_names
+from harness.observe.signals import signal_name
 
 Reply: TypeAlias = Mapping[str, int | str | bool]
 
 # include/uapi/asm-generic/siginfo.h
-_CODES = {
+_CODES: dict[int, dict[int, str]] = {
     signal.SIGBUS: {
         1: "BUS_ADRALN",
         2: "BUS_ADRERR",
@@ -93,11 +94,9 @@ def first_errno(replies: Iterable[Reply]) -> str | None:
     return next((name for name in map(errno_name, replies) if name), None)
 
 
-def signal_name(number: int) -> str | None:
-    """A signal by name; None for none."""
-    if not number:
-        return None
-    return signal.Signals(number).name if number in signal.valid_signals() else str(number)
+def signal_of(number: int) -> str | None:
+    """A reply's signal by name; None for 0, which is none."""
+    return signal_name(number) if number else None
 
 
 def code_name(reply: Reply) -> str | None:
@@ -106,5 +105,4 @@ def code_name(reply: Reply) -> str | None:
     if not number:
         return None
     code = integer(reply, "code")
-    names = _CODES.get(signal.Signals(number), {}) if number in signal.valid_signals() else {}
-    return names.get(code, str(code))
+    return _CODES.get(number, {}).get(code, str(code))

@@ -7,11 +7,11 @@ that tells then. Source: tools/testing/selftests/{vm,mm}/gup_test.c of 6.1, 6.12
 from __future__ import annotations
 
 import re
-import signal
 from dataclasses import dataclass
 from typing import Literal
 
 from harness.observe.errno_names import find_errno
+from harness.observe.signals import is_signal, signal_name
 
 # In TAP, ksft_print_msg puts "# " before every piece of a line, in its middle too.
 _BENCHMARK = re.compile(
@@ -68,9 +68,8 @@ class GupRun:
 def parse_gup_test(output: str, status: int) -> GupRun:
     """A run from its output, stderr included, and its exit status (128+n for signal n)."""
     results = _results(output)
-    if status > _SIGNAL_BASE and status - _SIGNAL_BASE in signal.valid_signals():
-        name = signal.Signals(status - _SIGNAL_BASE).name
-        return GupRun("killed", results, None, name)
+    if is_signal(status - _SIGNAL_BASE):
+        return GupRun("killed", results, None, signal_name(status - _SIGNAL_BASE))
     for line in output.splitlines():
         failed = _FAILED.match(line)
         if failed is not None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import signal
 
 from harness.errors import InfrastructureError
+from harness.observe.signals import is_signal, signal_name
 from harness.records import Scalar
 
 _SKIPPED = 77
@@ -60,9 +60,6 @@ def find_reason(lines: list[str]) -> str:
 def _how(status: int) -> str:
     if status == _OUT_OF_TIME:
         return "did not end"
-    if status > _SIGNALLED:
-        try:
-            return f"died of {signal.Signals(status - _SIGNALLED).name}"
-        except ValueError:
-            pass
+    if is_signal(status - _SIGNALLED):
+        return f"died of {signal_name(status - _SIGNALLED)}"
     return f"failed with status {status}"

@@ -114,7 +114,7 @@ class _Submission:
             "environment": {"comment": printable(entry.target + guest)},
             "path": _path(cell),
             "comment": printable(entry.id),
-            "status": _STATUS[entry.verdict],
+            "status": "FAIL" if cell.spoilt_by else _STATUS[entry.verdict],
             "start_time": self.run.document.started,
             "duration": entry.seconds,
             "log_excerpt": _excerpt(cell),
@@ -143,7 +143,7 @@ def _path(cell: Cell) -> str:
 
 
 def _excerpt(cell: Cell) -> str | None:
-    if cell.entry.verdict.is_expected:
+    if cell.entry.verdict.is_expected and not cell.spoilt_by:
         return None
     lines = [printable(line) for line in read_story(cell).text.splitlines()]
     return "\n".join(lines)[:_EXCERPT_CHARACTERS]

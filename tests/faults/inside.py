@@ -47,7 +47,7 @@ class Saboteur:
     def install(self) -> None:
         """Stand before everything that a cell does in its guest."""
         self._precede(attempt, "run_step", lambda _step, shell, _context: (str(self.steps), shell))
-        self._precede(pool, "identify_guest", lambda shell: ("guest", shell))
+        self._precede(pool, "identify_guest", lambda shell, _: ("guest", shell))
         self._precede(Housekeeping, "tidy", lambda house, _deadline: ("tidy", house._shell))
         self._precede(
             attempt.Attempt, "_keep_dmesg", lambda _attempt, guest: ("dmesg", guest.shell)

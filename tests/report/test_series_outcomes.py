@@ -96,6 +96,8 @@ def test_what_pytest_fails_passes_nowhere(
     (case,) = [one for name, one in cases(FORMATS["junit"](material)).items() if "@01" in name]
     assert case.is_failure
     assert what in case.result[0].message
+    tests = json.loads(FORMATS["kcidb"](material))["tests"]
+    assert [test["status"] == "FAIL" for test in tests] == [False, True]
     nodes = parse_ktap(FORMATS["ktap"](material).splitlines())
     assert [node.ok for node in nodes[0].subtests] == [True, False]
     assert not nodes[0].ok

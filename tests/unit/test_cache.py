@@ -54,6 +54,7 @@ def test_size_counts_by_kind(store: Store, capsys: pytest.CaptureFixture[str]) -
         (["--older-than", "3w"], {"new", "old", "a"}),
         (["--keep", "2200K"], {"new", "old"}),
         (["--keep", "0", "--kind", "kernel"], {"a"}),
+        (["--keep", "0", "--kind", "initrd"], {"new", "old", "a"}),
         (["--keep", "0", "--dry-run"], {"new", "old", "a"}),
         (["--keep", "0"], set()),
     ],
@@ -72,6 +73,10 @@ def test_prune_removes_the_longest_unused(
         (["prune"], "--older-than 30d"),
         (["prune", "--older-than", "30"], "12h, 30d or 4w"),
         (["prune", "--keep", "much"], "is not a size"),
+        (
+            ["prune", "--keep", "0", "--kind", "kernle"],
+            "nothing of that kind is kept",
+        ),
     ],
 )
 def test_prune_without_a_bound_removes_nothing(

@@ -74,6 +74,7 @@ UNBUILT_OTHERWISE = result(Verdict.KERNEL_FAILURE, phase="build", reason="y.c:2:
         (UNSUPPORTED, crash("a"), Word.REGRESSED),
         (WRONG, GOOD, Word.FIXED),
         (UNBUILT, GOOD, Word.FIXED),
+        (WRONG, UNSUPPORTED, Word.CHANGED),
         (WRONG, WRONG, Word.UNCHANGED),
         (WRONG, WRONG_OTHERWISE, Word.CHANGED),
         (WRONG, crash("a"), Word.CHANGED),

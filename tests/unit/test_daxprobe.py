@@ -19,13 +19,16 @@ from harness.errors import InfrastructureError
 from harness.image.programs import SOURCES, provide_daxprobe
 from harness.observe.daxprobe import (
     ProbeReplies,
+    Reply,
     code_name,
     errno_name,
     integer,
     parse_replies,
-    signal_name,
+    signal_of,
 )
+from harness.observe.gup_test import parse_gup_test
 from harness.observe.sections import split_sections
+from harness.observe.signals import signal_name
 from harness.observe.zoneinfo import parse_free_pages
 from harness.store import Store
 from harness.target import load_targets
@@ -49,6 +52,15 @@ def probe(program: Path, *operations: object) -> ProbeReplies:
 
 def touch(first: int, length: int, access: str = "write", stride: int = PAGE) -> str:
     return f"touch:{access}:{first}:{length}:{stride}"
+
+
+def test_real_time_signals_have_names() -> None:
+    assert [signal_name(number) for number in (7, 34, 35, 64, 0, 200)] == [
+        *("SIGBUS", "SIGRTMIN", "SIGRTMIN+1", "SIGRTMAX", "0", "200"),
+    ]
+    reply: Reply = {"op": "touch", "signal": 40, "code": 1}
+    assert (signal_of(40), code_name(reply)) == ("SIGRTMIN+6", "1")
+    assert parse_gup_test("", 128 + 40).signal == "SIGRTMIN+6"
 
 
 def test_base_pages_take_a_fault_each(program: Path) -> None:
@@ -75,7 +87,7 @@ def test_the_end_of_a_file_is_a_bus_error_that_is_survived(program: Path, tmp_pa
     map_ = f"map:shared:rw:0:{8 * PAGE}:{file}"
     replies = probe(program, map_, touch(PAGE, 7 * PAGE), touch(0, PAGE))
     stopped, alive = replies.of("touch")
-    assert (signal_name(integer(stopped, "signal")), code_name(stopped)) == ("SIGBUS", "BUS_ADRERR")
+    assert (signal_of(integer(stopped, "signal")), code_name(stopped)) == ("SIGBUS", "BUS_ADRERR")
     assert integer(stopped, "offset") == 3 * PAGE
     assert integer(stopped, "touched_bytes") == 2 * PAGE
     assert integer(stopped, "lsb") == -1  # not a memory error: there is no such field
@@ -85,7 +97,7 @@ def test_the_end_of_a_file_is_a_bus_error_that_is_survived(program: Path, tmp_pa
 def test_writing_to_what_is_read_only(program: Path) -> None:
     replies = probe(program, f"map:private:r:0:{4 * PAGE}", touch(PAGE, PAGE))
     reply = replies.one("touch")
-    assert (signal_name(integer(reply, "signal")), code_name(reply)) == ("SIGSEGV", "SEGV_ACCERR")
+    assert (signal_of(integer(reply, "signal")), code_name(reply)) == ("SIGSEGV", "SEGV_ACCERR")
     assert integer(reply, "offset") == PAGE
 
 
@@ -99,7 +111,7 @@ def test_truncation_takes_pages_away_and_gives_them_back(program: Path, tmp_path
         *(f"map:shared:rw:0:{size}:{file}", one),
         *(f"truncate:0:{file}", one, f"truncate:{size}:{file}", one),
     )
-    signals = [signal_name(integer(reply, "signal")) for reply in replies.of("touch")]
+    signals = [signal_of(integer(reply, "signal")) for reply in replies.of("touch")]
     assert signals == [None, "SIGBUS", None]
     assert file.stat().st_size == size
 

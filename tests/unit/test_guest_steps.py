@@ -304,12 +304,18 @@ def test_ndctl_that_dies_without_a_word_is_no_refusal() -> None:
         values_of(CreateNamespace(mode="raw"), 137, "@@daxhound ndctl\n\n")
 
 
+def test_what_a_library_left_out_is_asked_for_is_no_finding() -> None:
+    said = "EVP_sha256 is not in the guest (daxhound_stand_in)\nAborted\n"
+    with pytest.raises(InfrastructureError, match="a program calls EVP_sha256"):
+        run_script(ScriptedShell((134, "", said)), "ndctl list", Deadline.after(1))
+
+
 def test_guest_tells_what_it_is() -> None:
     answer = (
         "\n@@daxhound proc\nKernelPageSize:       64 kB\n"
         "MMU\t\t: Hash\n\n@@daxhound sysfs\npmd_size=0\npmd_size=16777216\nrelease=6.1.192\n"
     )
-    observation = identify_guest(ScriptedShell((0, answer, "")))
+    observation = identify_guest(ScriptedShell((0, answer, "")), Deadline.after(1))
     assert observation.step == "guest"
     assert dict(observation.values) == {
         "page_size": 65536,
@@ -324,7 +330,7 @@ def test_guest_without_huge_pages_or_mmu_line_says_so() -> None:
         "@@daxhound proc\nKernelPageSize:        4 kB\n"
         "@@daxhound sysfs\npmd_size=0\nrelease=6.1.192\n"
     )
-    values = identify_guest(ScriptedShell((0, answer, ""))).values
+    values = identify_guest(ScriptedShell((0, answer, "")), Deadline.after(1)).values
     assert (values["pmd_size"], values["cpuinfo_mmu"]) == (0, None)
 
 

@@ -11,7 +11,6 @@ from harness.observe.sections import parse_attributes, read_integer
 from harness.observe.vmstat import parse_meminfo
 from harness.records import Observation, Scalar
 
-_SECONDS = 60.0
 _MMU = re.compile(r"^MMU\s*: *(.*)$", re.MULTILINE)
 
 _IDENTIFY = """\
@@ -25,13 +24,13 @@ echo release=$release
 """
 
 
-def identify_guest(shell: Shell, deadline: Deadline | None = None) -> Observation:
+def identify_guest(shell: Shell, deadline: Deadline) -> Observation:
     """Page and PMD size in bytes, MMU and kernel release, as the guest itself shows them.
 
     ``pmd_size`` is 0 without transparent huge pages, ``cpuinfo_mmu`` None where
     /proc/cpuinfo has no such line (all but powerpc).
     """
-    output = run_script(shell, _IDENTIFY, deadline or Deadline.after(_SECONDS))
+    output = run_script(shell, _IDENTIFY, deadline)
     sysfs = parse_attributes(output.section("sysfs"))
     mmu = _MMU.search(output.section("proc"))
     values: dict[str, Scalar] = {

@@ -21,7 +21,7 @@ from harness.observe.daxprobe import (
     Reply,
     first_errno,
     integer,
-    signal_name,
+    signal_of,
 )
 from harness.records import Observation, Scalar
 from harness.scenario.mapping_steps import Fault, Mmap
@@ -158,7 +158,7 @@ def _life_values(step: Mmap, replies: ProbeReplies) -> dict[str, Scalar]:
         values["split_errno"] = first_errno(replies.of("unmap-part"))
     values |= _left_values(step, replies)
     if step.end == "truncate":
-        names = {signal_name(integer(touch, "signal")) for touch in touches["beyond"]}
+        names = {signal_of(integer(touch, "signal")) for touch in touches["beyond"]}
         values["truncated_signal"] = (
             names.pop() if len(names) == 1 else str(sorted(map(str, names)))
         )

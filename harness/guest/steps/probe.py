@@ -11,8 +11,14 @@ from harness.guest.protocols import Shell
 from harness.guest.steps.context import StepContext
 from harness.guest.steps.places import locate
 from harness.guest.steps.script import ScriptOutput, run_script, say_mark
-from harness.observe.daxprobe import ProbeReplies, Reply, code_name, integer, parse_replies
-from harness.observe.daxprobe import signal_name as name_of
+from harness.observe.daxprobe import (
+    ProbeReplies,
+    Reply,
+    code_name,
+    integer,
+    parse_replies,
+    signal_of,
+)
 from harness.observe.messages import whole_messages
 from harness.observe.sections import parse_attributes, read_integer
 from harness.records import CommandRecord, Scalar
@@ -105,7 +111,7 @@ def run_probe(
     replies = parse_replies(output.section("probe"))
     ends = [integer(join, "signal") for join in replies.of("join")]
     killed = next((end for end in [status & ~_SIGNAL_BASE, *ends] if end), 0)
-    return ProbeRun(replies, output, killed=name_of(killed))
+    return ProbeRun(replies, output, killed=signal_of(killed))
 
 
 def map_operation(step: MappingStep, *, writable: bool = True, op: str = "map") -> str:
@@ -136,7 +142,7 @@ def beside(step: MappingStep) -> list[str]:
 def signal_values(reply: Reply, prefix: str = "") -> dict[str, Scalar]:
     """A signal's name and code under the names that steps show."""
     return {
-        f"{prefix}signal": name_of(integer(reply, "signal")),
+        f"{prefix}signal": signal_of(integer(reply, "signal")),
         f"{prefix}code": code_name(reply),
     }
 

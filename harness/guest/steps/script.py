@@ -21,6 +21,8 @@ _LACKING = 96
 _NOT_FOUND = 127
 _PROBE_FAILED = 2
 _PROBE = re.compile(r"^daxprobe: .*", re.MULTILINE)
+# What stands in for a library that nothing was to call (harness/image/stand_in.py).
+_STOOD_IN_FOR = re.compile(r"^(\S+) is not in the guest \(daxhound_stand_in\)$", re.MULTILINE)
 _TOOL = re.compile(r"(\S+): not found|(\S+): Permission denied")
 
 _FUNCTIONS = f"""\
@@ -93,6 +95,10 @@ def run_script(shell: Shell, body: str, deadline: Deadline) -> ScriptOutput:
     failed = _PROBE.search(record.stderr)
     if record.status == _PROBE_FAILED and failed:
         raise InfrastructureError(failed[0])
+    if called := _STOOD_IN_FOR.search(record.stderr):
+        raise InfrastructureError(
+            f"a program calls {called[1]}, which the image has no library for"
+        )
     missing = _TOOL.search(record.stderr)
     if record.status == _NOT_FOUND and missing:
         name = missing[1] or missing[2]
