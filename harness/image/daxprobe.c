@@ -12,7 +12,10 @@
  *   protect:r|rw                        mprotect() of the whole mapping
  *   bind:NODE                           mbind() of the whole mapping to a memory node alone
  *   lock                                mlock() of the whole mapping
+ *   forbid                              mprotect(PROT_READ) of the whole mapping
  *   move:DISTANCE                       mremap() of the whole mapping, so far up
+ *   leave                               munmap() of the whole mapping; as after the two before, the
+ *                                       signal of an access that is no more allowed
  *   collapse                            madvise(MADV_COLLAPSE) of the whole mapping
  *   punch:LENGTH:PATH                   fallocate() of a hole in place of the first LENGTH bytes
  *   store:LENGTH:PATH                   the words of fill, by write()
@@ -303,14 +306,74 @@ static void lock(void)
 	result("lock", mapped && mlock(base, mapped));
 }
 
-static void move(char *words)
+static void reach_again(volatile char *at, int writes)
 {
-	size_t distance = number(&words);
+	char byte = *at;
+
+	if (writes)
+		*at = byte;
+}
+
+/*
+ * What the TLB is to forget: the mapping's last byte is reached right before and right after it
+ * changes, since whatever else runs on this CPU meanwhile empties its TLB. It is not the first page,
+ * whose entry goes with a page table that is freed.
+ */
+static void change(const char *op, int (*how)(size_t amount), size_t amount, int writes)
+{
+	volatile char *last = base + mapped - 1;
+	volatile int is_reached = 0, is_changed = !mapped, error = 0;
+	int stopped = mapped && sigsetjmp(escape, 1);
+
+	touching = 1;
+	if (!stopped && !is_changed) {
+		reach_again(last, writes);
+		is_reached = 1;
+	}
+	if (!is_changed) {
+		is_changed = 1;
+		error = how(amount) ? errno : 0;
+		if (is_reached && !error)
+			reach_again(last, writes);
+	}
+	touching = 0;
+	say("{\"op\": \"%s\", \"errno\": %d, \"after_signal\": %d}", op, error,
+	    stopped ? caught.si_signo : 0);
+}
+
+static int move_up(size_t distance)
+{
 	char *at = mremap(base, mapped, mapped, MREMAP_MAYMOVE | MREMAP_FIXED, base + distance);
 
 	if (at != MAP_FAILED)
 		base = at;
-	result("move", at == MAP_FAILED);
+	return at == MAP_FAILED;
+}
+
+static void move(char *words)
+{
+	change("move", move_up, number(&words), 0);
+}
+
+static int unmap_all(size_t length)
+{
+	mapped = 0;
+	return munmap(base, length);
+}
+
+static void leave(void)
+{
+	change("leave", unmap_all, mapped, 0);
+}
+
+static int take_writing(size_t length)
+{
+	return mprotect(base, length, PROT_READ);
+}
+
+static void forbid(void)
+{
+	change("forbid", take_writing, mapped, 1);
 }
 
 static void collapse(void)
@@ -545,7 +608,9 @@ static const struct {
 	{ "protect", .with = protect },
 	{ "bind", .with = bind_to },
 	{ "lock", .alone = lock },
+	{ "forbid", .alone = forbid },
 	{ "move", .with = move },
+	{ "leave", .alone = leave },
 	{ "collapse", .alone = collapse },
 	{ "punch", .with = punch },
 	{ "store", .with = store },

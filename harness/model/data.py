@@ -70,6 +70,8 @@ def predict_write_read(state: GuestState, step: WriteRead) -> Prediction:
     region.written[step.memory] = max(step.size, region.written.get(step.memory, 0))
     rule = RULES["block.write-read" if step.memory == "block" else "data.mapped"]
     expected = _expect(step, rule)
+    if step.memory != "block":
+        expected += (Expected("protected_signal", "SIGSEGV", RULES["mmap.no-more"]),)
     if step.hole and region.files is not None:
         region.files = replace(region.files, sparse=True)
         kept = step.size - step.hole_end

@@ -217,6 +217,8 @@ def _expect_life(memory: Memory, step: Mmap) -> Iterator[Expected]:
         yield Expected("split_errno", "EINVAL" if whole else None, rule)
     if step.end == "truncate":
         yield Expected("truncated_signal", "SIGBUS", RULES["file.past-end"])
+    if step.move or step.end == "munmap":
+        yield Expected("left_signal", "SIGSEGV", RULES["mmap.no-more"])
     yield from _expect_moved(memory, step)
     if not memory.direct and step.memory == "fsdax" and not copies_pages(memory):
         return

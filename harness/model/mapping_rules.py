@@ -45,6 +45,14 @@ MAPPING_RULES: tuple[Rule, ...] = (
         " (pmd_move_must_withdraw)",
     ),
     Rule(
+        "mmap.no-more",
+        "What munmap() and mremap() took away, and the right that mprotect() took, is gone when"
+        " they return: no TLB, and no hash table, keeps an entry.",
+        "Linux mm/mmu_gather.c tlb_finish_mmu; mm/mremap.c move_ptes (flush_tlb_range),"
+        " move_normal_pmd; mm/mprotect.c change_protection; mm/huge_memory.c move_huge_pmd,"
+        " change_huge_pmd, zap_huge_pmd; arch/powerpc/mm/book3s64/hash_tlb.c",
+    ),
+    Rule(
         "mmap.copy",
         "Anonymous memory that was written to is a child's as well, by the parent's entries."
         " Each of them has base pages copied as it writes to them, those of a huge page, too,"

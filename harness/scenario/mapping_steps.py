@@ -87,8 +87,9 @@ class Mmap(MappingStep):
     nr_page_table_pages, when all processes are gone); with ``lock`` ``lock_errno`` (None where
     it succeeds), ``locked_bytes`` (growth of VmLck, when it was moved) and, after munmap,
     ``locked_bytes_left``; with ``move`` ``move_errno`` and ``moved_faults`` (of touching it
-    where it is now, of all repeats); ``truncated_signal`` (of an access to
-    what is truncated), ``split_errno`` (of that munmap, None where it succeeds),
+    where it is now, of all repeats); with ``move`` or the end ``munmap`` ``left_signal`` (of
+    an access, right after either, to the last page where it was); ``truncated_signal`` (of an
+    access to what is truncated), ``split_errno`` (of that munmap, None where it succeeds),
     ``collapse_errno`` (of that madvise), and, with
     ``protect``, ``protect_errno`` (of mprotect() in the child, None where it succeeds) and
     ``intact_bytes`` (how much the first process finds as it wrote it, when the child is

@@ -248,8 +248,9 @@ class WriteRead(Step):
     that ends in the middle, within a page.
 
     Shows ``outcome`` (``identical``, ``differs``, ``refused``, or ``no-device`` where there is
-    nothing to map), ``bytes`` (read back by each way) and with ``hole`` ``kept_bytes`` (behind
-    the end of the first hole, as they were).
+    nothing to map), ``bytes`` (read back by each way), of what is mapped ``protected_signal``
+    (of a write right after that mprotect()) and with ``hole`` ``kept_bytes`` (behind the end of
+    the first hole, as they were).
     """
 
     kind: ClassVar[str] = "write-read"
@@ -269,7 +270,7 @@ class ReadBack(WriteRead):
 
     Between the two no other step may write to the memory itself, or take it away.
 
-    Shows what ``write-read`` does.
+    Shows what ``write-read`` does of what it reads.
     """
 
     kind: ClassVar[str] = "read-back"

@@ -143,6 +143,7 @@ MISTAKES = (
     Said("a child takes no faults", "mmap.fork", always(0)),
     Said("DAX is locked in memory", "mmap.lock", plus(1 << 20)),
     Said("what was moved is faulted in again", "mmap.move", instead(0, 4)),
+    Said("what was unmapped is still there", "mmap.no-more", instead("SIGSEGV", None)),
     Said("a child writes to its parent's pages", "mmap.copy", always(0)),
     Said("collapsing is for later", "mmap.collapse", always("EAGAIN")),
     Said("each mprotect() charges", "mmap.committed", plus(4096)),

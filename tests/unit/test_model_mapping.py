@@ -337,6 +337,7 @@ def test_what_moves_stays_mapped_and_locked(before: list[Step], memory: str, loc
     step = Mmap(**fields, lock=True, move=True)
     seen = values(predict(machine(), [*before, step]))
     assert (seen["moved_faults"], seen["locked_bytes"], seen["locked_bytes_left"]) == (0, locked, 0)
+    assert seen["left_signal"] == "SIGSEGV"
     assert (seen["lock_errno"], seen["move_errno"]) == (None, None)
     at_exit = values(predict(machine(), [*before, step.model_copy(update={"end": "exit"})]))
     assert "locked_bytes_left" not in at_exit

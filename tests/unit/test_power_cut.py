@@ -354,6 +354,7 @@ def test_data_is_read_back_that_nothing_came_over() -> None:
 def test_a_file_alone_has_a_hole_to_write_to() -> None:
     fsdax, made = CreateNamespace(mode="fsdax"), Filesystem(type="ext4", file_size=16 * MIB)
     found = last(model("x86_64"), [fsdax, made, WriteRead(memory="fsdax", size=MIB, hole=True)])
+    assert found.pop("protected_signal") == "SIGSEGV"
     assert found == {"outcome": "identical", "bytes": MIB, "kept_bytes": MIB // 2 - 512}
     with pytest.raises(UserError, match="too little for a hole"):
         last(model("x86_64"), [fsdax, made, WriteRead(memory="fsdax", size=1024, hole=True)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Literal
 
@@ -11,9 +12,10 @@ from harness.guest.steps.context import StepContext
 from harness.guest.steps.filesystem import CHUNK
 from harness.guest.steps.mapping import early
 from harness.guest.steps.probe import ProbeRun, map_beside, run_probe, signal_values
-from harness.observe.daxprobe import errno_name, first_errno, integer
+from harness.observe.daxprobe import errno_name, first_errno, integer, signal_of
 from harness.records import Observation, Scalar
 from harness.scenario.steps import ReadBack, WriteRead
+from harness.units import align_up
 
 _WORD = 8
 
@@ -66,7 +68,9 @@ def _by_mapping(
     mapped = f'map:shared:rw:0:{step.size}:"$file"'
     verify = f"touch:verify:0:{step.size}:{_WORD}"
     peek = f"peek:0:{step.size}:{math.gcd(step.size, CHUNK)}"
-    operations = [verify, "protect:r", verify, "protect:rw", peek, "unmap"]
+    # Which has the last byte written to, as it was.
+    forbid = "forbid" if writes else "protect:r"
+    operations = [verify, forbid, verify, "protect:rw", peek, "unmap"]
     if not writes:
         operations = [*map_beside(step.size), *operations]
     elif step.hole:
@@ -80,6 +84,9 @@ def _by_mapping(
     values = early(run)
     if not values:
         values = _what_came_back(run, step.size)
+        if writes:
+            forbidden = integer(run.replies.one("forbid"), "after_signal")
+            values["protected_signal"] = signal_of(forbidden)
         if writes and step.hole:
             values["kept_bytes"] = integer(run.replies.one("touch"), "touched_bytes")
     return Observation(step.kind, values, (run.record,))
@@ -94,14 +101,16 @@ def _make_holes(step: WriteRead, mapped: str, page: int) -> list[str]:
     behind = f"touch:verify:{end}:{step.size - end}:{_WORD}"
     zeroes = ["advise:nohuge", f"touch:read:0:{end}:{page}", "advise:huge"]
     kept = [stored, f'punch:{end}:"$file"', mapped, behind, *zeroes]
-    return [*kept, f'punch:{step.size}:"$file"', f"touch:read:0:{step.size}:{page}", stored]
+    # All of the last page as well: what is stored ends within it.
+    whole = align_up(step.size, page)
+    return [*kept, f'punch:{whole}:"$file"', f"touch:read:0:{step.size}:{page}", stored]
 
 
 def _what_came_back(run: ProbeRun, size: int) -> dict[str, Scalar]:
     """By whichever way the least did."""
     replies = run.replies
-    done = [*replies.of("sync"), *replies.of("punch"), *replies.of("store"), *replies.of("protect")]
-    failed = first_errno(done)
+    done = (replies.of(op) for op in ("sync", "punch", "store", "forbid", "protect"))
+    failed = first_errno(itertools.chain.from_iterable(done))
     touches = replies.of("touch")[-2:]
     read = min(integer(reply, "touched_bytes") for reply in (*touches, *replies.of("peek")))
     return {

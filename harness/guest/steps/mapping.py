@@ -99,7 +99,7 @@ def _life(step: Mmap, page: int) -> list[str]:
     if step.end == "exit":
         cycle = [FORK, *cycle, END]
     else:
-        cycle += ["unmap", "count:after"]
+        cycle += ["leave" if step.end == "munmap" else "unmap", "count:after"]
     life = [f"repeat:{step.repeats} '{{'", *cycle, END]
     if step.end != "exit":
         life = [FORK, *life, END]
@@ -157,12 +157,17 @@ def _life_values(step: Mmap, replies: ProbeReplies) -> dict[str, Scalar]:
     if step.split:
         values["split_errno"] = first_errno(replies.of("unmap-part"))
     values |= _left_values(step, replies)
+    if left := [*replies.of("move"), *replies.of("leave")]:
+        values["left_signal"] = _signal(left, "after_signal")
     if step.end == "truncate":
-        names = {signal_of(integer(touch, "signal")) for touch in touches["beyond"]}
-        values["truncated_signal"] = (
-            names.pop() if len(names) == 1 else str(sorted(map(str, names)))
-        )
+        values["truncated_signal"] = _signal(touches["beyond"], "signal")
     return values
+
+
+def _signal(replies: Iterable[Reply], name: str) -> str | None:
+    """The signal of all repeats; where they differ, all that there were."""
+    names = {signal_of(integer(reply, name)) for reply in replies}
+    return names.pop() if len(names) == 1 else str(sorted(map(str, names)))
 
 
 def _left_values(step: Mmap, replies: ProbeReplies) -> dict[str, Scalar]:
