@@ -15,6 +15,7 @@ from pathlib import Path
 
 from harness.errors import InfrastructureError
 from harness.kconfig import Request, render
+from harness.kernel.build_output import copy_built
 from harness.kernel.built import BuiltKernel, describe_built
 from harness.kernel.configure import configure
 from harness.kernel.deltas import KERNEL, tidy_soon, unfold_kernel
@@ -169,7 +170,7 @@ class _Build:
         """Configure alone, and keep the .config in ``into``."""
         with self._make(into, store, progress, into / "config.log") as make:
             self._configure(make)
-            shutil.copy2(make.objects / ".config", into / "config")
+            copy_built(make.objects, ".config", into / "config")
 
     @property
     def _config(self) -> str:
@@ -244,11 +245,11 @@ class _Build:
 
     def _keep(self, make: Make, into: Path, known: Mapping[str, bool]) -> None:
         objects = make.objects
-        image = self._image(objects)
-        for path in (image, *(objects / name for name in _KEPT)):
+        image = self._image(objects).relative_to(objects)
+        for path in (image, *map(Path, _KEPT)):
             if path.name not in _names(into):
-                shutil.copy2(path, into / path.name)
-        shutil.copy2(objects / ".config", into / "config")
+                copy_built(objects, path, into / path.name)
+        copy_built(objects, ".config", into / "config")
         facts = read_facts(make)
         facts = replace(facts, probes={**facts.probes, **known})
         (into / "facts.json").write_text(dump_facts(facts), encoding="utf-8")

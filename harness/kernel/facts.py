@@ -6,12 +6,14 @@ Of a kernel that was not built, ``harness.kernel.assumed`` tells what must be so
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.errors import InfrastructureError
+from harness.errors import InfrastructureError, KernelFailure
 from harness.kconfig import parse_dotconfig
+from harness.kernel.build_output import in_objects
 from harness.kernel.constants import compile_constants
 from harness.kernel.make import Make
 from harness.kernel.probes import probe_source
@@ -19,6 +21,10 @@ from harness.kernel.version import parse_version
 from harness.records import KernelFacts
 
 FACTS_SCHEMA = 1
+
+_RELEASE = "include/config/kernel.release"
+# A Makefile decides it. Its modules lie in a folder of that name, which the host makes as well.
+_NAMES_A_FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]*")
 
 # Asked of the compiler; on some architectures some of them are known at boot only.
 _CONSTANTS = {
@@ -35,15 +41,18 @@ _CONSTANTS = {
 def read_facts(make: Make) -> KernelFacts:
     """Facts of the kernel that ``make`` has built.
 
-    Raises InfrastructureError where the build is not complete.
+    Raises InfrastructureError where the build is not complete, KernelFailure where it left what
+    is none of its own, or a release that names no folder.
     """
-    objects = make.objects
+    release_file, dotconfig = (in_objects(make.objects, name) for name in (_RELEASE, ".config"))
     try:
-        release = (objects / "include/config/kernel.release").read_text().strip()
-        config = parse_dotconfig((objects / ".config").read_text(encoding="utf-8"))
+        release = release_file.read_text(encoding="utf-8").strip()
+        config = parse_dotconfig(dotconfig.read_text(encoding="utf-8"))
         version = parse_version((make.source / "Makefile").read_text(encoding="utf-8"))
     except (OSError, ValueError) as exc:
-        raise InfrastructureError(f"no kernel was built in {objects}: {exc}") from exc
+        raise InfrastructureError(f"no kernel was built in {make.objects}: {exc}") from exc
+    if not _NAMES_A_FOLDER.fullmatch(release):
+        raise KernelFailure(f"the kernel's release is {release[:64]!r}, which names no folder")
     constants = compile_constants(make, _CONSTANTS)
     return KernelFacts(
         version=version,

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from harness.errors import KernelFailure, UserError
 from harness.kconfig import Request, parse_dotconfig
+from harness.kernel.build_output import copy_built, in_objects
 from harness.kernel.make import Make
 
 MODULES = "modules"
@@ -45,11 +46,13 @@ def has_modules(requests: Sequence[Request]) -> bool:
 def build_twins(make: Make, jobs: int) -> None:
     """Build the test twins of drivers that are modules; the kernel's own modules are built.
 
-    Raises UserError where the kernel has no such folder, and what ``Make.run`` raises.
+    Raises UserError where the kernel has no such folder, KernelFailure where its own build left
+    links out of the object tree in place of these, and what ``Make.run`` raises.
     """
     copy = make.objects / _COPY
-    shutil.rmtree(copy, ignore_errors=True)
-    config = parse_dotconfig((make.objects / ".config").read_text(encoding="utf-8"))
+    _remove(copy)
+    dotconfig = in_objects(make.objects, ".config")
+    config = parse_dotconfig(dotconfig.read_text(encoding="utf-8"))
     wanted = [name for name, symbol in _TWINS.items() if config.get(symbol) == "m"]
     if not wanted:
         return
@@ -66,21 +69,22 @@ def build_twins(make: Make, jobs: int) -> None:
         except KernelFailure:
             if name not in _MAY_FAIL:
                 raise
-            shutil.rmtree(copy / name)
+            shutil.rmtree(in_objects(make.objects, Path(_COPY, name)))
 
 
 def keep_modules(objects: Path, into: Path) -> dict[str, bool]:
     """Put every module that was built where a guest of this kernel looks for it.
 
     A driver with a test twin is left out: which of two is loaded is for nobody to guess.
-    Returns what is known of the kernel by that, for its facts.
+    Returns what is known of the kernel by that, for its facts. Raises KernelFailure for a module
+    that is no file of the object tree.
     """
     twins = {path.name: path for path in sorted((objects / _COPY).rglob("*.ko"))}
     for name, path in twins.items():
-        _copy(path, into / MODULES / TWINS / name)
+        copy_built(objects, path.relative_to(objects), into / MODULES / TWINS / name)
     for path in _listed(objects):
         if path.name not in twins:
-            _copy(objects / path, into / MODULES / BUILT / path)
+            copy_built(objects, path, into / MODULES / BUILT / path)
     return {"cxl_test": "cxl_test.ko" in twins}
 
 
@@ -89,10 +93,12 @@ def _listed(objects: Path) -> Iterator[Path]:
 
     Until 6.1 it has ``kernel/drivers/x.ko``, later ``drivers/x.o``.
     """
-    for line in (objects / "modules.order").read_text(encoding="utf-8").split():
+    for line in in_objects(objects, "modules.order").read_text(encoding="utf-8").split():
         yield Path(line.removeprefix("kernel/")).with_suffix(".ko")
 
 
-def _copy(source: Path, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(source, path)
+def _remove(folder: Path) -> None:
+    """What an earlier build left; where it is a link, nothing that it leads to."""
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink()
+    shutil.rmtree(folder, ignore_errors=True)

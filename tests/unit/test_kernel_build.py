@@ -223,6 +223,29 @@ def test_a_kernel_that_does_not_build_is_the_finding(
     assert list((tmp_path / "store/.building").iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["vmlinux", ".config", "arch/x86/boot/bzImage"])
+def test_what_a_build_left_as_a_link_that_leads_out_is_not_kept(
+    kernel_tree: Path, target: Target, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "secret").write_text("id_rsa")
+    link = f"\tln -sf $(CURDIR)/../secret $(O)/{name}\n"
+    (kernel_tree / "Makefile").write_text(MAKEFILE + link)
+    with pytest.raises(KernelFailure, match=f"left {name}, which leads out of its object tree"):
+        provide(kernel_tree, target, tmp_path / "store")
+    assert entries(tmp_path / "store", "kernel") == []
+
+
+def test_a_link_within_what_was_built_is_followed(
+    kernel_tree: Path, target: Target, tmp_path: Path
+) -> None:
+    """bzImage is one on x86_64, from arch/x86_64 to arch/x86."""
+    moved = "\tmv $(O)/vmlinux $(O)/linked && ln -s linked $(O)/vmlinux\n"
+    (kernel_tree / "Makefile").write_text(MAKEFILE + moved)
+    kernel = provide(kernel_tree, target, tmp_path / "store")
+    assert kernel.vmlinux.is_file()
+    assert not kernel.vmlinux.is_symlink()
+
+
 def test_a_tree_edited_while_it_is_built_makes_no_kernel(
     kernel_tree: Path, target: Target, tmp_path: Path
 ) -> None:

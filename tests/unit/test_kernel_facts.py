@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import InfrastructureError, UserError
+from harness.errors import InfrastructureError, KernelFailure, UserError
 from harness.kernel.assumed import assumed_facts
 from harness.kernel.constants import parse_saved_command
 from harness.kernel.facts import dump_facts, load_facts, read_facts
@@ -86,6 +86,9 @@ static void __ref memmap_init_compound(struct page *head, unsigned long nr_pages
 """
 
 
+MAKEFILE = "VERSION = 6\nPATCHLEVEL = 1\nSUBLEVEL = 192\n"
+
+
 def source(root: Path, files: dict[str, str]) -> Path:
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -106,6 +109,25 @@ def test_json_that_is_no_facts_is_refused(text: str) -> None:
 def test_a_place_where_nothing_was_built_has_no_facts(tmp_path: Path) -> None:
     with pytest.raises(InfrastructureError, match="no kernel was built"):
         read_facts(Make(tmp_path, tmp_path, Toolchain("x86_64", "", "", False), tmp_path / "log"))
+
+
+@pytest.mark.parametrize("release", ["/home/x", "../../x", "..", "-b", "", "6.1\n6.2", "6.1 x"])
+def test_a_release_that_leads_out_of_lib_modules_is_no_kernels(
+    tmp_path: Path, release: str
+) -> None:
+    built = {"include/config/kernel.release": release, ".config": "", "Makefile": MAKEFILE}
+    source(tmp_path, built)
+    with pytest.raises(KernelFailure, match="which names no folder"):
+        read_facts(Make(tmp_path, tmp_path, Toolchain("x86_64", "", "", False), tmp_path / "log"))
+
+
+def test_a_release_that_is_a_link_to_a_file_of_the_users_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("hunter2")
+    objects = source(tmp_path / "objects", {".config": "", "Makefile": MAKEFILE})
+    (objects / "include/config").mkdir(parents=True)
+    (objects / "include/config/kernel.release").symlink_to(tmp_path / "secret")
+    with pytest.raises(KernelFailure, match="leads out of its object tree"):
+        read_facts(Make(objects, objects, Toolchain("x86_64", "", "", False), tmp_path / "log"))
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,57 @@ def test_cxl_test_alone_may_be_broken(tmp_path: Path, broken: str) -> None:
     assert [path.name for path in tmp_path.glob("kept/**/*.ko")] == ["libnvdimm.ko"]
 
 
+def test_what_a_link_in_place_of_the_copies_leads_to_stays_as_it_is(tmp_path: Path) -> None:
+    source = tree(tmp_path / "source", "tools/testing/nvdimm", *DRIVERS)
+    home = tree(tmp_path / "home", "drivers/dax")
+    objects = tree(tmp_path / "objects", "drivers")
+    (objects / ".config").write_text("CONFIG_LIBNVDIMM=m\n")
+    (objects / "daxhound-twins").symlink_to(home)
+    build_twins(Recorded(source, objects), 2)  # type: ignore[arg-type]
+    assert [path.name for path in home.rglob("*")] == ["drivers", "dax", "core.c"]
+    assert (objects / "daxhound-twins/tools/testing/nvdimm/core.c").is_file()
+
+
+def test_twins_that_do_not_build_are_not_removed_from_where_a_link_leads(tmp_path: Path) -> None:
+    source = tree(tmp_path / "source", "tools/testing/cxl", *DRIVERS)
+    home = tree(tmp_path / "home", "testing/cxl")
+    objects = tree(tmp_path / "objects", "drivers")
+    (objects / ".config").write_text("CONFIG_DEV_DAX_CXL=m\n")
+
+    class Hostile(Recorded):
+        def run(self, *_: Any, **__: Any) -> None:
+            tools = self.objects / "daxhound-twins/tools"
+            tools.rename(self.objects / "away")
+            tools.symlink_to(home)
+            raise KernelFailure("cxl does not build")
+
+    with pytest.raises(KernelFailure, match="leads out of its object tree"):
+        build_twins(Hostile(source, objects), 2)  # type: ignore[arg-type]
+    assert (home / "testing/cxl/core.c").is_file()
+
+
+@pytest.mark.parametrize(
+    ("module", "order"),
+    [
+        ("objects/daxhound-twins/x/nfit.ko", ""),
+        ("objects/drivers/dax/kmem.ko", "drivers/dax/kmem.o\n"),
+        ("elsewhere", "../objects/x.o\n"),
+    ],
+)
+def test_a_module_that_is_none_of_the_tree_is_not_kept(
+    tmp_path: Path, module: str, order: str
+) -> None:
+    (tmp_path / "secret").write_text("id_rsa")
+    objects = tree(tmp_path / "objects", "drivers")
+    (objects / "x.ko").write_text("would be written beside what is kept")
+    (objects / "modules.order").write_text(order)
+    (tmp_path / module).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / module).symlink_to(tmp_path / "secret")
+    with pytest.raises(KernelFailure, match="leads out of its object tree"):
+        keep_modules(objects, tmp_path / "kept")
+    assert not any(path.is_file() for path in tmp_path.glob("kept/**/*"))
+
+
 def test_a_tree_without_its_tools_is_bad_input(tmp_path: Path) -> None:
     source = tree(tmp_path / "source", *DRIVERS)
     (tmp_path / ".config").write_text("CONFIG_LIBNVDIMM=m\n")
