@@ -119,6 +119,9 @@ _Key: TypeAlias = tuple[str, tuple[str, ...], tuple[str, ...]]
 class Provider:
     """Provisions by target, configuration and patches, remembered for the length of a run.
 
+    As long as it lasts a kernel's name stands for one source, that which was there when it was
+    first asked for: a branch may move on meanwhile, a mirror get another revision.
+
     ``good`` is a kernel that was judged good before, which this one is held to as a patched
     one is to its base. ``guest_root`` is an archive of the guests' root, in place of packages.
     """
@@ -136,6 +139,7 @@ class Provider:
         self.progress = progress
         self.good = good
         self.guest_root = guest_root
+        self._pinned: KernelSpec | None = None
         self._known: dict[_Key, Provisions | KernelFailure] = {}
 
     @property
@@ -147,14 +151,15 @@ class Provider:
 
         Raises as :func:`check_source` does.
         """
-        check_source(self.spec, self.store)
+        self._one_source()
 
     def check(self, patches: Sequence[Patch] = ()) -> None:
         """Have the kernel's source, and see that patches go on it; nothing is built.
 
         Raises UserError, InfrastructureError.
         """
-        provide_patched(self.spec, patches, self.store, self.progress)
+        patched = provide_patched(self._one_source(), patches, self.store, self.progress)
+        self._pin(patched.base.identity)
 
     def provide(self, needs: Needs) -> Provisions:
         """Build or find everything. Raises UserError, InfrastructureError, KernelFailure.
@@ -183,9 +188,22 @@ class Provider:
     def configure(self, cell: Cell, patches: Sequence[Patch]) -> Path:
         """The .config of a cell's kernel, which is not built. Raises as :meth:`provide` does."""
         fragments = (*cell.target.kernel.fragments, *cell.config)
+        spec = self._one_source()
         return provide_config(
-            self.spec, cell.target, fragments, self.store, self.progress, cell.wished, patches
+            spec, cell.target, fragments, self.store, self.progress, cell.wished, patches
         )
+
+    def _one_source(self) -> KernelSpec:
+        """The kernel that was asked for, pinned. Raises as :func:`check_source` does."""
+        if self._pinned is None:
+            self._pinned = check_source(self.spec, self.store)
+        return self._pinned
+
+    def _pin(self, identity: str) -> None:
+        """Hold somebody's own tree or tarball to what was found there first."""
+        spec = self._one_source()
+        if not spec.pinned:
+            self._pinned = replace(spec, pinned=identity)
 
     def _provide(
         self, target: Target, config: tuple[str, ...], patches: Sequence[Patch]
@@ -193,8 +211,9 @@ class Provider:
         base = self._base_facts(target, config) if patches else None
         fragments = (*target.kernel.fragments, *config)
         kernel = provide_kernel(
-            self.spec, target, fragments, self.store, self.progress, patches=patches
+            self._one_source(), target, fragments, self.store, self.progress, patches=patches
         )
+        self._pin(kernel.base_identity)
         if self.good is not None:
             # Its source's answers only: for the rest it would have to be built.
             good = provide_source(self.good, self.store, self.progress)

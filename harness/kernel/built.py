@@ -23,7 +23,7 @@ class BuiltKernel:
     ``vmlinux`` the same kernel with its symbols. ``modules_builtin`` has its ``.modinfo``
     beside it, and the folder ``modules`` where the kernel has loadable ones. ``opcode_fixup``
     names what the image needs before TCG can run it. ``linked`` is the tree that ``source``
-    leads to by links, ``revision`` is as in Source.
+    leads to by links; ``revision`` and ``base_identity`` are of its Source, without patches.
     """
 
     spec: str
@@ -40,6 +40,7 @@ class BuiltKernel:
     opcode_fixup: str | None
     linked: Path | None = None
     revision: str = ""
+    base_identity: str = ""
 
 
 def describe_built(
@@ -69,4 +70,5 @@ def describe_built(
         opcode_fixup=target.kernel.opcode_fixup,
         linked=patched.base.path,
         revision=patched.base.revision,
+        base_identity=patched.base.identity,
     )

@@ -7,11 +7,10 @@ one, goes on a copy of what ``provide_source`` returns, with its own identity.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BufferedReader
 from pathlib import Path
 from typing import Protocol
@@ -23,7 +22,7 @@ from harness.kernel import tree
 from harness.kernel.contents import Contents, identify, read_contents
 from harness.kernel.revisions import moved_on, no_such_revision, stored_revisions
 from harness.kernel.spec import DebianSpec, DirectorySpec, GitSpec, KernelSpec, TarSpec
-from harness.kernel.unpacking import check_done, run_tar, words_of
+from harness.kernel.unpacking import check_done, refuse_escapes, run_tar, words_of
 from harness.kernel.version import read_version
 from harness.progress import Progress
 from harness.shipped import typed
@@ -55,10 +54,7 @@ class Source:
         if self.fingerprint is None:
             return
         if tree.fingerprint(self.path) != self.fingerprint:
-            raise UserError(
-                f"{self.path} was changed while a kernel was being built of it",
-                hint="run again, or name a commit: git:PATH@REF",
-            )
+            raise _changed(self.path)
 
 
 class SourcePackages(Protocol):
@@ -93,8 +89,8 @@ def provide_source(
 ) -> Source:
     """The source tree that a spec names.
 
-    Raises UserError where it is not there or is no kernel, InfrastructureError where it
-    cannot be fetched.
+    Raises UserError where it is not there, is no kernel, or is no longer what the spec is pinned
+    to, InfrastructureError where it cannot be fetched.
     """
     match spec:
         case DebianSpec():
@@ -107,20 +103,23 @@ def provide_source(
             return _directory(spec, store, progress)
 
 
-def check_source(spec: KernelSpec, store: Store, apt: SourcePackages | None = None) -> None:
+def check_source(spec: KernelSpec, store: Store, apt: SourcePackages | None = None) -> KernelSpec:
     """See that what a spec names is there; nothing is unpacked, and no source is fetched.
 
-    Raises UserError where it is not, InfrastructureError where nobody can say.
+    Returns the spec, pinned where its name can be told without reading the source. Raises
+    UserError where it is not there, InfrastructureError where nobody can say.
     """
     match spec:
         case DebianSpec():
-            _choose_revision(spec, store, apt or _apt_for(spec, store))
+            revision = _choose_revision(spec, store, apt or _apt_for(spec, store))
+            return replace(spec, pinned=revision)
+        case GitSpec():
+            return replace(spec, pinned=_find_commit(spec)[1])
         case TarSpec():
             _open_tarball(spec).close()
-        case GitSpec():
-            _find_commit(spec)
         case DirectorySpec():
             read_version(typed(spec.path).resolve(), spec)
+    return spec
 
 
 def load_suites() -> DebianSuites:
@@ -153,6 +152,8 @@ def _debian(spec: DebianSpec, store: Store, progress: Progress, apt: SourcePacka
 
 def _choose_revision(spec: DebianSpec, store: Store, apt: SourcePackages) -> str:
     """Debian's version of the package: the one asked for, or the newest of the mirror."""
+    if spec.pinned:
+        return spec.pinned
     if spec.revision is None:
         return _newest(spec, apt)
     if spec.revision in stored_revisions(spec, store):
@@ -193,6 +194,7 @@ def _tarball(spec: TarSpec, store: Store, progress: Progress) -> Source:
             content = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as exc:
             raise _unreadable(spec, exc) from exc
+    _check_pin(spec, path, f"tar {content}")
 
     def build(into: Path) -> None:
         with progress.task(f"source {spec}", "files"):
@@ -200,7 +202,7 @@ def _tarball(spec: TarSpec, store: Store, progress: Progress) -> Source:
             done = run_tar("-x", "-f", path, "-C", into, "--strip-components=1", "--no-same-owner")
             if done.returncode != 0:
                 raise UserError(f"{spec} cannot be unpacked: {words_of(done)}")
-            _refuse_escapes(into, spec)
+            refuse_escapes(into, spec)
             read_version(into, spec)
 
     return _stored(spec, store, f"tar-{content}", build, identity=f"tar {content}")
@@ -215,19 +217,6 @@ def _open_tarball(spec: TarSpec) -> BufferedReader:
 
 def _unreadable(spec: TarSpec, exc: OSError) -> UserError:
     return UserError(f"{spec} cannot be read: {exc.strerror}")
-
-
-def _refuse_escapes(root: Path, spec: TarSpec) -> None:
-    """No link of a stranger's tree may lead out of it: a build follows links."""
-    top = root.resolve()
-    for directory, subdirectories, files in os.walk(root):
-        for name in (*subdirectories, *files):
-            path = Path(directory) / name
-            if path.is_symlink() and not path.resolve().is_relative_to(top):
-                raise UserError(
-                    f"{spec}: {path.relative_to(root)} is a link that leads out of the tree, "
-                    f"to {path.readlink()}"
-                )
 
 
 def _commit(spec: GitSpec, store: Store, progress: Progress) -> Source:
@@ -249,7 +238,7 @@ def _find_commit(spec: GitSpec) -> tuple[Path, str]:
     repository = typed(spec.path).absolute()
     if not repository.is_dir():
         raise UserError(f"{spec}: no such directory")
-    return repository, find_commit(repository, spec.ref)
+    return repository, spec.pinned or find_commit(repository, spec.ref)
 
 
 def _directory(spec: DirectorySpec, store: Store, progress: Progress) -> Source:
@@ -263,6 +252,7 @@ def _directory(spec: DirectorySpec, store: Store, progress: Progress) -> Source:
     except OSError as exc:
         raise UserError(f"{exc.filename} cannot be read: {exc.strerror}") from exc
     content = identify(contents)
+    _check_pin(spec, path, f"dir {content}")
     if not tree.is_built(path):
         return Source(path, version, f"dir {content}", tree.fingerprint_of(path, looks), contents)
     if not (path / ".git").exists():
@@ -278,6 +268,18 @@ def _directory(spec: DirectorySpec, store: Store, progress: Progress) -> Source:
             tree.copy_files(path, names, into)
 
     return _stored(spec, store, f"dir-{content}", build, identity=f"dir {content}")
+
+
+def _check_pin(spec: TarSpec | DirectorySpec, path: Path, identity: str) -> None:
+    if spec.pinned and spec.pinned != identity:
+        raise _changed(path)
+
+
+def _changed(path: Path) -> UserError:
+    return UserError(
+        f"{path} was changed while a kernel was being built of it",
+        hint="run again, or name a commit: git:PATH@REF",
+    )
 
 
 def _stored(

@@ -2,6 +2,9 @@
 
 Whether the source is there is ``harness/kernel/source.py``'s to find out; here directories tell
 no more than which @ of several ends a path.
+
+Each spec may be ``pinned`` to what its name stood for when a run first asked: a revision, a commit,
+or a source's identity. Its name stays as it was typed.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ class DebianSpec:
 
     version: str
     revision: str | None = None
+    pinned: str = ""
 
     def __str__(self) -> str:
         return f"debian:{self.version}" + (f"={self.revision}" if self.revision else "")
@@ -43,6 +47,7 @@ class DirectorySpec:
     """A source tree, built outside of it and never written to."""
 
     path: Path
+    pinned: str = ""
 
     def __str__(self) -> str:
         return f"dir:{self.path}"
@@ -53,6 +58,7 @@ class TarSpec:
     """A tarball of a source tree, in any compression that tarfile reads."""
 
     path: Path
+    pinned: str = ""
 
     def __str__(self) -> str:
         return f"tar:{self.path}"
@@ -64,6 +70,7 @@ class GitSpec:
 
     path: Path
     ref: str
+    pinned: str = ""
 
     def __str__(self) -> str:
         return f"git:{self.path}@{self.ref}"

@@ -14,7 +14,7 @@ import pytest
 from harness.apt.private import Candidate
 from harness.errors import UserError
 from harness.kernel.revisions import stored_revisions
-from harness.kernel.source import Source, load_suites, provide_source
+from harness.kernel.source import Source, check_source, load_suites, provide_source
 from harness.kernel.spec import DebianSpec, DirectorySpec, GitSpec, KernelSpec, TarSpec
 from harness.kernel.version import parse_version
 from harness.progress import Silence
@@ -306,6 +306,8 @@ def test_a_name_that_moves_on_says_so_and_how_to_keep_the_one_before(
     assert heard.lines == []
     for _ in range(2):
         provide_source(DebianSpec("6.12"), store, heard, Shelf(deb, "6.12.117-2", "6.12.117-1"))
+    pinned = check_source(DebianSpec("6.12"), store, Shelf(deb, "6.12.117-2", "6.12.117-1"))
+    assert provide_source(pinned, store, heard, Shelf(deb, "6.12.118-1")).revision == "6.12.117-2"
     assert heard.lines == [
         "debian:6.12 is 6.12.117-2 now; --kernel debian:6.12=6.12.117-1 keeps the one before"
     ]
