@@ -102,9 +102,12 @@ class SeriesRunner:
 
         For a pair that the host spoilt there is another one, as often as there are pairs.
         """
-        pairs = Pairs(self.timings)
-        for repeat in range(1, 2 * self.timings + 1):
-            ran = {p: self.repeat(cell, p, repeat) for p in _alternating(before, after, repeat)}
+        pairs, most = Pairs(self.timings), 2 * self.timings
+        for repeat in range(1, most + 1):
+            # Runs in which this base was the patched kernel are of an earlier time.
+            numbers = {before: repeat + most if before else repeat, after: repeat}
+            turns = (before, after) if repeat % 2 else (after, before)
+            ran = {position: self.repeat(cell, position, numbers[position]) for position in turns}
             pairs.add(ran[before], ran[after])
             if pairs.enough:
                 break
@@ -129,7 +132,3 @@ def _intended_in(cell: Cell, position: int, intentions: Iterable[Intention]) -> 
             and fnmatchcase(cell.scenario, intention.scenario)
         ):
             yield intention
-
-
-def _alternating(before: int, after: int, repeat: int) -> Iterator[int]:
-    yield from (before, after) if repeat % 2 else (after, before)

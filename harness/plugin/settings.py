@@ -163,14 +163,18 @@ class Settings:
         return self._runner_of(self.provider, self.pool)
 
     def _runner_of(self, provides: Provides, pool: GuestPool) -> Runner:
-        """Where there is a series, results of earlier runs stand; they are this host's QEMU's."""
+        """Where there is a series, results of earlier runs stand; they are this host's QEMU's.
+
+        Times do not: two kernels' are compared where they were taken in turns.
+        """
         from harness.campaign.cell import CellRunner
         from harness.campaign.kept import KeptRunner
 
         runner = CellRunner(provides, self.run_options, self.run_directory, pool)
         if self.series is None:
             return runner
-        return KeptRunner(runner, fresh=self.config.getoption("--fresh"))
+        fresh = self.config.getoption("--fresh") or self.config.getoption("--timings") > 0
+        return KeptRunner(runner, fresh=fresh)
 
     @cached_property
     def provider(self) -> Provider:

@@ -16,7 +16,9 @@ from harness.campaign import kept
 from harness.campaign.attempt import RunOptions
 from harness.campaign.kept import KeptRunner
 from harness.campaign.order import Order, Prefix
+from harness.campaign.pool import GuestPool
 from harness.errors import InfrastructureError, KernelFailure
+from harness.plugin.settings import Settings
 from harness.records import (
     CellResult,
     CommandRecord,
@@ -33,6 +35,7 @@ from harness.records import (
 from harness.report.results import CellFolder
 from harness.scenario.expand import Cell, expand
 from harness.scenario.find import find_scenario
+from harness.series.patch import Series
 from harness.store import Store
 from harness.target import load_targets
 
@@ -195,6 +198,20 @@ def test_a_fresh_run_takes_and_keeps_nothing(store: Store, cell: Cell, tmp_path:
         KeptRunner(runner, fresh=True).run(order(cell))  # type: ignore[arg-type]
     KeptRunner(runner).run(order(cell))  # type: ignore[arg-type]
     assert runner.runs == 3
+
+
+@pytest.mark.parametrize(("timings", "fresh"), [(0, False), (12, True)])
+def test_times_are_taken_in_turns_and_not_from_an_earlier_run(
+    store: Store, tmp_path: Path, timings: int, fresh: bool
+) -> None:
+    """The host of yesterday was another: a base's times from then say nothing of the patches."""
+    options = {"--timings": timings, "--fresh": False, "--transport": "serial", "--patience": 1.0}
+    config: Any = SimpleNamespace(getoption=options.get)
+    settings = Settings(config, {}, {}, (), Series("v7", 7, (), "v7.mbox"))
+    settings.run_directory = tmp_path
+    runner = settings._runner_of(provider(store), GuestPool(0))
+    assert isinstance(runner, KeptRunner)
+    assert runner.fresh is fresh
 
 
 def test_a_kernel_that_does_not_build_is_tried_anew(

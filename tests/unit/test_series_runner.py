@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import pytest
@@ -93,6 +94,22 @@ def test_times_that_the_host_spoilt_are_no_regression() -> None:
     wanted, told = runner(lambda p, r: HOST if r > 1 else timed(p, r), FEWEST_PAIRS, lower)
     assert compared(wanted.run(cell(), 0, 4).patched).word is Word.INFRASTRUCTURE
     assert max(repeat for _, repeat in told.asked) == 2 * FEWEST_PAIRS
+
+
+def test_each_patchs_times_are_taken_in_turns_with_those_of_the_kernel_before_it() -> None:
+    """Per patch, on a host that gets slower and slower: runs from before would be faster."""
+    ticks = count(1)
+
+    def slower(position: int, repeat: int) -> CellResult:
+        del position, repeat
+        seen = Observation("probe", {"get_us": 1000 + 10 * next(ticks)})
+        return replace(OK, steps=(compare(Prediction("probe", ()), seen),))
+
+    wanted, told = runner(slower, FEWEST_PAIRS)
+    for position in range(4):
+        found = compared(wanted.run(cell(), position, position + 1).patched)
+        assert [(ratio.pairs, ratio.claimed) for ratio in found.times] == [(FEWEST_PAIRS, False)]
+    assert len(set(told.asked)) == len(told.asked)
 
 
 def test_a_kernel_that_the_host_spoilt_is_passed_over() -> None:
