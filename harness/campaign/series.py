@@ -45,11 +45,13 @@ class SeriesRunner:
     def run(self, cell: Cell, before: int, after: int) -> Contrasted:
         """The cell with the first ``after`` patches, against the first ``before``.
 
-        Where the host spoilt that kernel's run, against the last one before it that is known.
-        Raises what ``Runner.run`` raises.
+        Where the host spoilt that kernel's run, or it alone does not build, against the last one
+        before it that is known. Raises what ``Runner.run`` raises.
         """
-        before = self._judged(cell, before)
-        base, patched = (self.once(self.order(cell, p)) for p in (before, after))
+        self.once(self.order(cell, before))
+        patched = self.once(self.order(cell, after))
+        before = self._base_of(cell, before, patched)
+        base = self.once(self.order(cell, before))
         times: tuple[TimeRatio, ...] = ()
         if self.timings and both_ran(base, patched):
             pairs = self._pairs(cell, before, after)
@@ -77,13 +79,11 @@ class SeriesRunner:
         run = self.once(self.order(cell, position, number))
         return stand_for(run, self.order(cell, position).id)
 
-    def _judged(self, cell: Cell, position: int) -> int:
-        """The last position up to this one whose run said something of its kernel."""
-        if self.once(self.order(cell, position)).verdict is not Verdict.INFRASTRUCTURE:
-            return position
-        for earlier in range(position - 1, -1, -1):
+    def _base_of(self, cell: Cell, position: int, patched: CellResult) -> int:
+        """The last position up to this one whose run the patched kernel's can be held against."""
+        for earlier in range(position, -1, -1):
             known = self._known.get(self.order(cell, earlier).id)
-            if known is not None and known.verdict is not Verdict.INFRASTRUCTURE:
+            if known is not None and _is_base(known, patched):
                 return earlier
         return position
 
@@ -112,6 +112,12 @@ class SeriesRunner:
             if pairs.enough:
                 break
         return pairs
+
+
+def _is_base(run: CellResult, patched: CellResult) -> bool:
+    """What does not build says nothing of kernels that do, what the host spoilt of none."""
+    says = run.phase != "build" or patched.phase == "build"
+    return says and run.verdict is not Verdict.INFRASTRUCTURE
 
 
 def order_of(

@@ -25,7 +25,7 @@ from harness.records import (
     Word,
 )
 from harness.report.results import cell_to_json, folder_name
-from tests.unit.test_culprit import BAD, HOST, OK, Told, cell, series
+from tests.unit.test_culprit import BAD, HOST, OK, UNBUILT, Told, cell, series
 
 RULE = Rule("test.rule", "a statement", "a source")
 OOPS = replace(OK, verdict=Verdict.KERNEL_FAILURE, reason="oops in f")
@@ -122,6 +122,26 @@ def test_a_kernel_that_the_host_spoilt_is_passed_over() -> None:
         (Word.REGRESSED, 1),
         (Word.UNCHANGED, 3),
     ]
+
+
+def test_a_kernel_that_does_not_build_is_passed_over() -> None:
+    """Per patch: of two that do not, the second one breaks nothing; what is behind is judged."""
+    wanted, _ = runner(lambda p, _: {0: OK, 1: UNBUILT, 2: UNBUILT, 3: BAD}.get(p, OK))
+    words = [compared(wanted.run(cell(), n - 1, n).patched) for n in (1, 2, 3, 4)]
+    assert [(found.word, found.base.position) for found in words] == [
+        (Word.BUILD_BROKEN, 0),
+        (Word.UNCHANGED, 1),
+        (Word.REGRESSED, 0),
+        (Word.FIXED, 3),
+    ]
+
+
+def test_what_a_patch_that_does_not_build_announced_is_due_behind_it() -> None:
+    wanted, _ = runner(
+        lambda p, _: UNBUILT if p == 2 else shows("ok"), 0, intend("outcome", "new", 2)
+    )
+    words = [compared(wanted.run(cell(), n - 1, n).patched).word for n in (1, 2, 3, 4)]
+    assert words == [Word.UNCHANGED, Word.BUILD_BROKEN, Word.REGRESSED, Word.UNCHANGED]
 
 
 @pytest.mark.parametrize(
