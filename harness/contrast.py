@@ -61,7 +61,7 @@ def contrast(
 def _fulfilment(
     intention: Intention, base: CellResult, patched: CellResult, times: tuple[TimeRatio, ...]
 ) -> Fulfilment:
-    if intention.value.endswith("_us") and intention.becomes in ("lower", "higher"):
+    if intention.needs_timings:
         return _time_fulfilment(intention, times)
     seen = [
         (before.observation.values.get(intention.value), after.observation.values[intention.value])

@@ -307,6 +307,11 @@ class Intention:
     because: str
     where: str
 
+    @property
+    def needs_timings(self) -> bool:
+        """Whether only times of several pairs of guests tell if it came."""
+        return self.value.endswith("_us") and self.becomes in ("lower", "higher")
+
 
 @dataclass(frozen=True, slots=True)
 class Fulfilment:

@@ -34,6 +34,8 @@ def add_commands(commands: Commands) -> None:
     example = "bisect --series v7.mbox --scenario devdax-map-mem --arch ppc64-hash"
     command = add_command(commands, "bisect", summary, _run_bisect, example)
     command.add_argument("--series", required=True, metavar="PATCHES")
+    expect = "what the series is meant to change (default: the .expect.yaml beside it)"
+    command.add_argument("--expect", type=Path, metavar="FILE", help=expect)
     _selection(command)
     _trials(command)
 

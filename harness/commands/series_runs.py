@@ -37,6 +37,8 @@ from harness.report.series_text import render_culprit, render_lost
 from harness.report.text import render_failure
 from harness.scenario.expand import Cell
 from harness.scenario.find import SCENARIOS_DIR, in_pytests_words, word_for
+from harness.scenario.steps import STEPS
+from harness.series.intended import load_intentions
 from harness.series.load import load_series
 from harness.series.patch import Series
 from harness.shipped import typed
@@ -86,6 +88,8 @@ def run_bisect(options: argparse.Namespace) -> int:
     trials, config = _read_trials(options), select_fragments(options.config)
     cells = chosen_cells(options, StandIns.of(options))
     series = load_series(options.series, sys.stdin.buffer)
+    intentions = load_intentions(series, STEPS, options.expect)
+    untimed = tuple(intention for intention in intentions if not intention.needs_timings)
     for note in series.notes:
         print(f"series: {note}", flush=True)
     provider = provider_of(options)
@@ -96,7 +100,7 @@ def run_bisect(options: argparse.Namespace) -> int:
         kernel = {"kernel": each.provider.kernel_name, "config": list(config)}
         run_file = RunFile(each.run_directory, {**kernel, "series": series.to_json()})
         record = BisectRecord(KeptRunner(each), run_file, partial(_again, options))
-        runner = SeriesRunner(record, series)
+        runner = SeriesRunner(record, series, intentions=untimed)
         for cell in cells:
             try:
                 culprit = find_culprit(runner, cell, trials)
@@ -131,6 +135,7 @@ def _again(options: argparse.Namespace, cell: Cell) -> str:
     words = ["daxhound", "bisect", "--series", options.series, "--kernel", options.kernel]
     words += ["--scenario", word_for(cell), "--arch", cell.target.name]
     words += [f"--config={name}" for name in options.config]
+    words += [f"--expect={options.expect}"] if options.expect else []
     words += StandIns.of(options).arguments
     given = ("runs", options.runs, 1), ("need", options.need, 1), ("patience", options.patience, 1)
     words += [f"--{name}={value}" for name, value, default in given if value != default]

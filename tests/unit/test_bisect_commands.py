@@ -38,6 +38,7 @@ class Told:
     def __init__(self, *results: CellResult | Exception) -> None:
         self.results: Iterator[CellResult | Exception] = iter(results)
         self.asked = 0
+        self.orders: list[Order] = []
         self.provider = self
         self.kernel_name = "debian:6.1"
         self.run_directory = Path.cwd()
@@ -50,6 +51,7 @@ class Told:
 
     def run(self, order: Order) -> CellResult:
         self.asked += 1
+        self.orders.append(order)
         result = next(self.results, OK)
         if isinstance(result, Exception):
             raise result
@@ -226,6 +228,35 @@ def test_a_bisection_leaves_a_run_that_can_be_reported(
     assert len(run.cells) == 4 + 2 * (CELLS - 1)
     assert run.document.finished is not None
     assert headline(run, find(run.cells)).startswith('Patch 2/3 "2" regresses 1 cell on ')
+
+
+INTENDED = """\
+intended:
+  - {patch: 2, step: gup-test, value: outcome, becomes: refused, because: it must}
+  - {patch: 2, step: gup-test, value: get_us, becomes: lower, because: it is faster}
+"""
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_what_a_series_is_meant_to_change_is_known_to_a_bisection(
+    tell: Callable[..., Told], capsys: pytest.CaptureFixture[str], tmp_path: Path, named: bool
+) -> None:
+    """But for times, which it takes none of."""
+    Path("mine.yaml").write_text(SCENARIO.replace("get-fast, pin-fast", "get-fast"))
+    series = _three_patches(tmp_path / "series")
+    file = tmp_path / "mine.expect.yaml" if named else series / "expect.yaml"
+    file.write_text(INTENDED)
+    runner = tell(OK, BAD, OK, BAD)
+    given = [f"--expect={file}"] if named else []
+    words = ("--scenario", "mine.yaml", "--arch", "s390x")
+    assert main(["bisect", "--series", str(series), *words, *given]) == 1
+    asked = {order.patches[-1].position if order.patches else 0: order for order in runner.orders}
+    assert [bool(asked[position].intentions) for position in (0, 1, 2, 3)] == [False] * 2 + [
+        True
+    ] * 2
+    assert [intention.value for intention in asked[3].intentions] == ["outcome"]
+    (again,) = [line for line in capsys.readouterr().out.splitlines() if "reproduce: " in line]
+    assert (f"--expect={file}" in again) is named
 
 
 def test_a_bisection_under_way_says_which_commit_was_good(tmp_path: Path) -> None:
