@@ -6,7 +6,7 @@ The host's where a tool is missing, a disk is full or a process was killed, the 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from harness.errors import DaxhoundError, InfrastructureError, KernelFailure
@@ -24,6 +24,8 @@ _HOST_ERROR = re.compile(
 # The host's fault where it is what make stopped at: kernels also ask for tools in vain
 # that they can do without.
 _HOST_LACKS = re.compile(r": (?:command )?not found$|(?:gelf|libelf|openssl/\w+)\.h: No such file")
+# What gcc shows of a source that it complains of holds any words.
+_EXCERPT = re.compile(r" *(?:\d+|\+{3})? \|")
 _ERROR_LINES = 5
 _MAKES_OWN = re.compile(r"make(?:\[\d+\])?: (?!.*No rule to make)")
 
@@ -36,14 +38,20 @@ def explain_failure(log: Path, arch: str, source: Path) -> DaxhoundError:
     text = log.read_text(encoding="utf-8", errors="replace").replace(f"{source}/", "")
     found = first_errors(text)
     lines = text.splitlines()
-    lacking = (line for line in found or lines if _HOST_LACKS.search(line))
-    host = next((line for line in lines if _HOST_ERROR.search(line)), None) or next(lacking, None)
+    failing = (line for line in _said(lines) if _HOST_ERROR.search(line))
+    lacking = (line for line in _said(found or lines) if _HOST_LACKS.search(line))
+    host = next(failing, None) or next(lacking, None)
     if host is not None:
         return InfrastructureError(
             f"the host failed the {arch} kernel's build: {host.strip()}\n  log: {log}"
         )
     said = "\n  ".join(found or _where_make_stopped(lines))
     return KernelFailure(f"the {arch} kernel does not build:\n  {said}\n  log: {log}")
+
+
+def _said(lines: Iterable[str]) -> Iterator[str]:
+    """What programs said themselves."""
+    return (line for line in lines if not _EXCERPT.match(line))
 
 
 def first_errors(text: str) -> tuple[str, ...]:

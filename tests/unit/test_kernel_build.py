@@ -383,6 +383,22 @@ def test_a_build_that_the_host_failed_is_not_the_kernels(tmp_path: Path, said: s
     assert said in str(failure)
 
 
+@pytest.mark.parametrize(
+    "source", ['pr_err(folio, "Cannot allocate memory");', "/* Read-only file system: not found"]
+)
+@pytest.mark.parametrize("of_a_warning", [False, True])
+def test_source_that_a_compiler_shows_is_not_the_hosts_word(
+    tmp_path: Path, source: str, of_a_warning: bool
+) -> None:
+    warned = f"/s/mm/a.c:9:5: warning: unused 'a'\n    9 |     {source}\n      |     ^~~~\n"
+    text = warned + LOG if of_a_warning else LOG.replace("7 |   folio", f"7 |   {source}")
+    log = tmp_path / "log"
+    log.write_text(text)
+    failure = explain_failure(log, "x86", Path("/s"))
+    assert isinstance(failure, KernelFailure)
+    assert "'folio' undeclared" in str(failure)
+
+
 def test_a_tool_that_a_kernel_can_do_without_takes_no_blame(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text(f"/bin/sh: 1: pahole: not found\n{LOG}")
