@@ -111,10 +111,10 @@ def _time_fulfilment(intention: Intention, times: tuple[TimeRatio, ...]) -> Fulf
 
 
 def _word(base: CellResult, patched: CellResult) -> Word:
+    if base.built and not patched.built and patched.verdict is not Verdict.INFRASTRUCTURE:
+        return Word.BUILD_BROKEN
     if Verdict.INFRASTRUCTURE in (base.verdict, patched.verdict):
         return Word.INFRASTRUCTURE
-    if patched.phase == "build" and base.phase != "build":
-        return Word.BUILD_BROKEN
     match base.is_expected, patched.is_expected:
         case True, True:
             return _word_of_defects(base, patched)

@@ -385,6 +385,11 @@ class CellResult:
         return self.shown_in or self.id
 
     @property
+    def built(self) -> bool:
+        """Whether its kernel is known to build, whatever became of it then."""
+        return self.phase not in ("build", "worker")
+
+    @property
     def is_expected(self) -> bool:
         return self.verdict.is_expected
 

@@ -11,7 +11,7 @@ from harness.campaign.bisect import Bisection, Judgement, bisect
 from harness.campaign.order import prefix
 from harness.campaign.series import Contrasted, SeriesRunner
 from harness.contrast import contrast
-from harness.errors import InfrastructureError
+from harness.errors import InfrastructureError, UserError
 from harness.records import CellResult, PatchLabel, Verdict, Word
 from harness.scenario.expand import Cell
 
@@ -45,11 +45,16 @@ def find_culprit(runner: SeriesRunner, cell: Cell, trials: Trials) -> Culprit | 
     """The patch that broke a cell; None where the whole series leaves it as it was.
 
     Where the whole series does not build, it is the patch that broke the build; where the cell
-    fails before and after, and otherwise after, the one that changed it. Raises
-    InfrastructureError where the ends of the series cannot be judged.
+    fails before and after, and otherwise after, the one that changed it. Raises UserError for a
+    base that does not build, InfrastructureError where the ends of the series cannot be judged.
     """
     tip = len(runner.series.patches)
     seen = runner.run(cell, 0, tip)
+    if not seen.base.built and seen.base.verdict is Verdict.KERNEL_FAILURE:
+        raise UserError(
+            f"{seen.base.id}: the base does not build: nothing to bisect from\n{seen.base.reason}",
+            hint="--kernel with a base that builds as it is configured here",
+        )
     for judge in _judges(seen, trials):
         search = _Search(runner, cell, judge)
         ends = [search.judge(position) for position in (0, tip)]
@@ -139,6 +144,7 @@ def _judges(seen: Contrasted, trials: Trials) -> Iterator[Judge]:
 
 def _by_build(run: Callable[[int], CellResult]) -> Judged:
     result = run(1)
-    if result.verdict is Verdict.INFRASTRUCTURE:
-        return Judged(Judgement.SKIP, result)
-    return Judged(Judgement.BAD if result.phase == "build" else Judgement.GOOD, result)
+    if result.built:
+        return Judged(Judgement.GOOD, result)
+    hosts = result.verdict is Verdict.INFRASTRUCTURE
+    return Judged(Judgement.SKIP if hosts else Judgement.BAD, result)

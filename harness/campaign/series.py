@@ -116,7 +116,7 @@ class SeriesRunner:
 
 def _is_base(run: CellResult, patched: CellResult) -> bool:
     """What does not build says nothing of kernels that do, what the host spoilt of none."""
-    says = run.phase != "build" or patched.phase == "build"
+    says = run.built or not patched.built
     return says and run.verdict is not Verdict.INFRASTRUCTURE
 
 

@@ -230,6 +230,17 @@ def test_a_bisection_leaves_a_run_that_can_be_reported(
     assert headline(run, find(run.cells)).startswith('Patch 2/3 "2" regresses 1 cell on ')
 
 
+def test_a_base_that_does_not_build_is_bad_input(
+    tell: Callable[..., Told], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    tell(UNBUILT, BAD)
+    series = str(_three_patches(tmp_path / "series"))
+    assert main(["bisect", "--series", series, *STEP[1:]]) == 4
+    said = capsys.readouterr().err
+    assert "the base does not build: nothing to bisect from" in said
+    assert "x.c:1: error" in said
+
+
 INTENDED = """\
 intended:
   - {patch: 2, step: gup-test, value: outcome, becomes: refused, because: it must}

@@ -13,7 +13,7 @@ from harness.campaign.order import Order
 from harness.campaign.series import SeriesRunner
 from harness.commands.bisect_record import render_log
 from harness.compare import compare
-from harness.errors import InfrastructureError
+from harness.errors import InfrastructureError, UserError
 from harness.records import (
     CellResult,
     Expected,
@@ -139,6 +139,30 @@ def test_the_hosts_trouble_is_never_called_bad() -> None:
     found, _ = search(lambda p, r: HOST if p == 5 else since(6)(p, r))
     assert found is not None
     assert [s.position for s in found.suspects] == [5, 6]
+
+
+def test_a_kernel_that_built_is_good_where_the_build_is_followed() -> None:
+    """Whatever became of its guest."""
+    found, _ = search(lambda p, _: UNBUILT if p >= 6 else HOST if p == 5 else OK)
+    assert found is not None
+    assert [s.position for s in found.suspects] == [6]
+    comparison = found.contrasted.patched.comparison
+    assert comparison is not None
+    assert (comparison.word, comparison.base.position) == (Word.BUILD_BROKEN, 5)
+
+
+@pytest.mark.parametrize("phase", ["build", "worker"])
+def test_a_kernel_that_the_host_did_not_build_is_stepped_over(phase: str) -> None:
+    spoilt = replace(HOST, phase=phase)
+    found, _ = search(lambda p, _: UNBUILT if p >= 6 else spoilt if p == 5 else OK)
+    assert found is not None
+    assert [s.position for s in found.suspects] == [5, 6]
+
+
+@pytest.mark.parametrize("others", [OK, BAD, UNBUILT])
+def test_a_base_that_does_not_build_is_bad_input(others: CellResult) -> None:
+    with pytest.raises(UserError, match="the base does not build: nothing to bisect from"):
+        search(lambda p, _: others if p else UNBUILT)
 
 
 @pytest.mark.parametrize("position", [0, 11])
