@@ -76,7 +76,8 @@ def patch_source(base: Source, patches: Sequence[Patch]) -> PatchedSource:
     """The source with the patches on it, in their order.
 
     Raises RefusedError for the first that does not apply, UserError for a path that leads
-    through a symbolic link. Nothing of it is written to the source.
+    through a symbolic link, or that has no room beside what the source has. Nothing of it is
+    written to the source.
     """
     paths = dict.fromkeys(path for patch in patches for path in patch.files)
     try:
@@ -84,7 +85,28 @@ def patch_source(base: Source, patches: Sequence[Patch]) -> PatchedSource:
         after = apply_patches(before, patches)
     except OSError as exc:
         raise InfrastructureError(f"patches cannot be applied on this host: {exc}") from exc
+    for path in paths:
+        if after[path] is not None and (why := _why_no_room(base.path, path, after)):
+            patch = next(patch for patch in patches if path in patch.files)
+            raise UserError(f"{patch.where}: {patch.title} makes {path}, {why} of its base")
     return PatchedSource(base, {p: after[p] for p in paths if after[p] != before[p]})
+
+
+def _why_no_room(tree: Path, path: str, after: Files) -> str | None:
+    """What a tree has in a new file's place, and patches do not take away; None for nothing."""
+
+    def stays(file: Path) -> bool:
+        return after.get(str(file.relative_to(tree)), file) is not None
+
+    for parent in (tree / path).parents:
+        if parent == tree or parent.is_dir():
+            break
+        if parent.exists() and stays(parent):
+            return f"but {parent.relative_to(tree)} is a file"
+    below = os.walk(tree / path)  # nothing, where that is no folder
+    if any(stays(Path(folder, name)) for folder, _, names in below for name in names):
+        return "which is a folder"
+    return None
 
 
 def apply_patches(before: Files, patches: Sequence[Patch]) -> Files:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -315,3 +316,46 @@ def test_a_view_shows_the_patched_source_and_links_to_the_rest(
     assert snapshot(base.path) == before
     assert provide_view(patched, Store(tmp_path / "store")) == view
     assert provide_view(PatchedSource(base, {}), Store(tmp_path / "store")) == base.path
+
+
+def _new(path: str) -> str:
+    head = f"diff --git a/{path} b/{path}\nnew file mode 100644\n--- /dev/null\n"
+    return f"{head}+++ b/{path}\n@@ -0,0 +1 @@\n+x\n"
+
+
+GONE = """\
+diff --git a/include/linux/mm.h b/include/linux/mm.h
+deleted file mode 100644
+--- a/include/linux/mm.h
++++ /dev/null
+@@ -1 +0,0 @@
+-int pin;
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("mm", "makes mm, which is a folder of its base"),
+        ("include/linux", "makes include/linux, which is a folder of its base"),
+        ("mm/gup.c/new.c", "makes mm/gup.c/new.c, but mm/gup.c is a file of its base"),
+        ("mm/gup.c/a/new.c", "makes mm/gup.c/a/new.c, but mm/gup.c is a file of its base"),
+    ],
+)
+def test_a_file_in_the_place_of_a_folder_is_refused(
+    base: Source, tmp_path: Path, path: str, words: str
+) -> None:
+    (tmp_path / "x.patch").write_text(_new(path))
+    with pytest.raises(UserError, match=re.escape(words)) as caught:
+        patch_source(base, load_series(str(tmp_path / "x.patch")).patches)
+    assert "x.patch:1: patch 1" in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["include/linux", "include/linux/mm.h/new.h"])
+def test_what_a_series_takes_away_leaves_room(base: Source, tmp_path: Path, path: str) -> None:
+    (tmp_path / "x.patch").write_text(GONE + _new(path))
+    patched = patch_source(base, load_series(str(tmp_path / "x.patch")).patches)
+    assert {name: file is not None for name, file in patched.files.items()} == {
+        "include/linux/mm.h": False,
+        path: True,
+    }
