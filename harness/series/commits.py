@@ -16,6 +16,8 @@ _MOST = 2000
 # Plumbing: no setting of the user's changes what it prints.
 _DIFF = ("diff-tree", "-p", "--root", "--no-commit-id", "--full-index", "--no-renames")
 _PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/")
+# What the user's settings would have it print besides, and how.
+_SHOWN = ("-s", "--no-color", "--no-show-signature", "--encoding=UTF-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def _listed(repository: Path, first: str, last: str, name: str) -> Iterator[str]
 
 
 def _commit(repository: Path, commit: str) -> Commit:
-    told = git(repository, "show", "-s", "--no-color", "--format=%an <%ae>%n%s", commit)
+    told = git(repository, "show", *_SHOWN, "--format=%an <%ae>%n%s", commit)
     author, _, subject = told.decode(errors="replace").strip().partition("\n")
     diff = git(repository, *_DIFF, *_PLAIN, commit)
     return Commit(subject, author, Text(diff, Path(f"{repository}@{commit[:12]}")))

@@ -126,6 +126,21 @@ def test_commits_are_read_whatever_the_users_settings(repository: Path) -> None:
     assert digests(load_series(f"git:{repository}@base..")) == expected
 
 
+def test_what_gpg_says_of_a_commit_is_no_part_of_it(repository: Path, tmp_path: Path) -> None:
+    says = tmp_path / "gpg"
+    says.write_text("#!/bin/sh\necho 'gpg: Signature made on Sunday' >&2\nexit 1\n")
+    says.chmod(0o755)
+    head, _, body = git(repository, "cat-file", "commit", "HEAD").partition("\n\n")
+    signature = "gpgsig -----BEGIN PGP SIGNATURE-----\n \n iQ==\n -----END PGP SIGNATURE-----"
+    (tmp_path / "signed").write_text(f"{head}\n{signature}\n\n{body}\n")
+    signed = git(repository, "hash-object", "-t", "commit", "-w", str(tmp_path / "signed"))
+    (expected,) = load_series(f"git:{repository}@HEAD~1..HEAD").patches
+    git(repository, "config", "gpg.program", str(says))
+    git(repository, "config", "log.showSignature", "true")
+    (found,) = load_series(f"git:{repository}@HEAD~1..{signed}").patches
+    assert (found.subject, found.author) == (expected.subject, expected.author)
+
+
 def test_an_empty_commit_is_left_aside_and_told(repository: Path) -> None:
     for subject in ("Start a series", "End it"):
         git(repository, "commit", "-q", "--allow-empty", "-m", subject)
