@@ -113,7 +113,9 @@ class Store:
             suppress(TimeoutError),
             file_lock(self.root / _LOCKS / lock, seconds=0),
         ):
-            self._take_away(directory, lock)
+            # Whoever held the lock before may have removed it already.
+            if directory.is_dir():
+                self._take_away(directory, lock)
 
     def _take_away(self, directory: Path, lock: str) -> None:
         """Remove a directory whose users hold that lock, as the caller does."""

@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -213,7 +213,12 @@ def _discard_oldest(store: Store, keep: int) -> None:
 
 
 def _newest_first(markers: Iterator[Path]) -> list[Path]:
-    return sorted(markers, key=lambda marker: marker.stat().st_mtime_ns, reverse=True)
+    """Without those that another process removes at this moment, to make room as well."""
+    found = []
+    for marker in markers:
+        with suppress(FileNotFoundError):
+            found.append((marker.stat().st_mtime_ns, marker))
+    return [marker for _, marker in sorted(found, reverse=True)]
 
 
 def _lock(key: str) -> str:

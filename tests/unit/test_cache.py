@@ -47,6 +47,29 @@ def test_size_counts_by_kind(store: Store, capsys: pytest.CaptureFixture[str]) -
     assert keys(store) == {"new", "old", "a"}
 
 
+def test_what_prune_leaves_alone_is_told_beside_the_total(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A tree to build in has the files of a source by links: they take no room of their own."""
+    source, work = store.root / "source/linux", store.root / "work/tree"
+    for folder in (source, work, store.root / "apt", store.root / "logs"):
+        folder.mkdir(parents=True)
+    (source / "file.c").write_bytes(bytes(8 << 20))
+    (work / "file.c").hardlink_to(source / "file.c")
+    for path in (work / "file.o", store.root / "apt/x.deb"):
+        path.write_bytes(bytes(2 << 20))
+    (store.root / "logs/build.log").write_text("of no weight")
+    assert main(["cache"]) == 0
+    headline, *_, last = capsys.readouterr().out.splitlines()
+    assert headline.endswith(": 11.0 MiB")
+    assert last == "beside these: apt 2.0 MiB, work 2.0 MiB"
+    assert main(["cache", "--json"]) == 0
+    beside = json.loads(capsys.readouterr().out)["beside"]
+    assert {row["kind"] for row in beside} == {"apt", "logs", "work"}
+    assert main(["cache", "prune", "--keep", "0"]) == 0
+    assert "beside" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "left"),
     [

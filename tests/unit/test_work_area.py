@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -377,6 +378,35 @@ def test_old_areas_and_objects_make_room(
             time.sleep(0.02)
             build(area, key)
         assert {path.name for path in area.root.glob("objects/*/")} == {"arm64", "s390"}
+
+
+def test_two_runs_may_make_room_at_once(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one removes an area that this one has just found, and the rest that it chose."""
+    *old, new = (make_base(tmp_path / f"linux{n}", f"base {n}") for n in range(3))
+    for base in old:
+        with hold_work_area(store, base, Silence()):
+            pass
+    monkeypatch.setattr(work_area, "_KEPT_AREAS", 1)
+    listed, discard = work_area._newest_first, store.discard
+    (doomed, *_) = paths = sorted((store.root / "work").iterdir())
+
+    def list_late(markers: Iterator[Path]) -> list[Path]:
+        found = list(markers)
+        if doomed.exists():
+            shutil.rmtree(doomed)
+        return listed(iter(found))
+
+    def discard_late(directory: Path, lock: str) -> None:
+        for path in paths:
+            shutil.rmtree(path, ignore_errors=True)
+        discard(directory, lock)
+
+    monkeypatch.setattr(work_area, "_newest_first", list_late)
+    monkeypatch.setattr(store, "discard", discard_late)
+    with hold_work_area(store, new, Silence()) as area:
+        assert read(area.tree) == FILES
 
 
 def test_an_area_in_use_is_not_discarded(
