@@ -37,23 +37,30 @@ def list_entries(store: Store) -> tuple[Entry, ...]:
     return tuple(sorted(found, key=lambda entry: entry.used))
 
 
+def sizes_beside(store: Store) -> dict[str, int]:
+    """What folders that hold no entries take on disk, without files that an entry has as well."""
+    return {path.name: _tree_bytes(path, set(), shared=False) for path in store.others()}
+
+
 def disk_bytes(path: Path) -> int:
     """What a folder takes on disk, links not followed, a file of several names once."""
-    seen: set[tuple[int, int]] = set()
-    return _tree_bytes(path, seen)
+    return _tree_bytes(path, set(), shared=True)
 
 
-def _tree_bytes(path: Path, seen: set[tuple[int, int]]) -> int:
+def _tree_bytes(path: Path, seen: set[tuple[int, int]], *, shared: bool) -> int:
+    """``shared`` is whether files count that have further names."""
     total = 0
     try:
         with os.scandir(path) as entries:
             for entry in entries:
                 status = entry.stat(follow_symlinks=False)
-                if (status.st_dev, status.st_ino) not in seen:
+                folder = entry.is_dir(follow_symlinks=False)
+                counts = shared or folder or status.st_nlink == 1
+                if counts and (status.st_dev, status.st_ino) not in seen:
                     seen.add((status.st_dev, status.st_ino))
                     total += status.st_blocks * 512
-                if entry.is_dir(follow_symlinks=False):
-                    total += _tree_bytes(Path(entry.path), seen)
+                if folder:
+                    total += _tree_bytes(Path(entry.path), seen, shared=shared)
     except FileNotFoundError:
         return total  # somebody removes it at this moment
     return total

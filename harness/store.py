@@ -145,6 +145,10 @@ class Store:
             if kind.name not in _NO_ENTRIES:
                 yield from sorted(path for path in kind.iterdir() if path.is_dir())
 
+    def others(self) -> Iterator[Path]:
+        """Folders that hold no entries; nobody but their owners removes anything of them."""
+        return (path for name in _NO_ENTRIES if (path := self.root / name).is_dir())
+
     def last_used(self, entry: Path) -> float:
         """When an entry was last used: seconds since the epoch."""
         return self._uses.last_used(entry)

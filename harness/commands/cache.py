@@ -110,12 +110,31 @@ def _of_kinds(entries: Sequence[Entry], kinds: str | None) -> tuple[Entry, ...]:
 
 
 def _tell(store: Store, entries: Sequence[Entry], options: argparse.Namespace) -> None:
-    """Sizes by kind; ``in_use`` is how many entries living processes hold."""
+    """Sizes by kind, and of all of the store also what no pruning removes."""
+    rows, whole = _rows(entries), options.action == "size" and options.kind is None
+    beside = _rows_beside(store) if whole else []
+    if options.json:
+        told = {"root": str(store.root), "action": options.action, "dry_run": options.dry_run}
+        print(json.dumps({**told, "kinds": rows, "beside": beside}, indent=1))
+        return
+    print(_headline(store, entries, options))
+    for row in rows:
+        busy = f", {row['in_use']} in use" if row["in_use"] else ""
+        age = f"unused for up to {row['unused_days']} days"
+        number = f"{row['entries']:>6} {'entry' if row['entries'] == 1 else 'entries'}"
+        print(f"  {row['kind']:16} {_megabytes(row['bytes'])} {number}, {age}{busy}")
+    heavy = (row for row in beside if row["bytes"] >= 1 << 20)
+    if words := [f"{row['kind']} {_megabytes(row['bytes']).strip()}" for row in heavy]:
+        print(f"beside these: {', '.join(words)}")
+
+
+def _rows(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """By kind; ``in_use`` is how many entries living processes hold."""
     kinds: dict[str, list[Entry]] = {}
     for entry in entries:
         kinds.setdefault(entry.kind, []).append(entry)
     now = time.time()
-    rows: list[dict[str, Any]] = [
+    return [
         {
             "kind": kind,
             "entries": len(found),
@@ -125,16 +144,13 @@ def _tell(store: Store, entries: Sequence[Entry], options: argparse.Namespace) -
         }
         for kind, found in sorted(kinds.items())
     ]
-    if options.json:
-        told = {"root": str(store.root), "action": options.action, "dry_run": options.dry_run}
-        print(json.dumps({**told, "kinds": rows}, indent=1))
-        return
-    print(_headline(store, entries, options))
-    for row in rows:
-        busy = f", {row['in_use']} in use" if row["in_use"] else ""
-        age = f"unused for up to {row['unused_days']} days"
-        number = f"{row['entries']:>6} {'entry' if row['entries'] == 1 else 'entries'}"
-        print(f"  {row['kind']:16} {_megabytes(row['bytes'])} {number}, {age}{busy}")
+
+
+def _rows_beside(store: Store) -> list[dict[str, Any]]:
+    """What no pruning removes; most of it is ``work``."""
+    from harness.prune import sizes_beside
+
+    return [{"kind": name, "bytes": size} for name, size in sizes_beside(store).items()]
 
 
 def _headline(store: Store, entries: Sequence[Entry], options: argparse.Namespace) -> str:
