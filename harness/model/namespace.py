@@ -71,6 +71,8 @@ def predict_destroy(state: GuestState, step: DestroyNamespaces) -> Prediction:
     if said := complaints.of_destroying(state.machine, region.namespaces):
         return Prediction(step.kind, said)
     gone, region.namespaces = region.namespaces, []
+    if gone:
+        region.broken = frozenset()
     region.files = region.unmounted = None
     rule = RULES["ns.destroyed"]
     expected = (
@@ -97,6 +99,9 @@ def place_in(machine: Machine, region: RegionState, step: CreateNamespace) -> Na
         region.seed_aligns.pop(mode, None)  # the seed became the device, and there is a new one
     elif outcome.left_align is not None:
         region.seed_aligns[mode] = outcome.left_align
+    else:
+        return outcome
+    region.broken = frozenset()  # a label was written, also where the kernel refused
     return outcome
 
 

@@ -12,12 +12,14 @@ from harness.model.memmap import expect_initialised
 from harness.model.namespace import expect_created
 from harness.model.regions import expect_available
 from harness.model.rules import RULES
+from harness.model.soft_reserved import dax_regions
 from harness.model.state import GuestState, Namespace, RegionState
 from harness.records import Expected, Prediction
 from harness.scenario.label_area import OLD_LABEL_BYTES, index_bytes
 from harness.scenario.life_steps import LabelPart, PowerCycle
 
-_BROKEN: dict[LabelPart, tuple[int, ...]] = {
+_BROKEN: dict[LabelPart | None, tuple[int, ...]] = {
+    None: (),
     "index-0": (0,),
     "index-1": (1,),
     "first-half": (0, 1),
@@ -33,27 +35,36 @@ def predict_power_cycle(state: GuestState, step: PowerCycle) -> Prediction:
     lacking = why_no_pmem(state.machine)
     if lacking is not None:
         return Prediction(step.kind, (), lacking)
-    damaged = state.region(step.region)
-    broken = _BROKEN[step.damage] if step.damage is not None else ()
-    if len(broken) == 1 and not damaged.namespaces:
+    _damage(state, step)
+    for region in state.regions:
+        region.unmounted, region.files = region.files or region.unmounted, None
+        region.system_ram = region.ram = None
+        region.seed_aligns.clear()
+    state.dax_regions = dax_regions(state.machine)
+    return Prediction(step.kind, tuple(_expect(state)))
+
+
+def _damage(state: GuestState, step: PowerCycle) -> None:
+    """Overwrite what the step says; the next label that is written mends it, and no boot does."""
+    region = state.region(step.region)
+    broken = region.broken.union(_BROKEN[step.damage])
+    if len(broken) == 1 and not region.namespaces:
         raise UserError(
             f"power-cycle: which index block of region {step.region} is the newer one depends on"
             " how often it was written",
             field="damage",
             hint="create-namespace before it: both blocks then have the namespace",
         )
-    for region in state.regions:
-        region.unmounted, region.files = region.files or region.unmounted, None
-        region.system_ram = region.ram = None
-        region.seed_aligns.clear()
-    if len(broken) == 2:
-        _lose_labels(state.machine, damaged)
-    return Prediction(step.kind, tuple(_expect(state, damaged, broken)))
+    if len(broken) == 2 and region.broken != broken:
+        _lose_labels(state.machine, region)
+        state.release()
+    region.broken = broken
 
 
 def _lose_labels(machine: Machine, region: RegionState) -> None:
     """All namespaces of it go; without labels a region of ACPI's NFIT is one raw namespace."""
-    region.namespaces, region.unmounted = [], None
+    region.namespaces = []
+    region.files = region.unmounted = None
     region.written.clear()
     pmem = machine.target.pmem
     if pmem is None or pmem.starts_labelled:
@@ -64,15 +75,15 @@ def _lose_labels(machine: Machine, region: RegionState) -> None:
     region.namespaces = [Namespace("raw", None, device.start, size, size, machine.page)]
 
 
-def _expect(state: GuestState, damaged: RegionState, broken: tuple[int, ...]) -> Iterator[Expected]:
+def _expect(state: GuestState) -> Iterator[Expected]:
     machine = state.machine
     yield Expected("regions", len(state.regions), RULES["region.count"])
     for index, region in enumerate(state.regions):
         name = f"region{index}"
-        blocks = " ".join(map(str, broken)) if region is damaged else ""
         if machine.kernel.has(MESSAGE_NEEDS) and _is_looked_for_in_place(region):
+            blocks = " ".join(map(str, sorted(region.broken)))
             yield Expected(f"{name}.broken_index_blocks", blocks, RULES["label.checked"])
-        yield from _expect_namespaces(machine, name, region, broken if region is damaged else ())
+        yield from _expect_namespaces(machine, name, region)
     if machine.kernel.has(MESSAGE_NEEDS):
         yield _expect_initialised(state)
 
@@ -86,10 +97,8 @@ def _is_looked_for_in_place(region: RegionState) -> bool:
     return index_bytes(area, OLD_LABEL_BYTES) == index_bytes(area)
 
 
-def _expect_namespaces(
-    machine: Machine, name: str, region: RegionState, broken: tuple[int, ...]
-) -> Iterator[Expected]:
-    rule = RULES[("power.namespaces", "label.other-index", "label.lost")[len(broken)]]
+def _expect_namespaces(machine: Machine, name: str, region: RegionState) -> Iterator[Expected]:
+    rule = RULES[("power.namespaces", "label.other-index", "label.lost")[len(region.broken)]]
     listed = [namespace for namespace in region.namespaces if namespace.size_bytes]
     yield Expected(f"{name}.namespaces", len(listed), rule)
     yield expect_available(machine, f"{name}.available_bytes", region)

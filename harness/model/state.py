@@ -113,16 +113,18 @@ class Mounted:
 class RegionState:
     """What the steps so far left in one region; namespaces lie from its start on.
 
-    ``system_ram`` is the devdax namespace that the kmem driver was given, ``ram`` what the driver
-    has of it. ``unmounted`` is
-    what a file system holds that no longer is mounted. ``written`` is how many bytes of a
-    kind of memory hold the pattern of ``write-read``. ``unlabelled`` is a region whose labels
-    are lost, and one namespace is all of it. ``seed_aligns`` are alignments that seed devices
-    were left with by namespaces which the kernel refused.
+    ``broken`` are the index blocks of its labels in whose place is none, until a label is
+    written: that writes the broken one first. ``system_ram`` is the devdax namespace that the
+    kmem driver was given, ``ram`` what the driver has of it. ``unmounted`` is what a file system
+    holds that no longer is mounted. ``written`` is how many bytes of a kind of memory hold the
+    pattern of ``write-read``. ``unlabelled`` is a region whose labels are lost, and one namespace
+    is all of it. ``seed_aligns`` are alignments that seed devices were left with by namespaces
+    which the kernel refused.
     """
 
     device: PmemDevice
     namespaces: list[Namespace] = field(default_factory=list)
+    broken: frozenset[int] = frozenset()
     files: Mounted | None = None
     system_ram: Namespace | None = None
     ram: Ram | None = None
