@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.errors import UserError
+from harness.model import complaints
 from harness.model.availability import why_no_mode
 from harness.model.rules import RULES
 from harness.model.state import GuestState, RegionState
@@ -66,6 +67,10 @@ def predict_write_read(state: GuestState, step: WriteRead) -> Prediction:
             field="size",
             hint="two pages or more",
         )
+    # A debugger's way holds pages; what makes the kernel complain is never there to be read back.
+    device = region.devdax if step.memory == "devdax" else None
+    if said := complaints.of_holding(state.machine, device):
+        return Prediction(step.kind, said)
     # The same words in the same places: what was written behind them is there as before.
     region.written[step.memory] = max(step.size, region.written.get(step.memory, 0))
     rule = RULES["block.write-read" if step.memory == "block" else "data.mapped"]

@@ -33,6 +33,9 @@ def predict_take_away(state: GuestState, step: TakeAway) -> Prediction:
         return Prediction(step.kind, _of_file(region, step, held))
     if step.memory == "block":
         return Prediction(step.kind, _of_block(held))
+    said = complaints.of_holding if step.hold else complaints.of_touching
+    if used := said(state.machine, held):
+        return Prediction(step.kind, used)
     complaint = complaints.of_unbinding(state.machine, held, holds=step.hold)
     if complaint:
         _check_unmapped(state, held)

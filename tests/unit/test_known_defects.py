@@ -174,7 +174,10 @@ def test_nobody_else_does(target: str, kernel: str, fixed: bool, steps: tuple[St
     assert not predict(machine(target, kernel, fixed=fixed), *steps).ends_cell
 
 
-@pytest.mark.parametrize("step", [GUP, Fault(memory="devdax", size=GIB)])
+WRITE = WriteRead(memory="devdax", size=GIB)
+
+
+@pytest.mark.parametrize("step", [GUP, Fault(memory="devdax", size=GIB), WRITE])
 def test_a_head_that_a_mask_does_not_find_is_warned_of(step: Step) -> None:
     """Half a PUD off, where folios do not start at multiples of their size."""
     mapped = predict(machine("x86_64", "7.2"), *HALF_OFF, step)
@@ -195,7 +198,7 @@ WITHIN_A_SECTION = (CreateNamespace(mode="raw", size=16 * MIB), devdax(GIB, 2 * 
 def test_heads_within_a_section_are_missed_when_pages_are_held(kernel: str, grab: str) -> None:
     guest = machine("x86_64", kernel)
     assert values(predict(guest, *WITHIN_A_SECTION))["outcome"] == "created"
-    for step in (GUP, HwPoison(size=GIB), PageMetadata(memory="devdax", size=GIB)):
+    for step in (GUP, HwPoison(size=GIB), PageMetadata(memory="devdax", size=GIB), WRITE):
         held = predict(guest, *WITHIN_A_SECTION, step)
         assert values(held) == {KERNEL_REPORT: f"warning in {grab}"}
         assert defects(held) == {"defect.section-compounds"}

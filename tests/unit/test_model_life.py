@@ -30,14 +30,19 @@ from harness.target import load_targets
 
 MIB, GIB = 1 << 20, 1 << 30
 TARGETS = load_targets()
+DEVICE = PmemDevice(GIB, 4 * GIB, 128 << 10, "")
 DEVDAX = CreateNamespace(mode="devdax", map="mem")
 FILE = (CreateNamespace(mode="fsdax", map="mem"), Filesystem(type="ext4", file_size=32 * MIB))
 
 
-def model(target: str = "x86_64", **probes: bool) -> Model:
+def model(
+    target: str = "x86_64",
+    kernel: str = "debian:6.1",
+    device: PmemDevice = DEVICE,
+    **probes: bool,
+) -> Model:
     chosen = TARGETS[target]
-    device = PmemDevice(GIB, 4 * GIB, 128 << 10, "")
-    facts = assumed_facts(parse_kernel_spec("debian:6.1"), chosen.kernel.fragments)
+    facts = assumed_facts(parse_kernel_spec(kernel), chosen.kernel.fragments)
     facts = replace(facts, probes={**facts.probes, **probes})
     return Model(Machine(chosen, facts, Layout(2 * GIB, 2, (device,) if chosen.pmem else ())))
 
@@ -61,6 +66,25 @@ def test_a_held_page_of_a_device_is_outlived_or_waited_for() -> None:
     assert set(last(model(), steps)) == {KERNEL_REPORT}
     mended = last(model(unbind_waits_for_pages=True), steps)
     assert (mended["waited"], mended["held_pages"], mended["signal"]) == (True, 1, "SIGBUS")
+
+
+@pytest.mark.parametrize(
+    ("kernel", "start", "hold", "said"),
+    [
+        ("debian:7.3", 5 * GIB + 128 * MIB, False, "warning in vmf_insert_folio_pud"),
+        ("debian:7.3", 5 * GIB + 128 * MIB, True, "warning in vmf_insert_folio_pud"),
+        ("debian:6.1", 5 * GIB + 16 * MIB, True, "warning in try_grab_page"),
+        ("debian:6.1", 5 * GIB + 16 * MIB, False, None),
+    ],
+)
+def test_what_a_defect_has_the_kernel_say_comes_before_the_device_goes(
+    kernel: str, start: int, hold: bool, said: str | None
+) -> None:
+    """A devdax of whole PUDs that starts at none of their multiples."""
+    guest = model(kernel=kernel, device=PmemDevice(4 * GIB, start, 128 << 10, ""))
+    made = CreateNamespace(mode="devdax", map="mem", align=GIB, size=3 * GIB)
+    seen = last(guest, [made, TakeAway(memory="devdax", size=GIB, hold=hold)])
+    assert seen.get(KERNEL_REPORT) == said
 
 
 def test_struct_pages_that_stay_mapped_are_not_predicted() -> None:
