@@ -111,8 +111,8 @@ def expand(
         whole = set(scenario.body.needs_config) <= set(config) and not _lacks_memory(
             target, scenario
         )
-        for parameters in _combinations(scenario, whole):
-            yield _cell(scenario, target, parameters, config, whole)
+        for reader in _distinct(scenario, target, whole):
+            yield _cell(scenario, reader, config, whole)
 
 
 def check_names(
@@ -155,6 +155,16 @@ def _combinations(scenario: Scenario, whole: bool) -> Iterator[dict[str, Templat
         yield dict(zip(parameters, values, strict=True))
 
 
+def _distinct(scenario: Scenario, target: Target, whole: bool) -> Iterator[_Substitution]:
+    """Each combination once: two names of a size may be one on the target, as 64K and page."""
+    seen: set[tuple[str, ...]] = set()
+    for parameters in _combinations(scenario, whole):
+        reader = _Substitution(scenario.document, target, parameters)
+        if reader.words not in seen:
+            seen.add(reader.words)
+            yield reader
+
+
 def _lacks_memory(target: Target, scenario: Scenario) -> bool:
     """Whether the target cannot have a kind of memory that the layout wants."""
     layout = scenario.body.layout
@@ -162,26 +172,19 @@ def _lacks_memory(target: Target, scenario: Scenario) -> bool:
     return no_pmem or (target.soft_reserved is None and bool(layout.soft_reserved))
 
 
-def _cell(
-    scenario: Scenario,
-    target: Target,
-    parameters: dict[str, Template],
-    config: tuple[str, ...],
-    whole: bool,
-) -> Cell:
-    reader = _Substitution(scenario.document, target, parameters)
-    body = scenario.body
+def _cell(scenario: Scenario, reader: _Substitution, config: tuple[str, ...], whole: bool) -> Cell:
+    body, target = scenario.body, reader.target
     return Cell(
         scenario=body.scenario,
         summary=body.summary,
         path=scenario.path,
         line=scenario.document.line(("scenario",)) or 1,
-        name=f"{body.scenario}[{_label(target, reader, whole)}{name_config(config)}]",
+        name=f"{body.scenario}[{_label(reader, whole)}{name_config(config)}]",
         target=target,
         config=tuple(dict.fromkeys((*body.config, *config))),
         needs_vmemmap_optimisation=body.needs_vmemmap_optimisation,
         layout=resolve_layout(body.layout, target, scenario.document, reader.value),
-        parameters=tuple((name, reader.size_word(value)) for name, value in parameters.items()),
+        parameters=tuple((n, reader.size_word(v)) for n, v in reader.parameters.items()),
         steps=tuple(_steps(scenario, reader)),
         step_lines=scenario.step_lines,
     )
@@ -192,11 +195,8 @@ def name_config(config: Iterable[str]) -> str:
     return "".join(f"+{name}" for name in config)
 
 
-def _label(target: Target, reader: _Substitution, whole: bool) -> str:
-    if not whole:
-        return target.name
-    words = [_word(reader.size_word(value)) for value in reader.parameters.values()]
-    return "-".join([target.name, *words])
+def _label(reader: _Substitution, whole: bool) -> str:
+    return "-".join((reader.target.name, *(reader.words if whole else ())))
 
 
 def _word(value: Template) -> str:
@@ -232,6 +232,11 @@ class _Substitution:
     document: Document
     target: Target
     parameters: dict[str, Template]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The parameters as a cell's name has them."""
+        return tuple(_word(self.size_word(value)) for value in self.parameters.values())
 
     def value(self, value: Any, at: Location) -> Any:
         if isinstance(value, str) and value.startswith("$"):

@@ -132,6 +132,7 @@ def load_scenarios(path: Path) -> list[Scenario]:
         if scenario.name in {other.name for other in scenarios}:
             raise document.error(("scenario",), f"second scenario named {scenario.name!r}")
         _check_step_kinds(scenario)
+        _check_values(scenario)
         scenarios.append(scenario)
     return scenarios
 
@@ -153,3 +154,12 @@ def _check_step_kinds(scenario: Scenario) -> None:
         if STEPS[kind].needs_guest != STEPS[first].needs_guest:
             message = f"{kind} and {first} in one scenario: one needs a guest, one has none"
             raise scenario.document.error(at, message, "a scenario for each")
+
+
+def _check_values(scenario: Scenario) -> None:
+    """No value of a parameter stands there twice: each is a cell, which has its own name."""
+    for name, values in scenario.body.parameters.items():
+        for index, value in enumerate(values):
+            if any(value == other and type(value) is type(other) for other in values[:index]):
+                at: Location = ("parameters", name, index)
+                raise scenario.document.error(at, f"{told(value)} stands there twice", "each once")

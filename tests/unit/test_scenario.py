@@ -54,6 +54,13 @@ def test_sizes_are_the_targets_own(tmp_path: Path) -> None:
     assert step.align == 16 << 20
 
 
+def test_a_size_under_two_names_is_one_cell(tmp_path: Path) -> None:
+    text = GOOD.replace("[page, pmd]", "[64K, page, 65536]")
+    assert [cell.name for cell in cells(tmp_path, text)] == ["sample[ppc64-hash-64K]"]
+    found = cells(tmp_path, text.replace("map: mem, align", "map: mem, size"), "x86_64")
+    assert [cell.name for cell in found] == ["sample[x86_64-64K]", "sample[x86_64-4K]"]
+
+
 @pytest.mark.parametrize(("ram", "start"), [("2814M", 4 << 30), ("2816M", 7 << 30)])
 def test_devices_lie_behind_ram_that_goes_above_4g(tmp_path: Path, ram: str, start: int) -> None:
     text = GOOD.replace("layout:\n", f"layout:\n  ram: {ram}\n")
@@ -109,6 +116,8 @@ def test_a_target_without_pmem_gives_one_cell_without_devices(tmp_path: Path) ->
         ("size: 1G", "size: 1G, lable: 1M", 5, "no such field\n  try: 'label'"),
         ("    - {size: 1G}\nparam", "    - {size: 1G, at: 4G}\nparam", 6, "overlaps device 0"),
         ("[page, pmd]", "[]", 8, "parameters.align: has too little in it\n  try: at least 1"),
+        ("[page, pmd]", "[pmd, page, pmd]", 8, "parameters.align.2: 'pmd' stands there twice"),
+        ("[page, pmd]", "\n    - 1\n    - true\n    - 1", 11, "align.2: 1 stands there twice"),
         ("$align", "$algn", 10, "no such parameter: '$algn'\n  try: 'align'"),
         ("map: mem", "map: ram", 10, "map: no such value: 'ram'\n  try: one of: dev, mem"),
         ("create-namespace", "create-namespce", 10, "try: 'create-namespace'"),
