@@ -6,7 +6,8 @@
  *   touch:read|write:FIRST:LENGTH:STRIDE  one access each STRIDE bytes, to the first signal
  *   touch:fill|verify:FIRST:LENGTH:STRIDE  the same, by words that are unlike each other;
  *                                       verify ends at the first that is not what fill wrote
- *   peek:FIRST:LENGTH:STRIDE            what verify does, STRIDE bytes a read() of /proc/self/mem
+ *   peek:FIRST:LENGTH:STRIDE            what verify does, STRIDE bytes a read() of /proc/self/mem,
+ *                                       the last one shorter
  *   map-again:LENGTH:PATH               map PATH another time, where nobody looks at it
  *   unmap-part:FIRST:LENGTH             munmap() of that much of the mapping
  *   protect:r|rw                        mprotect() of the whole mapping
@@ -250,17 +251,18 @@ static void peek(char *words)
 	size_t first = number(&words), length = number(&words), stride = number(&words);
 	int file = open("/proc/self/mem", O_RDONLY);
 	uint64_t *chunk = malloc(stride);
-	size_t done = 0, at;
+	size_t done = 0, size, at;
 
 	if (file < 0 || !chunk)
 		die("/proc/self/mem");
 	while (mapped && done < length) {
-		if (pread(file, chunk, stride, (off_t)(size_t)(base + first + done)) != (ssize_t)stride)
+		size = length - done < stride ? length - done : stride;
+		if (pread(file, chunk, size, (off_t)(size_t)(base + first + done)) != (ssize_t)size)
 			break;
-		for (at = 0; at < stride && chunk[at / 8] == word_at(first + done + at); at += 8)
+		for (at = 0; at < size && chunk[at / 8] == word_at(first + done + at); at += 8)
 			;
 		done += at;
-		if (at < stride)
+		if (at < size)
 			break;
 	}
 	free(chunk);

@@ -234,6 +234,17 @@ def test_written_pattern_is_unlike_itself_everywhere(
     assert len(set(blocks)) == len(blocks)
 
 
+def test_a_debugger_reads_what_is_no_whole_number_of_pieces(program: Path, tmp_path: Path) -> None:
+    file, size = tmp_path / "file", (1 << 20) + 24
+    file.touch()
+    written = (f"write-out:{size}:{1 << 20}:{file}", f"map:shared:rw:0:{size}:{file}")
+    replies = probe(program, *written, f"peek:0:{size}:{1 << 20}", f"peek:0:{size - 8}:4096")
+    assert [integer(reply, "touched_bytes") for reply in replies.of("peek")] == [size, size - 8]
+    last = f"touch:write:{size - 8}:8:8"
+    (reply,) = probe(program, *written, last, f"peek:0:{size}:{1 << 20}").of("peek")
+    assert integer(reply, "touched_bytes") == size - 8
+
+
 def test_a_device_that_is_full_refuses_the_pattern(program: Path) -> None:
     replies = probe(program, "write-out:4096:4096:/dev/full")
     assert errno_name(replies.one("write-out")) == "ENOSPC"

@@ -230,6 +230,16 @@ def test_devdax_node_is_looked_at_before_gup_test_could_create_it() -> None:
     assert script.index('[ -c "$file" ]') < script.index("gup_test -a")
 
 
+def test_a_file_of_an_odd_size_is_written_in_large_pieces(tmp_path: Path) -> None:
+    script = script_of(Filesystem(type="ext4", file_size=3_000_001))
+    fill = re.search("^dd .* conv=notrunc", script, re.MULTILINE)
+    assert fill is not None
+    subprocess.run([SH, "-c", f"mount={tmp_path}; {fill[0]}"], check=True, capture_output=True)
+    assert (tmp_path / "file").read_bytes() == bytes(3_000_001)
+    assert " bs=1048576 " in fill[0]
+    assert ":16777224:1048576" in script_of(WriteRead(memory="devdax", size=(16 << 20) + 8))
+
+
 def test_only_what_is_asked_for_is_passed_to_ndctl() -> None:
     plain = script_of(CreateNamespace(mode="raw"))
     assert "--region=$region --mode=raw '}'" in plain

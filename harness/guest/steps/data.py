@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from typing import Literal
 
 from harness.errors import InfrastructureError
@@ -67,7 +66,7 @@ def _by_mapping(
 ) -> Observation:
     mapped = f'map:shared:rw:0:{step.size}:"$file"'
     verify = f"touch:verify:0:{step.size}:{_WORD}"
-    peek = f"peek:0:{step.size}:{math.gcd(step.size, CHUNK)}"
+    peek = f"peek:0:{step.size}:{CHUNK}"
     # Which has the last byte written to, as it was.
     forbid = "forbid" if writes else "protect:r"
     operations = [verify, forbid, verify, "protect:rw", peek, "unmap"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 
 from harness.errors import InfrastructureError
@@ -19,8 +18,8 @@ _DAX_OPTION = re.compile(r"(?:^|,)dax(?:=always)?(?:,|$)")
 
 _FILL = """\
 {allocate}
-dd if=/dev/zero of=$mount/file bs={chunk} count={count} conv=notrunc 2>/run/daxhound.dd ||
-    {{ cat /run/daxhound.dd >&2; fail 1; }}
+dd if=/dev/zero of=$mount/file bs={chunk} count={size} iflag=count_bytes conv=notrunc \
+    2>/run/daxhound.dd || {{ cat /run/daxhound.dd >&2; fail 1; }}
 """
 
 # The block size is the page size, which DAX needs; mkfs.ext4 asks before it makes blocks
@@ -68,9 +67,8 @@ def make_filesystem(step: Filesystem, shell: Shell, context: StepContext) -> Obs
     if step.make:
         command = f"{_MAKE[step.type].format(block=context.page_size)} {_stripes(step, context)}"
         make = f"{command} /dev/$device >/dev/null || fail $?"
-        chunk = math.gcd(step.file_size, CHUNK)
         allocate = _ALLOCATE.format(size=step.file_size) if step.huge else ""
-        fill = _FILL.format(chunk=chunk, count=step.file_size // chunk, allocate=allocate)
+        fill = _FILL.format(chunk=CHUNK, size=step.file_size, allocate=allocate)
     script = _FILESYSTEM.format(region=step.region, make=make, type=step.type, fill=fill)
     output = run_script(shell, script, context.deadline())
     if "refused" in output.sections:
