@@ -31,7 +31,9 @@ def predict_reconfigure(state: GuestState, step: ReconfigureDevice) -> Predictio
     if step.device:
         expected = _dynamic(state, step, state.dax_device(step.device))
     else:
-        expected = _static(machine, step, state.region(step.region))
+        region = state.region(step.region)
+        check_last(step, region)
+        expected = _static(machine, step, region)
     return Prediction(step.kind, expected)
 
 
@@ -103,6 +105,16 @@ def check_movable(step: DeviceStep, ram: Ram | None) -> None:
             " give it up",
             field="device" if step.device else "region",
             hint="reconfigure-device without movable: false before it",
+        )
+
+
+def check_last(step: DeviceStep, region: RegionState) -> None:
+    """Raise UserError where another device was made in the region since one of it became RAM."""
+    if region.system_ram is not None and region.devdax is not None:
+        raise UserError(
+            f"{step.kind}: region {step.region} has another device that is RAM, made before this",
+            field="region",
+            hint="reconfigure-device with mode: devdax before the other create-namespace",
         )
 
 

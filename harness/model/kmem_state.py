@@ -7,6 +7,7 @@ from harness.model.availability import why_no_kmem_state
 from harness.model.identity import memory_block
 from harness.model.kmem import (
     check_alone,
+    check_last,
     check_movable,
     in_use,
     online_spans,
@@ -60,6 +61,7 @@ def _as_ram(state: GuestState, step: KmemState) -> tuple[Devdax, Ram]:
         ram, name = device.ram, str(step.device)
     else:
         region = state.region(step.region)
+        check_last(step, region)
         device, ram, name = region.system_ram, region.ram, f"the device of region {step.region}"
     if device is None or ram is None or not online_spans(state.machine, device):
         raise UserError(

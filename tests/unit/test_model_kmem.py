@@ -74,6 +74,15 @@ def test_whole_blocks_within_the_device_and_no_more(target: str, size: int) -> N
     assert (added, values(model, AS_DEVICE)["added_bytes"]) == (whole, -whole)
 
 
+@pytest.mark.parametrize("step", [AS_RAM, AS_DEVICE, KmemState(state="unplugged")])
+def test_of_two_devices_in_a_region_the_later_one_is_meant(step: Step) -> None:
+    model = Model(machine("x86_64", "debian:7.3"))
+    for before in (devdax(512 * MIB), AS_RAM, devdax(GIB)):
+        model.predict(before)
+    with pytest.raises(UserError, match="region 0 has another device that is RAM"):
+        model.predict(step)
+
+
 def test_a_device_that_is_ram_is_nothing_else_meanwhile() -> None:
     model = Model(machine("ppc64-radix"))
     assert values(model, AS_RAM) == values(model, AS_DEVICE) == {"outcome": "no-device"}
