@@ -12,9 +12,10 @@ from typing import NamedTuple
 from harness.errors import UserError
 from harness.model.cost import OWN_BYTES
 from harness.model.kmem import in_use
-from harness.model.machine import MIB, Machine
+from harness.model.machine import MIB
 from harness.model.memory import Memory
-from harness.model.numa import node_of, nodes_with_ram
+from harness.model.numa import node_of
+from harness.model.soft_reserved import ram_of_nodes
 from harness.model.state import GuestState
 from harness.scenario.mapping_steps import Fault, MappingStep, Mmap
 from harness.units import align_down, format_size
@@ -53,7 +54,7 @@ def _check_node(state: GuestState, node: int, size: int) -> None:
     room = align_down(_room(state, node), MIB)
     if not room:
         given = {at for at, ram in _given(state) if ram and at is not None}
-        nodes = ", ".join(map(str, sorted({*_nodes_with_ram(state.machine), *given})))
+        nodes = ", ".join(map(str, sorted({*ram_of_nodes(state.machine), *given})))
         raise UserError(f"node {node} has no memory at this point", field="node", hint=nodes)
     if size > room:
         why = f"{format_size(size)} do not fit into node {node}"
@@ -133,19 +134,11 @@ def _room(state: GuestState, node: int | None = None) -> int:
     Of one ``node``, or of all.
     """
     machine = state.machine
-    with_ram = _nodes_with_ram(machine)
-    whole = sum(with_ram.values()) if node is None else with_ram.get(node, 0)
-    ram = whole - sum(part.size_bytes for part in machine.layout.soft_reserved)
+    with_ram = ram_of_nodes(machine)
+    ram = sum(with_ram.values()) if node is None else with_ram.get(node, 0)
     taken = sum(block.ram_bytes for block in state.blocks)
     given = sum(size for at, size in _given(state) if node in (None, at))
     return max(ram - OWN_BYTES - taken, ram // _LITTLE, 0) + given
-
-
-def _nodes_with_ram(machine: Machine) -> dict[int, int]:
-    """Bytes of RAM of the nodes that have some from the start."""
-    layout = machine.layout
-    nodes = nodes_with_ram(machine) if machine.reads_nodes else ()
-    return {node: layout.nodes[node] for node in nodes} or {0: layout.ram_bytes}
 
 
 def _given(state: GuestState) -> Iterator[tuple[int | None, int]]:

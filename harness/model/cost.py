@@ -15,8 +15,9 @@ from harness.model.altmap import Altmap
 from harness.model.geometry import Span
 from harness.model.machine import MIB, Machine
 from harness.model.memmap import counted_pages, expect_initialised
-from harness.model.numa import nearest_node, nodes_with_ram
+from harness.model.numa import nearest_node
 from harness.model.rules import RULES
+from harness.model.soft_reserved import ram_of_nodes
 from harness.model.state import Block, Namespace
 from harness.model.vmemmap_ram import Taken, ram_taken
 from harness.records import Expected, PmemDevice
@@ -120,8 +121,9 @@ def expect_cost(machine: Machine, device: PmemDevice, cost: Cost) -> tuple[Expec
     if cost.span is None:
         high += raw_tables(machine, cost.raw_bytes)
     expected += expect_ram(machine, "ram_bytes", low, high, taken)
-    nodes, node = machine.layout.nodes, nearest_node(machine, device)
-    if len(nodes) > 1 and taken.ram_bytes <= nodes[node] - OWN_BYTES:
+    node = nearest_node(machine, device)
+    several = len(machine.layout.nodes) > 1
+    if several and taken.ram_bytes <= ram_of_nodes(machine)[node] - OWN_BYTES:
         expected += expect_ram(machine, f"node{node}.ram_bytes", low, high, taken)
     return (*expected, *expect_counted(machine, cost.counted_pages, cost.counted_because))
 
@@ -147,7 +149,7 @@ def expect_nothing_kept(machine: Machine, times: int) -> tuple[Expected, ...]:
     nothing = Taken((), RULES["ns.churn"], why)
     expected = [*expect_ram(machine, "ram_bytes", 0, 0, nothing, transient_bytes=0)]
     if len(machine.layout.nodes) > 1 and machine.reads_nodes:
-        for node in nodes_with_ram(machine):
+        for node in ram_of_nodes(machine):
             name = f"node{node}.ram_bytes"
             expected += expect_ram(machine, name, 0, 0, nothing, transient_bytes=0)
     if machine.reports_direct_map:

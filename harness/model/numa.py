@@ -8,6 +8,7 @@ from itertools import groupby
 from harness.model.machine import Machine
 from harness.model.ram import Ram
 from harness.model.rules import RULES
+from harness.model.soft_reserved import ram_of_nodes
 from harness.records import Expected, PmemDevice
 
 
@@ -40,7 +41,7 @@ def _listed(machine: Machine, given: Collection[int]) -> tuple[str, str]:
         return "0", "the layout has no nodes"
     if not machine.reads_nodes:
         return "0", "built without ACPI_NUMA"
-    nodes = sorted({*nodes_with_ram(machine), *given})
+    nodes = sorted({*ram_of_nodes(machine), *given})
     return _as_list(nodes), f"{len(nodes)} nodes of RAM"
 
 
@@ -53,11 +54,6 @@ def _as_list(numbers: Sequence[int]) -> str:
     return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
-def nodes_with_ram(machine: Machine) -> tuple[int, ...]:
-    """Those of the layout that have RAM from the start; none where it has no nodes."""
-    return tuple(node for node, size in enumerate(machine.layout.nodes) if size)
-
-
 def node_of(machine: Machine, device: PmemDevice) -> int:
     """The node that a device is on; 0 where the layout names none, or nobody looks."""
     return (device.node or 0) if machine.reads_nodes else 0
@@ -65,8 +61,8 @@ def node_of(machine: Machine, device: PmemDevice) -> int:
 
 def nearest_node(machine: Machine, device: PmemDevice) -> int:
     """The device's node where that has RAM, else the first that has: none is nearer."""
-    node, with_ram = node_of(machine, device), nodes_with_ram(machine)
-    return node if node in with_ram or not with_ram else with_ram[0]
+    node, with_ram = node_of(machine, device), ram_of_nodes(machine)
+    return node if node in with_ram else min(with_ram)
 
 
 def expect_region_nodes(machine: Machine, name: str, device: PmemDevice) -> tuple[Expected, ...]:

@@ -56,8 +56,8 @@ MEMORY_TABLE: tuple[Rule, ...] = (
     ),
     Rule(
         "numa.nodes",
-        "Every node that has RAM is online. All is node 0 in a machine without nodes, and to a"
-        " kernel for ACPI that is built without ACPI_NUMA.",
+        "Every node that has RAM is online; soft-reserved memory is none. All is node 0 in a"
+        " machine without nodes, and to a kernel for ACPI that is built without ACPI_NUMA.",
         "Linux drivers/base/node.c; drivers/acpi/numa/Kconfig;"
         " arch/powerpc/mm/numa.c parse_numa_properties",
     ),

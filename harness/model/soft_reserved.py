@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import accumulate
+
 from harness.model.dax_region import DaxDevice, DaxRegion, Driver
 from harness.model.geometry import Span
 from harness.model.machine import Machine
@@ -46,12 +49,39 @@ def node_of(machine: Machine, part: SoftReserved) -> int | None:
     return 0 if part.start < _end_of_ram(machine, where) else None
 
 
+def ram_of_nodes(machine: Machine) -> dict[int, int]:
+    """Bytes of RAM of each node that has any from the start: what is soft-reserved is none of it.
+
+    A node of nothing else is none to the kernel, until memory of it is onlined (mm/numa_memblks.c,
+    6.1: arch/x86/mm/numa.c, numa_cleanup_meminfo).
+    """
+    layout, where = machine.layout, machine.target.soft_reserved
+    if not (layout.nodes and machine.reads_nodes):
+        return {0: layout.ram_bytes - sum(part.size_bytes for part in layout.soft_reserved)}
+    parts = [_in_ram(where, part) for part in layout.soft_reserved] if where else []
+    left = {
+        node: span.size - sum(part.common(span).size for part in parts if part.meets(span))
+        for node, span in enumerate(_spans_of_nodes(layout.nodes))
+    }
+    return {node: size for node, size in left.items() if size}
+
+
 def _node_with(machine: Machine, where: SoftReservedMemory, part: SoftReserved) -> int:
-    """QEMU deals RAM out to nodes in their order, and goes on above ``low_ram``."""
-    offset, node = part.start - where.start + where.low_ram, 0
-    while offset >= machine.layout.nodes[node]:
-        offset, node = offset - machine.layout.nodes[node], node + 1
-    return node
+    start = _in_ram(where, part).start
+    spans = enumerate(_spans_of_nodes(machine.layout.nodes))
+    return next(node for node, span in spans if span.start <= start < span.end)
+
+
+def _in_ram(where: SoftReservedMemory, part: SoftReserved) -> Span:
+    """Which of the bytes of RAM a part is: the machine goes on above ``low_ram``."""
+    start = part.start - where.start + where.low_ram
+    return Span(start, start + part.size_bytes)
+
+
+def _spans_of_nodes(nodes: tuple[int, ...]) -> Iterator[Span]:
+    """Which bytes of RAM each node has: QEMU deals it out in their order."""
+    for end, size in zip(accumulate(nodes), nodes, strict=True):
+        yield Span(end - size, end)
 
 
 def _end_of_ram(machine: Machine, where: SoftReservedMemory) -> int:

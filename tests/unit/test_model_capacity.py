@@ -152,6 +152,15 @@ def test_memory_of_one_node_must_fit_into_that(node: int, size: int, field: str,
     assert (error.field, error.hint) == (field, hint)
 
 
+def test_what_is_set_aside_is_of_one_node() -> None:
+    """The second of two nodes, from 4G on, is soft-reserved as a whole."""
+    nodes = {"nodes": (2 * GIB, 2 * GIB), "soft_reserved": (SoftReserved(2 * GIB, 4 * GIB),)}
+    guest = model(4 * GIB, **nodes)
+    predict(guest, HwPoison(memory="anon", size=1900 * MIB, node=0))
+    error = refused(guest, HwPoison(memory="anon", size=MIB, node=1))
+    assert (error.field, error.hint) == ("node", "0")
+
+
 def test_a_device_that_is_ram_is_its_nodes() -> None:
     as_ram = (CreateNamespace(mode="devdax", map="dev"), ReconfigureDevice(mode="system-ram"))
     predict(model(**NODES), *as_ram, HwPoison(memory="shmem", size=GIB, node=2))

@@ -8,8 +8,10 @@ from pydantic import ValidationError
 from harness.errors import UserError
 from harness.model import Machine, Model
 from harness.model.numa import expect_nodes
-from harness.records import KernelFacts, Layout, PmemDevice, Scalar
+from harness.model.soft_reserved import ram_of_nodes
+from harness.records import KernelFacts, Layout, PmemDevice, Scalar, SoftReserved
 from harness.scenario.steps import (
+    CreateDevice,
     CreateNamespace,
     KmemState,
     MemoryModel,
@@ -22,18 +24,27 @@ from harness.target import load_targets
 MIB, GIB = 1 << 20, 1 << 30
 SYMBOLS = (
     "ACPI_NFIT LIBNVDIMM BLK_DEV_PMEM ZONE_DEVICE NVDIMM_PFN NVDIMM_DAX DEV_DAX DEV_DAX_PMEM "
-    "DEV_DAX_KMEM TRANSPARENT_HUGEPAGE NUMA ACPI_NUMA MEMORY_HOTREMOVE"
+    "DEV_DAX_KMEM DEV_DAX_HMEM EFI_SOFT_RESERVE MEMORY_HOTPLUG MEMORY_HOTREMOVE "
+    "TRANSPARENT_HUGEPAGE NUMA ACPI_NUMA"
 )
 DEVDAX = CreateNamespace(mode="devdax", map="mem", align=2 * MIB)
 
 
-def machine(*nodes: int, device: int = 1, without: str = "", devices: int = 1) -> Machine:
+def machine(
+    *nodes: int,
+    device: int = 1,
+    without: str = "",
+    devices: int = 1,
+    soft: tuple[SoftReserved, ...] = (),
+    idle: bool = True,
+) -> Machine:
     symbols = dict.fromkeys(SYMBOLS.split(), "y")
     kernel = KernelFacts((7, 3, 4), "release", {**symbols, without: "n"}, 64)
     pmem = tuple(
         PmemDevice(GIB, (4 + index) * GIB, 128 << 10, "uuid", device) for index in range(devices)
     )
-    return Machine(load_targets()["x86_64"], kernel, Layout(sum(nodes), 2, pmem, nodes))
+    layout = Layout(sum(nodes), 2, pmem, nodes, soft, bool(soft) and idle)
+    return Machine(load_targets()["x86_64"], kernel, layout)
 
 
 def shown(guest: Machine, *steps: Step) -> dict[str, Scalar]:
@@ -121,3 +132,38 @@ def test_memory_that_is_there_and_offline_is_none_of_its_node() -> None:
     for step in (DEVDAX, as_ram(0), KmemState(state="unplugged")):
         model.predict(step)
     assert with_memory(model) == ("0", "0")
+
+
+# Of 2G and more below 4G: the second node begins at 4G.
+ASIDE = SoftReserved(GIB, 4 * GIB)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "soft", "left"),
+    [
+        ((2 * GIB, GIB), (ASIDE,), {0: 2 * GIB}),
+        ((2 * GIB, 2 * GIB), (ASIDE,), {0: 2 * GIB, 1: GIB}),
+        ((3 * GIB, GIB), (SoftReserved(2 * GIB, 4 * GIB),), {0: 2 * GIB}),
+        ((3 * GIB, 0, GIB), (SoftReserved(3 * GIB // 2, 4 * GIB),), {0: 2 * GIB, 2: GIB // 2}),
+    ],
+)
+def test_soft_reserved_memory_is_none_of_its_nodes_ram(
+    nodes: tuple[int, ...], soft: tuple[SoftReserved, ...], left: dict[int, int]
+) -> None:
+    assert ram_of_nodes(machine(*nodes, device=0, soft=soft)) == left
+
+
+def test_a_node_of_soft_reserved_memory_alone_is_none_until_that_is_ram() -> None:
+    guest = machine(2 * GIB, GIB, soft=(ASIDE,))
+    assert shown(guest, MemoryModel())["nodes"] == "0"
+    seen = shown(guest, Regions())
+    assert (seen["region0.numa_node"], seen["region0.target_node"]) == (0, 1)
+    assert "node0.ram_bytes" in shown(guest, DEVDAX)
+    as_ram = ReconfigureDevice.model_validate({"device": "dax0.1", "mode": "system-ram"})
+    model = Model(guest)
+    for step in (CreateDevice(size=GIB), as_ram):
+        model.predict(step)
+    assert with_memory(model) == ("0-1", "0")
+    added = machine(2 * GIB, GIB, soft=(ASIDE,), idle=False)
+    assert shown(added, MemoryModel())["nodes"] == "0-1"  # kmem has its blocks, and none in use
+    assert with_memory(Model(added)) == ("0", "0")
