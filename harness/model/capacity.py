@@ -14,7 +14,7 @@ from harness.model.cost import OWN_BYTES
 from harness.model.kmem import in_use
 from harness.model.machine import MIB
 from harness.model.memory import Memory
-from harness.model.numa import node_of
+from harness.model.numa import devices_as_ram
 from harness.model.soft_reserved import ram_of_nodes
 from harness.model.state import GuestState
 from harness.scenario.mapping_steps import Fault, MappingStep, Mmap
@@ -136,18 +136,11 @@ def _room(state: GuestState, node: int | None = None) -> int:
     machine = state.machine
     with_ram = ram_of_nodes(machine)
     ram = sum(with_ram.values()) if node is None else with_ram.get(node, 0)
-    taken = sum(block.ram_bytes for block in state.blocks)
     given = sum(size for at, size in _given(state) if node in (None, at))
-    return max(ram - OWN_BYTES - taken, ram // _LITTLE, 0) + given
+    return max(ram - OWN_BYTES - state.struct_page_bytes, ram // _LITTLE, 0) + given
 
 
 def _given(state: GuestState) -> Iterator[tuple[int | None, int]]:
     """Memory of devices that is RAM at this point: its node, and bytes."""
-    machine = state.machine
-    for region in state.regions:
-        if region.system_ram is not None:
-            size, _ = in_use(machine, region.system_ram, region.ram)
-            yield node_of(machine, region.device), size
-    for dynamic in state.dax_regions:
-        for device in dynamic.devices.values():
-            yield dynamic.node, in_use(machine, device, device.ram)[0]
+    for node, device, ram in devices_as_ram(state):
+        yield node, in_use(state.machine, device, ram)[0]

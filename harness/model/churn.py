@@ -38,7 +38,7 @@ def predict_churn(state: GuestState, step: Churn) -> Prediction:
     complaint = complaint or complaints.of_destroying(machine, [outcome])
     if complaint:
         return Prediction(step.kind, complaint)
-    lacking = cost.why_impossible(machine)
+    lacking = cost.why_impossible(machine, state.struct_page_bytes)
     if lacking is not None:
         return Prediction(step.kind, (), lacking)
     expected = (

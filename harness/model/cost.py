@@ -64,13 +64,19 @@ class Cost:
         tables = (self.span.size // reach + 2) * min(machine.page, MIB)
         return tables + (self.span.size // machine.section + 2) * _SECTION_BYTES
 
-    def why_impossible(self, machine: Machine) -> str | None:
-        """Why the namespace cannot be, as far as struct pages go."""
-        if self.taken.ram_bytes <= machine.layout.ram_bytes - OWN_BYTES:
+    def why_impossible(self, machine: Machine, beside: int) -> str | None:
+        """Why the namespace cannot be, as far as struct pages go; others' take ``beside``."""
+        if self.taken.ram_bytes <= room_for_struct_pages(machine, beside):
             return None
-        ram, own = format_size(machine.layout.ram_bytes), format_size(OWN_BYTES)
-        why = f"struct pages would take {self.taken.ram_bytes:#x} bytes of RAM, the guest has"
-        return f"{why} {ram}, {own} of it for itself ({RULES['vmemmap.ram'].id})"
+        ram, own = format_size(sum(ram_of_nodes(machine).values())), format_size(OWN_BYTES)
+        others = f" beside {beside:#x} of others" if beside else ""
+        why = f"struct pages would take {self.taken.ram_bytes:#x} bytes of RAM{others}"
+        return f"{why}, the guest has {ram}, {own} of it for itself ({RULES['vmemmap.ram'].id})"
+
+
+def room_for_struct_pages(machine: Machine, beside: int) -> int:
+    """RAM that they may take, where others take ``beside``."""
+    return sum(ram_of_nodes(machine).values()) - OWN_BYTES - beside
 
 
 def cost_of(machine: Machine, namespace: Namespace, others: Sequence[Span]) -> Cost:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from harness.model.machine import MIB, POWERPC, Machine
-from harness.model.numa import expect_nodes, expect_nodes_with_memory, node_of
-from harness.model.ram import Ram
+from harness.model.numa import devices_as_ram, expect_nodes, expect_nodes_with_memory
 from harness.model.rules import RULES
 from harness.model.state import GuestState
 from harness.records import Expected, Prediction
@@ -35,7 +32,7 @@ def predict_guest(machine: Machine) -> Prediction:
 def predict_memory_model(state: GuestState, step: MemoryModel) -> Prediction:
     """How the kernel arranged memory: nodes, hotplug blocks, and hash's own pages."""
     machine = state.machine
-    given = list(_given(state))
+    given = [(node, ram) for node, _, ram in devices_as_ram(state) if node is not None]
     expected = [
         *expect_nodes(machine, {node for node, ram in given if ram.plugged}),
         *expect_nodes_with_memory(machine, given),
@@ -51,17 +48,6 @@ def predict_memory_model(state: GuestState, step: MemoryModel) -> Prediction:
             Expected("vmemmap_page_bytes", machine.vmemmap_page, vmemmap),
         ]
     return Prediction(step.kind, tuple(expected))
-
-
-def _given(state: GuestState) -> Iterator[tuple[int, Ram]]:
-    """Each device that is RAM: its node, and what kmem has of it."""
-    for region in state.regions:
-        if region.ram is not None:
-            yield node_of(state.machine, region.device), region.ram
-    for dynamic in state.dax_regions:
-        for device in dynamic.devices.values():
-            if device.ram is not None and dynamic.node is not None:
-                yield dynamic.node, device.ram
 
 
 def memory_block(machine: Machine) -> tuple[int, str]:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from harness.errors import UserError
 from harness.model.availability import why_no_dax_device, why_no_kmem, why_no_mode
+from harness.model.cost import cost_of_span, room_for_struct_pages
 from harness.model.dax_region import DaxDevice, DaxRegion
 from harness.model.geometry import Span
 from harness.model.identity import memory_block
-from harness.model.machine import Machine
-from harness.model.numa import node_of
+from harness.model.machine import MIB, Machine
+from harness.model.numa import devices_as_ram, node_of
 from harness.model.ram import Ram
 from harness.model.rules import RULES
 from harness.model.state import Devdax, GuestState, RegionState
 from harness.records import Expected, Prediction, Rule
 from harness.scenario.step import DeviceStep
 from harness.scenario.steps import ReconfigureDevice
-from harness.units import align_down, align_up
+from harness.units import align_down, align_up, format_size
 
 
 def predict_reconfigure(state: GuestState, step: ReconfigureDevice) -> Prediction:
@@ -33,7 +34,7 @@ def predict_reconfigure(state: GuestState, step: ReconfigureDevice) -> Predictio
     else:
         region = state.region(step.region)
         check_last(step, region)
-        expected = _static(machine, step, region)
+        expected = _static(state, step, region)
     return Prediction(step.kind, expected)
 
 
@@ -43,8 +44,11 @@ def why_never_ram(machine: Machine, step: DeviceStep) -> str | None:
     return lacking or why_no_kmem(machine)
 
 
-def _static(machine: Machine, step: ReconfigureDevice, region: RegionState) -> tuple[Expected, ...]:
+def _static(
+    state: GuestState, step: ReconfigureDevice, region: RegionState
+) -> tuple[Expected, ...]:
     """The device of a pmem namespace."""
+    machine = state.machine
     node, rule = node_of(machine, region.device), RULES["numa.region"]
     last = region.devdax
     if region.system_ram is None and (last is None or last.size_bytes == 0):
@@ -63,6 +67,7 @@ def _static(machine: Machine, step: ReconfigureDevice, region: RegionState) -> t
             field="mode",
             hint="reconfigure-device with mode: devdax before it",
         )
+    _check_struct_pages(state, step, device)
     region.system_ram, region.ram = device, _brought_online(machine, step, device)
     return _added(machine, device, Expected("target_node", node, rule), region.ram)
 
@@ -85,6 +90,7 @@ def _dynamic(state: GuestState, step: ReconfigureDevice, device: DaxDevice) -> t
     if region.node is None:
         device.driver = None
         return _refused(RULES["kmem.no-node"], "the region is on no node")
+    _check_struct_pages(state, step, device)
     device.ram = _brought_online(machine, step, device)
     device.driver = "kmem" if device.ram else None
     return _added(machine, device, node, device.ram)
@@ -95,6 +101,27 @@ def _brought_online(machine: Machine, step: ReconfigureDevice, device: Devdax) -
     if not online_spans(machine, device):
         return None
     return Ram.brought_online(machine, movable=step.movable)
+
+
+def _check_struct_pages(state: GuestState, step: ReconfigureDevice, device: Devdax) -> None:
+    """Raise UserError where RAM does not hold those of all that is RAM then: none are of a device.
+
+    They come from kernel memory, as all blocks are added before any is online.
+    """
+    machine = state.machine
+    others = (other for _, other, _ in devices_as_ram(state) if other is not device)
+    spans = [span for given in (device, *others) for span in online_spans(machine, given)]
+    needed = sum(cost_of_span(machine, span, machine.page).taken.ram_bytes for span in spans)
+    beside = sum(b.ram_bytes for b in state.blocks if not any(b.covered.meets(s) for s in spans))
+    room = room_for_struct_pages(machine, beside)
+    if needed > room:
+        ram, left = format_size(machine.layout.ram_bytes), format_size(align_down(room, MIB))
+        raise UserError(
+            f"{step.kind}: {format_size(needed)} of struct pages do not fit into the guest's RAM:"
+            f" of {ram} there are {left} for them",
+            field="mode",
+            hint="more ram, or a smaller device",
+        )
 
 
 def check_movable(step: DeviceStep, ram: Ram | None) -> None:

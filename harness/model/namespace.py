@@ -44,7 +44,7 @@ def predict_create(state: GuestState, step: CreateNamespace) -> Prediction:
     complaint = complaints.of_making(machine, outcome, cost.taken)
     if complaint:
         return Prediction(step.kind, complaint)
-    lacking = cost.why_impossible(machine)
+    lacking = cost.why_impossible(machine, state.struct_page_bytes)
     if lacking is not None:
         return Prediction(step.kind, (), lacking)
     overhead = cost.overhead_bytes(machine)

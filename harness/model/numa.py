@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 
 from harness.model.machine import Machine
 from harness.model.ram import Ram
 from harness.model.rules import RULES
 from harness.model.soft_reserved import ram_of_nodes
+from harness.model.state import Devdax, GuestState
 from harness.records import Expected, PmemDevice
 
 
@@ -57,6 +58,17 @@ def _as_list(numbers: Sequence[int]) -> str:
 def node_of(machine: Machine, device: PmemDevice) -> int:
     """The node that a device is on; 0 where the layout names none, or nobody looks."""
     return (device.node or 0) if machine.reads_nodes else 0
+
+
+def devices_as_ram(state: GuestState) -> Iterator[tuple[int | None, Devdax, Ram]]:
+    """Each device that is RAM at this point: its node, and what kmem has of it."""
+    for region in state.regions:
+        if region.system_ram is not None and region.ram is not None:
+            yield node_of(state.machine, region.device), region.system_ram, region.ram
+    for dynamic in state.dax_regions:
+        for device in dynamic.devices.values():
+            if device.ram is not None:
+                yield dynamic.node, device, device.ram
 
 
 def nearest_node(machine: Machine, device: PmemDevice) -> int:

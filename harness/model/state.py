@@ -196,6 +196,11 @@ class GuestState:
             )
         return device
 
+    @property
+    def struct_page_bytes(self) -> int:
+        """RAM that namespaces' struct pages take."""
+        return sum(block.ram_bytes for block in self.blocks)
+
     def spans(self) -> tuple[Span, ...]:
         """What of the physical memory has struct pages, RAM apart."""
         found = (n.mapped for region in self.regions for n in region.namespaces)
@@ -210,6 +215,5 @@ class GuestState:
         """Give back the blocks that stand for nothing any more; their bytes."""
         spans = self.spans()
         kept = [block for block in self.blocks if any(block.covered.meets(s) for s in spans)]
-        freed = sum(block.ram_bytes for block in self.blocks) - sum(b.ram_bytes for b in kept)
-        self.blocks = kept
-        return freed
+        before, self.blocks = self.struct_page_bytes, kept
+        return before - self.struct_page_bytes

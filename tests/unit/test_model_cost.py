@@ -243,3 +243,15 @@ def _info(machine: Machine, start: int, size: int) -> InfoBlock:
         page=machine.page,
         map_="mem",
     )
+
+
+def test_struct_pages_of_all_namespaces_must_fit_together() -> None:
+    """Of 100G they are 1600M, and 2G of RAM has no room for them twice."""
+    model = Model(guest("x86_64", "debian:7.3", 100 * GIB, 100 * GIB))
+    first, second = (CreateNamespace(mode="fsdax", map="mem", region=i) for i in (0, 1))
+    assert model.predict(first).unsupported is None
+    lacking = model.predict(second).unsupported
+    assert lacking is not None
+    assert "0x64000000 bytes of RAM beside 0x64000000 of others, the guest has 2G" in lacking
+    model.predict(DestroyNamespaces(region=0))
+    assert model.predict(second).unsupported is None

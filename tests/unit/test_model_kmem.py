@@ -74,6 +74,30 @@ def test_whole_blocks_within_the_device_and_no_more(target: str, size: int) -> N
     assert (added, values(model, AS_DEVICE)["added_bytes"]) == (whole, -whole)
 
 
+def large(kernel: str, *sizes: int) -> Model:
+    facts = assumed_facts(parse_kernel_spec(kernel), TARGETS["x86_64"].kernel.fragments)
+    starts = range(8 * GIB, 8 * GIB + 128 * GIB * len(sizes), 128 * GIB)
+    devices = tuple(
+        PmemDevice(size, start, 128 << 10, f"uuid{start}")
+        for size, start in zip(sizes, starts, strict=True)
+    )
+    return Model(Machine(TARGETS["x86_64"], facts, Layout(2 * GIB, 2, devices)))
+
+
+def test_struct_pages_of_what_becomes_ram_must_fit_into_what_is() -> None:
+    """A device may hold those of a devdax, and none of RAM: 1600M for 100G."""
+    made = CreateNamespace(mode="devdax", map="dev")
+    model = large("debian:6.1", 100 * GIB, 100 * GIB)
+    for step in (made, AS_RAM, made.model_copy(update={"region": 1})):
+        assert model.predict(step).unsupported is None
+    with pytest.raises(UserError, match="do not fit into the guest's RAM: of 2G there are 1920M"):
+        model.predict(ReconfigureDevice(mode="system-ram", region=1))
+    alone = large("debian:6.1", 127 * GIB)
+    alone.predict(made)
+    with pytest.raises(UserError, match="do not fit into the guest's RAM"):
+        alone.predict(AS_RAM)
+
+
 @pytest.mark.parametrize("step", [AS_RAM, AS_DEVICE, KmemState(state="unplugged")])
 def test_of_two_devices_in_a_region_the_later_one_is_meant(step: Step) -> None:
     model = Model(machine("x86_64", "debian:7.3"))
