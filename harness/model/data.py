@@ -7,6 +7,7 @@ from dataclasses import replace
 from harness.errors import UserError
 from harness.model import complaints
 from harness.model.availability import why_no_mode
+from harness.model.capacity import check_anonymous
 from harness.model.rules import RULES
 from harness.model.state import GuestState, RegionState
 from harness.records import Expected, Prediction, Rule
@@ -67,6 +68,8 @@ def predict_write_read(state: GuestState, step: WriteRead) -> Prediction:
             field="size",
             hint="two pages or more",
         )
+    if step.hole:
+        check_anonymous(state, step.size)  # what is written below the mapping, in one piece
     # A debugger's way holds pages; what makes the kernel complain is never there to be read back.
     device = region.devdax if step.memory == "devdax" else None
     if said := complaints.of_holding(state.machine, device):

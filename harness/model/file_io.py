@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from harness.errors import UserError
 from harness.model.availability import why_no_mode
+from harness.model.capacity import check_anonymous
 from harness.model.rules import RULES
 from harness.model.state import GuestState
 from harness.records import Expected, Prediction
 from harness.scenario.steps import FileIo
-from harness.units import format_size
+from harness.units import align_down, format_size
 
 _PART = 4
 """What of a file system its own data is at the most, and the files of earlier steps."""
+
+_READ_MOST = (1 << 31) - 1
+"""In whole pages: MAX_RW_COUNT (include/linux/fs.h)."""
 
 
 def predict_file_io(state: GuestState, step: FileIo) -> Prediction:
@@ -30,6 +34,7 @@ def predict_file_io(state: GuestState, step: FileIo) -> Prediction:
             field="region",
             hint="a larger device, or a smaller file_size",
         )
+    _check_read(state, step)
     end = RULES["file.read-end"]
     expected = (
         Expected("outcome", "done", RULES["fs.file"]),
@@ -39,3 +44,15 @@ def predict_file_io(state: GuestState, step: FileIo) -> Prediction:
         Expected("modified", True, RULES["file.store-time"]),
     )
     return Prediction(step.kind, expected)
+
+
+def _check_read(state: GuestState, step: FileIo) -> None:
+    """Raise UserError for more than one read() gives, or than fits into RAM in one piece."""
+    most = align_down(_READ_MOST, state.machine.page)
+    if step.size > most:
+        raise UserError(
+            f"file-io: one read() gives {most:#x} bytes at the most",
+            field="size",
+            hint=f"{most:#x} or less",
+        )
+    check_anonymous(state, step.size, beside=step.BEHIND)

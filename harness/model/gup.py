@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from harness.errors import UserError
 from harness.model import complaints
 from harness.model.availability import why_no_gup
-from harness.model.capacity import check_anonymous
+from harness.model.capacity import check_held
 from harness.model.machine import Machine
 from harness.model.rules import RULES
 from harness.model.state import Devdax, GuestState, Mounted
@@ -33,8 +33,7 @@ def predict_gup(state: GuestState, step: GupTest) -> Prediction:
         devdax = state.devdax(step)
         files = None if step.device else state.region(step.region).files
     expected = expect_gup(state.machine, step, devdax, files)
-    if step.memory not in ("devdax", "fsdax"):
-        check_anonymous(state, step.size)
+    check_held(state, step.memory, step.size, files)
     return Prediction(step.kind, expected)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from harness.model.availability import why_no_dax_device, why_no_mode, why_not_built
-from harness.model.capacity import check_anonymous, check_mapping
+from harness.model.capacity import check_anonymous, check_held, check_mapping
 from harness.model.machine import Machine
 from harness.model.mapping import expect_fault, expect_mmap
 from harness.model.memory import Memory
@@ -38,6 +38,7 @@ def predict_mapping(state: GuestState, step: AnyMapping) -> Prediction:
             expected = expect_poison(machine, step, devdax)
         case PageMetadata():
             expected = expect_page_metadata(machine, step, devdax, files)
+            check_held(state, step.memory, step.size, files)
         case Fault():
             memory = Memory(machine, step, devdax, files)
             expected = expect_fault(memory, step)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from harness.errors import UserError
 from harness.model import complaints
 from harness.model.availability import why_no_memory, why_not_built
-from harness.model.capacity import check_anonymous
+from harness.model.capacity import check_held
 from harness.model.machine import POWERPC, Machine
 from harness.model.rules import RULES
 from harness.model.state import GuestState, Mounted, Namespace
@@ -32,8 +32,7 @@ def predict_rdma(state: GuestState, step: RdmaRegister) -> Prediction:
     devdax = place.devdax if place and step.memory == "devdax" else None
     files = place.files if place and step.memory == "fsdax" else None
     expected = _expect(machine, step, devdax, files)
-    if place is None:
-        check_anonymous(state, step.size)
+    check_held(state, step.memory, step.size, files)
     return Prediction(step.kind, expected)
 
 

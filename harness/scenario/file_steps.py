@@ -14,7 +14,7 @@ class FileIo(Step):
     """Make files beside the region's DAX file, and look where they end and what is in them.
 
     Each is removed again. ``size`` is bytes, of one of which nothing was written, and of another
-    of which the first page was.
+    of which the first page was; a process reads so much at once.
 
     Shows ``outcome`` (``done``, ``refused`` with ``errno``, or ``no-device``), ``sparse_bytes``
     and ``tail_bytes`` (what read() gives of these two, asked for a megabyte more),
@@ -26,6 +26,8 @@ class FileIo(Step):
 
     kind: ClassVar[str] = "file-io"
     STALE_PAGES: ClassVar[int] = 64
+    # What read() is asked for beyond the end.
+    BEHIND: ClassVar[int] = 1 << 20
     region: Index = 0
     size: PositiveSize = 100_000
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from harness.errors import UserError
+from harness.kernel.assumed import assumed_facts
+from harness.kernel.spec import parse_kernel_spec
 from harness.model import Machine, Model
 from harness.records import KernelFacts, Layout, PmemDevice, SoftReserved
 from harness.scenario.expand import expand
@@ -16,13 +18,16 @@ from harness.scenario.schema import load_scenarios
 from harness.scenario.steps import (
     CreateNamespace,
     Fault,
+    FileIo,
     Filesystem,
     GupTest,
     HwPoison,
     Mmap,
+    PageMetadata,
     RdmaRegister,
     ReconfigureDevice,
     Step,
+    WriteRead,
 )
 from harness.target import load_targets
 
@@ -31,7 +36,7 @@ MIB, GIB, TIB = 1 << 20, 1 << 30, 1 << 40
 SYMBOLS = (
     "ACPI_NFIT LIBNVDIMM BLK_DEV_PMEM ZONE_DEVICE NVDIMM_PFN NVDIMM_DAX DEV_DAX DEV_DAX_PMEM"
     " DEV_DAX_KMEM MEMORY_HOTPLUG MEMORY_HOTREMOVE TRANSPARENT_HUGEPAGE TRANSPARENT_HUGEPAGE_ALWAYS"
-    " HUGETLBFS FS_DAX EXT4_FS GUP_TEST MEMORY_FAILURE INFINIBAND_USER_ACCESS RDMA_RXE"
+    " HUGETLBFS FS_DAX EXT4_FS XFS_FS BTT GUP_TEST MEMORY_FAILURE INFINIBAND_USER_ACCESS RDMA_RXE"
     " NUMA ACPI_NUMA"
 )
 DEVICE = PmemDevice(16 * GIB, 4 * GIB, 128 << 10, "uuid")
@@ -121,6 +126,69 @@ def test_what_takes_no_ram_need_not_fit(step: Step) -> None:
 def test_copies_of_a_file_must_fit() -> None:
     step = Mmap(memory="fsdax", size=GIB, sharing="private", access="write")
     assert refused(model(), *FILE, step).hint == "958M or less"
+
+
+CACHED = (CreateNamespace(mode="sector"), Filesystem(type="xfs", file_size=3 * GIB))
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        gup("fsdax", 2 * GIB),
+        PageMetadata(memory="fsdax", size=2 * GIB),
+        RdmaRegister(memory="fsdax", size=2 * GIB),
+        Mmap(memory="fsdax", size=2 * GIB, lock=True, fork=False),
+    ],
+    ids=lambda step: step.kind,
+)
+def test_what_is_held_of_a_page_cache_must_fit(step: Step) -> None:
+    error = refused(model(), *CACHED, step)
+    assert (error.field, error.hint) == ("size", "1916M or less")
+    predict(model(), *CACHED, step.model_copy(update={"size": GIB}))
+    predict(model(), *FILE, step)
+
+
+def test_anonymous_memory_is_locked_whatever_file_system_there_is() -> None:
+    step = mmap(size=1919 * MIB, fork=False, access="read", lock=True)
+    assert refused(model(), *FILE, step).hint == "1916M or less"
+
+
+def test_what_is_not_held_of_a_page_cache_goes_for_others() -> None:
+    predict(model(), *CACHED, Mmap(memory="fsdax", size=2 * GIB, access="write"))
+
+
+@pytest.mark.parametrize(
+    ("step", "ram", "hint"),
+    [
+        (WriteRead(memory="fsdax", size=2 * GIB, hole=True), 2 * GIB, "1916M or less"),
+        (FileIo(size=2 * GIB - 8192), 2 * GIB, "1915M or less"),
+    ],
+    ids=lambda value: value.kind if isinstance(value, Step) else "",
+)
+def test_what_is_written_or_read_in_one_piece_must_fit(step: Step, ram: int, hint: str) -> None:
+    error = refused(model(ram), *FILE, step)
+    assert (error.field, error.hint) == ("size", hint)
+    predict(model(ram + GIB), *FILE, step)
+
+
+def test_one_read_gives_less_than_2g() -> None:
+    predict(model(8 * GIB), *FILE, FileIo(size=2 * GIB - 4096))
+    predict(guest := model(8 * GIB), *FILE)
+    with pytest.raises(UserError, match=r"one read\(\) gives 0x7ffff000 bytes at the most"):
+        guest.predict(FileIo(size=2 * GIB))
+
+
+def test_of_huge_pages_there_are_whole_ones() -> None:
+    """On arm64 with pages of 64K one has 512M, all that there is."""
+    target = TARGETS["arm64-64k"]
+    facts = assumed_facts(parse_kernel_spec("debian:6.1"), target.kernel.fragments)
+    guest = Model(Machine(target, facts, Layout(512 * MIB, 2)))
+    error = refused(guest, gup("hugetlb", 64 * MIB))
+    assert (error.field, error.hint) == ("size", "a layout with more ram")
+    predict(Model(Machine(target, facts, Layout(GIB, 2))), gup("hugetlb", 64 * MIB))
+    assert refused(
+        Model(Machine(target, facts, Layout(GIB, 2))), gup("hugetlb", 600 * MIB)
+    ).hint == ("512M or less")
 
 
 def test_ram_is_that_of_all_nodes_and_not_what_is_set_aside() -> None:
