@@ -101,7 +101,8 @@ def place_in(machine: Machine, region: RegionState, step: CreateNamespace) -> Na
         region.seed_aligns[mode] = outcome.left_align
     else:
         return outcome
-    region.broken = frozenset()  # a label was written, also where the kernel refused
+    # A label was written, to both index blocks; one that the kernel refused was deleted in one.
+    region.broken, region.differ = frozenset(), isinstance(outcome, Refusal)
     return outcome
 
 

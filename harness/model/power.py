@@ -48,7 +48,7 @@ def _damage(state: GuestState, step: PowerCycle) -> None:
     """Overwrite what the step says; the next label that is written mends it, and no boot does."""
     region = state.region(step.region)
     broken = region.broken.union(_BROKEN[step.damage])
-    if len(broken) == 1 and not region.namespaces:
+    if len(broken) == 1 and (region.differ or not region.namespaces):
         raise UserError(
             f"power-cycle: which index block of region {step.region} is the newer one depends on"
             " how often it was written",

@@ -114,17 +114,19 @@ class RegionState:
     """What the steps so far left in one region; namespaces lie from its start on.
 
     ``broken`` are the index blocks of its labels in whose place is none, until a label is
-    written: that writes the broken one first. ``system_ram`` is the devdax namespace that the
-    kmem driver was given, ``ram`` what the driver has of it. ``unmounted`` is what a file system
-    holds that no longer is mounted. ``written`` is how many bytes of a kind of memory hold the
-    pattern of ``write-read``. ``unlabelled`` is a region whose labels are lost, and one namespace
-    is all of it. ``seed_aligns`` are alignments that seed devices were left with by namespaces
-    which the kernel refused.
+    written: that writes the broken one first. They ``differ`` where one has a namespace that was
+    taken away. ``system_ram`` is the devdax namespace that the kmem driver was given, ``ram`` what
+    the driver has of it. ``unmounted`` is what a file system holds that no longer is mounted.
+    ``written`` is how many bytes of a kind of memory hold the pattern of ``write-read``.
+    ``unlabelled`` is a region whose labels are lost, and one namespace is all of it.
+    ``seed_aligns`` are alignments that seed devices were left with by namespaces which the kernel
+    refused.
     """
 
     device: PmemDevice
     namespaces: list[Namespace] = field(default_factory=list)
     broken: frozenset[int] = frozenset()
+    differ: bool = False
     files: Mounted | None = None
     system_ram: Namespace | None = None
     ram: Ram | None = None

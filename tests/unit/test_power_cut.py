@@ -387,6 +387,17 @@ def test_which_index_block_is_newer_after_a_deletion_is_not_said() -> None:
         last(model("arm64"), [DEVDAX, DestroyNamespaces(), PowerCycle(damage="index-0")])
 
 
+def test_nor_is_it_after_a_namespace_that_the_kernel_refused() -> None:
+    """Its label was written to both, and taken away in one."""
+    refused, damage = [RAW, NO_ROOM], PowerCycle(damage="index-0")
+    assert last(model("ppc64-hash"), refused)["outcome"] == "refused"
+    with pytest.raises(UserError, match="which index block"):
+        last(model("ppc64-hash"), [*refused, damage])
+    assert last(model("ppc64-hash"), [*refused, RAW, damage])["region0.namespaces"] == 2
+    unaligned = CreateNamespace(mode="devdax", map="mem", size=17 * MIB)
+    assert last(model("ppc64-hash"), [RAW, unaligned, damage])["region0.namespaces"] == 1
+
+
 @pytest.mark.parametrize("step", [RAW, DestroyNamespaces()])
 def test_nothing_is_made_or_destroyed_without_labels(step: Step) -> None:
     with pytest.raises(UserError, match="labels are lost"):
