@@ -13,6 +13,7 @@ from harness.model.state import GuestState, RegionState
 from harness.records import Expected, Prediction, Rule
 from harness.scenario.steps import (
     DataMemory,
+    DaxRegions,
     Features,
     FileIo,
     Filesystem,
@@ -31,12 +32,17 @@ _MODES: dict[DataMemory, Mode] = {"block": "raw", "fsdax": "fsdax", "devdax": "d
 
 _WORD_BYTES = 8
 
-_LOOKING = (Features, FileIo, MemoryModel, Regions, PowerCycle, ReadOnly, WriteRead)
+_LOOKING = (DaxRegions, Features, FileIo, MemoryModel, Regions, PowerCycle, ReadOnly, WriteRead)
+_IN_RAM = ("anon", "thp", "hugetlb", "shmem")
 
 
 def keeps_data(step: Step) -> bool:
     """Whether a step leaves what ``write-read`` wrote as it is, wherever that is."""
-    return isinstance(step, _LOOKING) or (isinstance(step, Filesystem) and not step.make)
+    if isinstance(step, Filesystem):
+        return not step.make
+    # A device that is named is of soft-reserved memory.
+    elsewhere = getattr(step, "memory", None) in _IN_RAM or getattr(step, "device", None)
+    return isinstance(step, _LOOKING) or bool(elsewhere)
 
 
 def predict_write_read(state: GuestState, step: WriteRead) -> Prediction:

@@ -35,8 +35,11 @@ from harness.scenario.steps import (
     DaxRegions,
     DestroyNamespaces,
     Filesystem,
+    GupTest,
+    HwPoison,
     Mmap,
     ReadBack,
+    ReconfigureDevice,
     Regions,
     Step,
     WriteRead,
@@ -263,13 +266,15 @@ def model(
     kernel: str = "debian:6.1",
     area: int = AREA,
     soft: tuple[SoftReserved, ...] = (),
+    *,
+    idle: bool = True,
 ) -> Model:
     chosen = TARGETS[target]
     small = PmemDevice(GIB, 4 * GIB, area, "0a6ab1cc-4d51-4a13-8d3b-0f8b2f2f1d51")
     devices = (device(6 * GIB), small) if chosen.pmem else ()
     facts = assumed_facts(parse_kernel_spec(kernel), chosen.kernel.fragments)
     ram = 2 * GIB if not soft else 3 * GIB
-    layout = Layout(ram, 2, devices, (), soft, bool(soft))
+    layout = Layout(ram, 2, devices, (), soft, bool(soft) and idle)
     return Model(Machine(chosen, facts, layout))
 
 
@@ -418,6 +423,24 @@ def test_data_is_read_back_that_nothing_came_over() -> None:
     devdax = WriteRead(memory="devdax", size=16 * MIB)
     with pytest.raises(UserError, match="does not hold that pattern"):
         last(model("x86_64"), [DEVDAX, devdax, fault, ReadBack(memory="devdax", size=16 * MIB)])
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        DaxRegions(),
+        Mmap(memory="anon", access="write"),
+        GupTest(command="pin", memory="shmem"),
+        HwPoison(memory="anon"),
+        ReconfigureDevice.model_validate({"device": "dax0.0", "mode": "devdax"}),
+    ],
+    ids=lambda step: step.kind,
+)
+def test_what_is_done_to_other_memory_comes_over_no_data(step: Step) -> None:
+    guest = model("x86_64", "debian:7.3", soft=(SoftReserved(GIB // 2, 4 * GIB),), idle=False)
+    last(guest, [RAW, WriteRead(size=MIB)])
+    guest.predict(step)
+    assert last(guest, [ReadBack(size=MIB)])["outcome"] == "identical"
 
 
 def test_a_file_alone_has_a_hole_to_write_to() -> None:
