@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 import pydantic
 
-from harness.scenario.step import DeviceStep, Index, PositiveSize, Step
+from harness.scenario.step import DeviceStep, Index, PositiveSize, Step, Whole
 from harness.target import Size
 
 Sharing: TypeAlias = Literal["shared", "private", "sync"]
@@ -107,7 +107,7 @@ class Mmap(MappingStep):
     protect: bool = False
     end: Literal["munmap", "exit", "truncate"] = "munmap"
     split: bool = False
-    repeats: Annotated[int, pydantic.Field(ge=1, le=64)] = 1
+    repeats: Annotated[Whole, pydantic.Field(ge=1, le=64)] = 1
 
 
 class PageMetadata(DeviceStep):

@@ -12,6 +12,7 @@ import pydantic
 
 from harness.errors import BadValue, nearest
 from harness.mistakes import LIST_HINT, told
+from harness.scenario.step import Index, Whole
 from harness.scenario.steps import STEPS
 from harness.yaml_document import Document, Location, Record, load_documents
 
@@ -30,7 +31,7 @@ class PmemTemplate(Record):
     size: Template
     label: Template | None = None
     at: Template | None = None
-    node: int | None = pydantic.Field(default=None, ge=0)
+    node: Index | None = None
 
 
 class SoftReservedTemplate(Record):
@@ -50,7 +51,7 @@ class LayoutTemplate(Record):
 
     ram: Template | None = None
     nodes: tuple[Template, ...] = ()
-    cpus: int = pydantic.Field(default=2, ge=1, le=8)
+    cpus: Annotated[Whole, pydantic.Field(ge=1, le=8)] = 2
     pmem: tuple[PmemTemplate, ...] = ()
     soft_reserved: tuple[SoftReservedTemplate, ...] = ()
     region_idle: bool = False

@@ -11,7 +11,9 @@ import pydantic
 from harness.target import Size
 from harness.yaml_document import Record
 
-Index = Annotated[int, pydantic.Field(ge=0)]
+# Not lax: true is no 1.
+Whole = Annotated[int, pydantic.Strict()]
+Index = Annotated[Whole, pydantic.Field(ge=0)]
 PositiveSize = Annotated[Size, pydantic.Field(gt=0)]
 
 _DAX_NAME = re.compile(r"dax(\d+)\.(\d+)")

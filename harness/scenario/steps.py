@@ -29,7 +29,7 @@ from harness.scenario.life_steps import LIFE_STEPS, PowerCycle, ReadOnly, TakeAw
 from harness.scenario.mapping_steps import MAPPING_STEPS, Fault, HwPoison, Mmap, PageMetadata
 from harness.scenario.ndctl_steps import NDCTL_STEPS, NdctlTest
 from harness.scenario.rdma_steps import RDMA_STEPS, RdmaRegister
-from harness.scenario.step import DeviceStep, Index, PositiveSize, Step
+from harness.scenario.step import DeviceStep, Index, PositiveSize, Step, Whole
 from harness.units import align_up, format_size
 
 __all__ = [
@@ -70,6 +70,7 @@ __all__ = [
 ]
 
 _MIB = 1 << 20
+_INT_MAX = (1 << 31) - 1
 
 Mode: TypeAlias = Literal["raw", "sector", "fsdax", "devdax"]
 Map: TypeAlias = Literal["mem", "dev"]
@@ -158,7 +159,7 @@ class Churn(CreateNamespace):
     """
 
     kind: ClassVar[str] = "churn"
-    times: Annotated[int, pydantic.Field(ge=1, le=1000)] = 20
+    times: Annotated[Whole, pydantic.Field(ge=1, le=1000)] = 20
 
 
 class DestroyNamespaces(Step):
@@ -198,11 +199,11 @@ class GupTest(DeviceStep):
     command: GupCommand
     memory: Memory
     size: PositiveSize = 64 << 20
-    pages_per_call: Annotated[int, pydantic.Field(ge=1)] = 512
+    pages_per_call: Annotated[Whole, pydantic.Field(ge=1, le=_INT_MAX)] = 512
     write: bool = True
     shared: bool = True
     huge: bool = True
-    repeats: Annotated[int, pydantic.Field(ge=1, le=100)] = 1
+    repeats: Annotated[Whole, pydantic.Field(ge=1, le=100)] = 1
     touch: bool = True
 
     @pydantic.field_validator("size")

@@ -147,6 +147,22 @@ GUP = "  - gup-test: {command: pin-fast, memory: devdax}\n"
         ("pin-fast", "pin_fast", "command: no such value: 'pin_fast'\n  try: 'pin-fast' (known: "),
         ("memory: devdax", "memory: devdax, write: yes please", "'yes please' is neither true nor"),
         ("memory: devdax", "memory: devdax, repeats: 0", "0 is out of range\n  try: at least 1"),
+        (
+            "memory: devdax",
+            "memory: devdax, repeats: true",
+            "whole number is wanted here, not true",
+        ),
+        ("memory: devdax", "memory: devdax, region: true", "whole number is wanted here, not true"),
+        (
+            "layout:",
+            "layout:\n  cpus: true",
+            "layout.cpus: a whole number is wanted here, not true",
+        ),
+        (
+            "memory: devdax",
+            "memory: devdax, pages_per_call: 4294967296",
+            "4294967296 is out of range\n  try: at most 2147483647",
+        ),
         ("memory: devdax", "memory: devdax, repeats: x", "a whole number is wanted here, not 'x'"),
         ("mode: devdax, ", "", "mode: must be given\n  try: one of: devdax, fsdax, raw, sector"),
         ("[page, pmd]", "page", "align: a list is wanted here, not 'page'\n  try: [page]"),
