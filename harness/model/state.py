@@ -152,12 +152,22 @@ class RegionState:
         return next((n for n in reversed(self.namespaces) if n.mode != "devdax"), None)
 
 
+def _never_written(machine: Machine) -> frozenset[int]:
+    """Index blocks that a new device has none in the place of: papr_scm's has only zeros there.
+
+    The kernel makes both when it writes the first label (drivers/nvdimm/label.c init_labels).
+    """
+    pmem = machine.target.pmem
+    return frozenset({0, 1} if pmem and pmem.starts_labelled else ())
+
+
 class GuestState:
     """One guest while its steps are predicted."""
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
-        self.regions = tuple(RegionState(device) for device in machine.regions)
+        broken = _never_written(machine)
+        self.regions = tuple(RegionState(device, broken=broken) for device in machine.regions)
         self.blocks: list[Block] = []
         self.dax_regions = dax_regions(machine)
 

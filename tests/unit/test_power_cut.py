@@ -338,6 +338,15 @@ def test_without_index_blocks_acpi_gives_one_raw_namespace_and_papr_none() -> No
     assert last(guest, [DEVDAX])["outcome"] == "created"
 
 
+@pytest.mark.parametrize(("target", "blocks"), [("ppc64-hash", "0 1"), ("x86_64", "")])
+def test_a_label_area_that_nobody_wrote_to_has_no_index_block(target: str, blocks: str) -> None:
+    """As a guest of ppc64-hash showed; on others the harness writes them."""
+    found = last(model(target), [PowerCycle()])
+    assert found["region0.broken_index_blocks"] == blocks
+    made = last(model(target), [CreateNamespace(mode="raw"), PowerCycle()])
+    assert made["region0.broken_index_blocks"] == ""
+
+
 def test_a_boot_mends_no_index_block() -> None:
     """It copies the other one in memory alone; a label that is written comes to disk."""
     first, second = PowerCycle(damage="index-0"), PowerCycle(damage="index-1")
