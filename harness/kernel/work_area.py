@@ -13,7 +13,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,10 +114,13 @@ class WorkArea:
         return len(stale)
 
     @contextmanager
-    def objects(self, key: str, packed: Path | None = None) -> Iterator[Path]:
+    def objects(
+        self, key: str, packed: Path | None = None, differing: Iterable[str] = ()
+    ) -> Iterator[Path]:
         """The object tree of that key, as the last build left it but for sources that are gone.
 
-        A new one has what is in ``packed``, or nothing.
+        A new one has what is in ``packed``, which is of the base, or nothing. ``differing`` are
+        the files that were switched to something else than the base's.
         """
         folder, marker = self.root / "objects" / key, self._marker(key)
         if not marker.exists():
@@ -124,8 +128,9 @@ class WorkArea:
         folder.mkdir(parents=True, exist_ok=True)
         marker.unlink(missing_ok=True)
         flush_directory(marker.parent)
-        if packed is not None and not any(folder.iterdir()) and self._is_past(packed):
+        if packed is not None and not any(folder.iterdir()):
             unpack_objects(packed, folder)
+            self._date_now(differing)
         remove_stale(folder, self._absent())
         try:
             yield folder
@@ -134,6 +139,13 @@ class WorkArea:
             self._trust(key)
             raise
         self._trust(key)
+
+    def _date_now(self, files: Iterable[str]) -> None:
+        """They are newer than all objects that were made without them."""
+        now = time.time_ns()
+        for path in files:
+            with suppress(FileNotFoundError):
+                os.utime(self.tree / path, ns=(now, now), follow_symlinks=False)
 
     def _absent(self) -> list[str]:
         """Files that were in the tree once, and are not now."""
