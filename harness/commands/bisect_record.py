@@ -36,21 +36,23 @@ class BisectRecord:
             self._keep(order.cell, result)
         return result
 
-    def compare(self, runner: SeriesRunner, cell: Cell, culprit: Culprit | None) -> None:
+    def compare(self, runner: SeriesRunner, cell: Cell, culprit: Culprit | None) -> CellResult:
         """Have each kernel held against the base, and the culprit against the one before it.
 
-        ``runner`` has all of them already.
+        ``runner`` has all of them already. Returns the culprit's, or that of the whole series.
         """
         tip = len(runner.series.patches)
         if culprit is None:
-            self._keep(cell, runner.run(cell, 0, tip).patched)
-            return
+            whole = runner.run(cell, 0, tip).patched
+            self._keep(cell, whole)
+            return whole
         shown = culprit.shown
         self._keep(cell, shown[0])
         for position in (tip, *(position for position, _ in culprit.bisection.judged)):
             held = runner.hold(cell, (0, shown[0]), (position, shown[position]))
             self._keep(cell, held.patched)
         self._keep(cell, culprit.contrasted.patched)
+        return culprit.contrasted.patched
 
     def _keep(self, cell: Cell, result: CellResult) -> None:
         again = self._again(cell)

@@ -33,7 +33,7 @@ from harness.machine.termination import orderly_termination
 from harness.records import CellResult
 from harness.report.results import folder_name, open_run_directory
 from harness.report.run_file import RunFile
-from harness.report.series_text import render_culprit, render_lost
+from harness.report.series_text import render_comparison, render_culprit, render_lost
 from harness.report.text import render_failure
 from harness.scenario.expand import Cell
 from harness.scenario.find import SCENARIOS_DIR, in_pytests_words, word_for
@@ -104,15 +104,15 @@ def run_bisect(options: argparse.Namespace) -> int:
         for cell in cells:
             try:
                 culprit = find_culprit(runner, cell, trials)
-                record.compare(runner, cell, culprit)
+                whole = record.compare(runner, cell, culprit)
             except InfrastructureError as exc:
                 print(f"{cell.id}: not judged: {exc}", flush=True)
                 codes.add(HOST)
                 continue
-            codes.add(BAD if culprit else GOOD)
-            harmless = [f"{cell.id}: {_HARMLESS}"]
-            told = _tell(culprit, cell, series, each, options) if culprit else harmless
-            print("\n".join(told), flush=True)
+            told = _tell(culprit, cell, series, each, options) if culprit else _tell_missing(whole)
+            lines = list(told)
+            codes.add(BAD if lines else GOOD)
+            print("\n".join(lines or [f"{cell.id}: {_HARMLESS}"]), flush=True)
         run_file.finish()
     print(f"results: {each.run_directory}")
     return next((code for code in (BAD, HOST) if code in codes), GOOD)
@@ -128,6 +128,14 @@ def _tell(
     yield from render_log(culprit, len(series.patches))
     folder = str(runner.run_directory / folder_name(bad.run_id))
     yield render_failure(bad, folder=folder, reproduce=_again(options, cell))
+
+
+def _tell_missing(whole: CellResult) -> Iterator[str]:
+    """Of a series that breaks nothing: that what it was to change stays as it was."""
+    comparison = whole.comparison
+    if comparison is not None and not all(found.met for found in comparison.intended):
+        yield f"{whole.id}: no patch breaks it, and it does not change as it was to:"
+        yield from (f"  {line}" for line in render_comparison(comparison, whole.patch))
 
 
 def _again(options: argparse.Namespace, cell: Cell) -> str:

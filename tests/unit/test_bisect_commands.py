@@ -270,6 +270,21 @@ def test_what_a_series_is_meant_to_change_is_known_to_a_bisection(
     assert (f"--expect={file}" in again) is named
 
 
+def test_an_announced_change_that_does_not_come_is_told_by_a_bisection(
+    tell: Callable[..., Told], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    Path("mine.yaml").write_text(SCENARIO.replace("get-fast, pin-fast", "get-fast"))
+    series = _three_patches(tmp_path / "series")
+    (series / "expect.yaml").write_text(INTENDED)
+    tell(OK, OK, OK, OK)
+    words = ("--scenario", "mine.yaml", "--arch", "s390x")
+    assert main(["bisect", "--series", str(series), *words]) == 1
+    said = capsys.readouterr().out
+    assert "no patch breaks it, and it does not change as it was to:" in said
+    assert "NOT as intended" in said
+    assert "breaks nothing" not in said
+
+
 def test_a_bisection_under_way_says_which_commit_was_good(tmp_path: Path) -> None:
     def git(*arguments: str) -> str:
         who = ("-c", "user.name=t", "-c", "user.email=t@example.org")
