@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from harness.plugin.items import collect_scenarios
 # How a document of a scenario file begins, within as much of the file as is looked at.
 _SCENARIO = re.compile(rb"^scenario:[ \t]", re.MULTILINE)
 _LOOKED_AT = 4096
-# A folder may be somebody's home: so many YAML files are enough to look at.
-_MOST_FILES = 500
+# A folder may be somebody's home: so many files are enough to look at.
+_MOST_FILES = 10_000
 
 
 def pytest_terminal_summary(
@@ -37,9 +38,8 @@ def pytest_terminal_summary(
 def _scenario_files(folders: Iterable[Path]) -> Iterator[Path]:
     """Files with scenarios below the folders."""
     for folder in folders:
-        for number, path in enumerate(sorted(folder.rglob("*.y*ml"))):
-            if number == _MOST_FILES:
-                return
+        files = islice(folder.rglob("*"), _MOST_FILES)
+        for path in sorted(file for file in files if file.suffix in (".yaml", ".yml")):
             with suppress(OSError), path.open("rb") as file:
                 if _SCENARIO.search(file.read(_LOOKED_AT)):
                     yield path
