@@ -324,11 +324,16 @@ static void reach_again(volatile char *at, int writes)
 static void change(const char *op, int (*how)(size_t amount), size_t amount, int writes)
 {
 	volatile char *last = base + mapped - 1;
-	volatile int is_reached = 0, is_changed = !mapped, error = 0;
-	int stopped = mapped && sigsetjmp(escape, 1);
+	volatile int is_reached = 0, is_changed = 0, error = 0;
+	int stopped;
 
+	if (!mapped) {
+		result(op, 0);
+		return;
+	}
+	stopped = sigsetjmp(escape, 1);
 	touching = 1;
-	if (!stopped && !is_changed) {
+	if (!stopped) {
 		reach_again(last, writes);
 		is_reached = 1;
 	}

@@ -34,20 +34,24 @@ def render_series_summary(cells: Iterable[Mapping[str, Any]]) -> str:
     counts = ", ".join(f"{words[w.value]} {w.value}" for w in Word if words[w.value])
     lines = [f"series: {counts or 'nothing compared'}"]
     for cell in compared:
-        if cell["comparison"]["word"] not in (Word.UNCHANGED, Word.INFRASTRUCTURE):
+        if _is_told(cell):
             lines.append(f"  {cell['comparison']['word']:12} {cell['id']}  {_patch_of(cell)}")
         lines += [f"    {_ratio(r)}" for r in _claimed(cell["comparison"]["times"])]
     lost = dict.fromkeys(str(one) for cell in compared for one in cell["comparison"]["lost"])
-    if any(_is_of_several_patches(cell) for cell in compared):
+    if any(_is_told(cell) and _patches_between(cell) > 1 for cell in compared):
         lines.append("  which patch it is: --per-patch compares each with the one before it, and")
         lines.append("  `daxhound bisect` finds that of one cell in fewer kernels")
     return "\n".join([*lines, *render_lost(list(lost)), *_expected_changes(compared)])
 
 
-def _is_of_several_patches(cell: Mapping[str, Any]) -> bool:
+def _is_told(cell: Mapping[str, Any]) -> bool:
+    return cell["comparison"]["word"] not in (Word.UNCHANGED, Word.INFRASTRUCTURE)
+
+
+def _patches_between(cell: Mapping[str, Any]) -> int:
+    """By how many patches the two kernels of a cell differ."""
     comparison = cell["comparison"]
-    several = comparison["patch"] - comparison["base"]["patch"] > 1
-    return several and comparison["word"] not in (Word.UNCHANGED, Word.INFRASTRUCTURE)
+    return int(comparison["patch"] - comparison["base"]["patch"])
 
 
 def render_lost(lost: Sequence[str], indent: str = "") -> list[str]:
@@ -127,6 +131,6 @@ def _ratio(ratio: TimeRatio) -> str:
 
 def _patch_of(cell: Mapping[str, Any]) -> str:
     comparison = cell["comparison"]
-    if comparison["patch"] - comparison["base"]["patch"] == 1:
+    if _patches_between(cell) == 1:
         return f"patch {comparison['patch']}: {printable(str(comparison['patch_subject']))}"
     return ""

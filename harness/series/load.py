@@ -131,7 +131,7 @@ def _called(choice: Choice, text: Text) -> str:
     cover: Mail | None = choice.cover
     if cover and cover.tag.title != _NO_TITLE:
         return cover.tag.title
-    name = typed(text.path).resolve().name if text.path.is_dir() else text.path.name
+    name = text.path.resolve().name if text.path.is_dir() else text.path.name
     return re.sub(r"\.(mbo?x|patch|diff|eml)$", "", name.removesuffix(".gz"))
 
 
