@@ -19,6 +19,7 @@ from harness.image import compose_initrd
 from harness.machine.acceleration import AccelerationMemory
 from harness.machine.bootable import provide_bootable
 from harness.machine.files import make_device_files
+from harness.machine.process import ends_with_parent
 from harness.machine.versions import find_emulator
 from harness.records import Layout
 from harness.scenario.expand import Cell
@@ -121,7 +122,7 @@ def _run_here(argv: tuple[str, ...]) -> int:
 
     By SIGTERM, at which QEMU gives the terminal back as it was.
     """
-    with subprocess.Popen(("setpriv", "--pdeathsig", "TERM", "--", *argv)) as qemu:
+    with subprocess.Popen(ends_with_parent(argv, "TERM")) as qemu:
         try:
             return qemu.wait()
         except BaseException:

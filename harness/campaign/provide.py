@@ -124,6 +124,7 @@ class Provider:
 
     ``good`` is a kernel that was judged good before, which this one is held to as a patched
     one is to its base. ``guest_root`` is an archive of the guests' root, in place of packages.
+    ``pinned`` is what the name stood for when another process of the run first asked.
     """
 
     def __init__(
@@ -133,18 +134,24 @@ class Provider:
         progress: Progress,
         good: KernelSpec | None = None,
         guest_root: Path | None = None,
+        pinned: str = "",
     ) -> None:
         self.store: Store = Store(store.root, progress.line)
         self.spec: KernelSpec = parse_kernel_spec(kernel)
         self.progress = progress
         self.good = good
         self.guest_root = guest_root
-        self._pinned: KernelSpec | None = None
+        self._pinned: KernelSpec | None = replace(self.spec, pinned=pinned) if pinned else None
         self._known: dict[_Key, Provisions | KernelFailure] = {}
 
     @property
     def kernel_name(self) -> str:
         return str(self.spec)
+
+    @property
+    def pinned(self) -> str:
+        """What the kernel's name stands for in this run, as far as that was looked at."""
+        return self._pinned.pinned if self._pinned is not None else ""
 
     def check_kernel(self) -> None:
         """See that the kernel that was asked for is there, before anything waits for it.

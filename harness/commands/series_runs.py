@@ -46,7 +46,7 @@ from harness.stand_ins import StandIns
 
 # What git bisect run understands; a bisection of our own has no use for skipping.
 GOOD, BAD, SKIP = 0, 1, 125
-HOST = 3
+HOST, USER = 3, 4
 _HARMLESS = "the series breaks nothing here"
 
 
@@ -83,7 +83,8 @@ def _chosen(options: argparse.Namespace) -> tuple[str, ...]:
 def run_bisect(options: argparse.Namespace) -> int:
     """Follow every cell that the whole series breaks back to one patch.
 
-    A cell that the host's trouble leaves unjudged is told, and the others are gone on with.
+    A cell that is left unjudged, by the host's trouble or by a base that does not build, is told,
+    and the others are gone on with.
     """
     trials, config = _read_trials(options), select_fragments(options.config)
     cells = chosen_cells(options, StandIns.of(options))
@@ -105,9 +106,9 @@ def run_bisect(options: argparse.Namespace) -> int:
             try:
                 culprit = find_culprit(runner, cell, trials)
                 whole = record.compare(runner, cell, culprit)
-            except InfrastructureError as exc:
+            except (InfrastructureError, UserError) as exc:
                 print(f"{cell.id}: not judged: {exc}", flush=True)
-                codes.add(HOST)
+                codes.add(USER if isinstance(exc, UserError) else HOST)
                 continue
             told = _tell(culprit, cell, series, each, options) if culprit else _tell_missing(whole)
             lines = list(told)
@@ -115,7 +116,7 @@ def run_bisect(options: argparse.Namespace) -> int:
             print("\n".join(lines or [f"{cell.id}: {_HARMLESS}"]), flush=True)
         run_file.finish()
     print(f"results: {each.run_directory}")
-    return next((code for code in (BAD, HOST) if code in codes), GOOD)
+    return next((code for code in (BAD, USER, HOST) if code in codes), GOOD)
 
 
 def _tell(

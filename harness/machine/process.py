@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -139,15 +139,11 @@ class QemuProcess:
             raise InfrastructureError(message) from exc
 
     def _keep(self) -> None:
-        """Thread that starts QEMU and lives as long: the death signal is tied to it.
-
-        setpriv sets PR_SET_PDEATHSIG between fork and exec, where Python code would not
-        be safe in a process with threads. prctl(2): "parent" is the thread that forked.
-        """
+        """Thread that starts QEMU and lives as long: the death signal is tied to it."""
         try:
             with self._stderr_log.open("wb") as log:
                 self._process = subprocess.Popen(
-                    ("setpriv", "--pdeathsig", "KILL", "--", *self.argv),
+                    ends_with_parent(self.argv, "KILL"),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -166,6 +162,15 @@ class QemuProcess:
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(number)
         self._keeper.join(_STOP_SECONDS)
+
+
+def ends_with_parent(argv: Sequence[str], signal_name: str) -> tuple[str, ...]:
+    """A command that is sent a signal, such as ``KILL``, when the thread that starts it ends.
+
+    setpriv sets PR_SET_PDEATHSIG between fork and exec, where Python code would not
+    be safe in a process with threads. prctl(2): "parent" is the thread that forked.
+    """
+    return ("setpriv", "--pdeathsig", signal_name, "--", *argv)
 
 
 def explain_signal(number: int, *, oom_kills: int, free_bytes: int) -> str:

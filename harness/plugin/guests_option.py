@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 
 from harness.errors import UserError
+from harness.plugin.worker_input import is_worker
 from harness.share import usable_cores
 
 # One interpreter looks after as many without being what they wait for.
@@ -55,6 +56,6 @@ def guests_at_once(config: pytest.Config) -> int:
     given: int | None = config.getoption("--guests")
     if given is not None:
         return given
-    if hasattr(config, "workerinput") or config.getoption("--timings"):
+    if is_worker(config) or config.getoption("--timings"):
         return 1
     return min(_MOST, usable_cores())

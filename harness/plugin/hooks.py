@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 
 from harness.errors import InfrastructureError, UserError
+from harness.plugin.beginning import AROUND_GUESTS
 from harness.plugin.crashed import CRASHED, crashed_cell
 from harness.plugin.items import CELL_PROPERTY, SETTINGS, USER_ERROR_PROPERTY, CellItem, SeriesItem
 from harness.plugin.live import LIVE_LINES, LiveLines, wants_live_lines
 from harness.plugin.options import add_options
 from harness.plugin.settings import Settings
+from harness.plugin.worker_input import is_worker
 from harness.plugin.workers import Workers
 from harness.report.run_file import RunFile
 from harness.report.series_text import render_series_summary
@@ -30,9 +32,6 @@ USER_ERROR_EXIT = 4
 # How pytest ends where neither a signal nor a plugin ended it.
 _WHOLE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 RECORDER = "daxhound-recorder"
-
-# What ends when every guest has ended.
-AROUND_GUESTS = pytest.StashKey[ExitStack]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[AROUND_GUESTS] = around_guests = ExitStack()
     config.add_cleanup(around_guests.close)
     config.add_cleanup(config.stash[SETTINGS].close)  # the last one is the first to be called
-    if not config.stash[SETTINGS].is_worker:
+    if not is_worker(config):
         config.pluginmanager.register(Workers(), "daxhound-workers")
 
 
@@ -217,7 +216,7 @@ def _is_cell(nodeid: str) -> bool:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
-    if not config.stash[SETTINGS].is_worker:
+    if not is_worker(config):
         recorder = Recorder(config.stash[SETTINGS])
         config.pluginmanager.register(recorder, RECORDER)
         if wants_live_lines(config):

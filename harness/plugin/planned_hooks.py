@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from harness.errors import InfrastructureError, UserError
-from harness.machine.termination import orderly_termination
-from harness.plugin.hooks import AROUND_GUESTS, RECORDER
+from harness.plugin.beginning import begin
+from harness.plugin.hooks import RECORDER
 from harness.plugin.items import SETTINGS, CellItem, SeriesItem
 from harness.records import CellResult
 
@@ -22,14 +22,9 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     """Whoever runs cells is told of every one before the first is waited for."""
     config = session.config
     cells = [item for item in session.items if isinstance(item, CellItem)]
-    if config.option.collectonly:
+    if config.option.collectonly or not cells:
         return
-    if cells or config.pluginmanager.has_plugin("dsession"):
-        # SIGTERM unwinds as Ctrl-C does, so that every guest is ended on the way out.
-        config.stash[AROUND_GUESTS].enter_context(orderly_termination())
-        _check_kernel(config)
-    if not cells:
-        return
+    begin(config)
     try:
         planned = config.stash[SETTINGS].plan(order for item in cells for order in item.orders())
         if planned is None:
@@ -43,16 +38,6 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         raise pytest.UsageError(str(exc)) from exc
     except InfrastructureError as exc:
         pytest.exit(str(exc), HOST_EXIT)
-
-
-def _check_kernel(config: pytest.Config) -> None:
-    """Once and before any guest; with pytest-xdist its controller does it."""
-    if hasattr(config, "workerinput"):
-        return
-    try:
-        config.stash[SETTINGS].check_kernel()
-    except UserError as exc:
-        raise pytest.UsageError(str(exc)) from exc
 
 
 def _recording(recorder: Any, cells: Iterable[CellItem]) -> Callable[[CellResult], None]:

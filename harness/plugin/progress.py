@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness.plugin.live import LIVE_LINES, LiveLines
+from harness.plugin.worker_input import is_worker
 from harness.progress import Progress, Task
 
 
@@ -17,7 +18,7 @@ class UncapturedProgress(Progress):
 
     def __init__(self, config: pytest.Config) -> None:
         # Several workers of pytest-xdist have one terminal between them.
-        super().__init__(bars=not hasattr(config, "workerinput"))
+        super().__init__(bars=not is_worker(config))
         self._plugins = config.pluginmanager
 
     def line(self, text: str) -> None:

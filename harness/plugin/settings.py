@@ -20,6 +20,7 @@ from harness.pairs import FEWEST_PAIRS
 from harness.plugin.cluster_options import check_cluster_options, open_cluster
 from harness.plugin.guests_option import check_guests_option, guests_at_once
 from harness.plugin.progress import UncapturedProgress
+from harness.plugin.worker_input import WorkerInput, is_worker
 from harness.records import Intention
 from harness.report.results import check_run_directory, open_run_directory
 from harness.run_folder import drop_unused
@@ -40,9 +41,6 @@ if TYPE_CHECKING:
     from harness.campaign.provide import Provider, Provides
     from harness.campaign.series import SeriesRunner
     from harness.cluster.runner import ClusterRunner
-
-# How the controller of pytest-xdist tells its workers where results go.
-RUN_DIRECTORY_INPUT = "daxhound_run_directory"
 
 
 @dataclass
@@ -100,11 +98,16 @@ class Settings:
     @cached_property
     def run_directory(self) -> Path:
         """The controller's folder; its workers are told of it."""
-        worker = getattr(self.config, "workerinput", None)
-        if worker is not None:
-            return Path(worker[RUN_DIRECTORY_INPUT])
+        told = WorkerInput.of(self.config)
+        if told is not None:
+            return told.run_directory
         results = self.config.invocation_params.dir / "results"
         return open_run_directory(self.config.getoption("--results"), results)
+
+    @property
+    def worker_input(self) -> WorkerInput:
+        """What a worker of this controller is to know."""
+        return WorkerInput(self.run_directory, self.provider.pinned)
 
     def check_kernel(self) -> None:
         """Raises UserError for a kernel that is not there, or that the patches do not go on.
@@ -181,8 +184,13 @@ class Settings:
         """Has kernels and images."""
         from harness.campaign.provide import Provider
 
-        progress, root = UncapturedProgress(self.config), self.stand_ins.guest_root
-        return Provider(Store.default(), self.kernel, progress, guest_root=root)
+        return Provider(
+            Store.default(),
+            self.kernel,
+            UncapturedProgress(self.config),
+            guest_root=self.stand_ins.guest_root,
+            pinned=told.pinned_kernel if (told := WorkerInput.of(self.config)) else "",
+        )
 
     @property
     def run_options(self) -> RunOptions:
@@ -231,13 +239,8 @@ class Settings:
             self.pool.close()
         # pytest-xdist's workers are told of one whatever they run.
         nobody_asked = self.config.getoption("--results") is None
-        if nobody_asked and "run_directory" in self.__dict__ and not self.is_worker:
+        if nobody_asked and "run_directory" in self.__dict__ and not is_worker(self.config):
             drop_unused(self.run_directory)
-
-    @property
-    def is_worker(self) -> bool:
-        """Whether this is a worker of pytest-xdist."""
-        return hasattr(self.config, "workerinput")
 
     def end_planned(self) -> None:
         """End what was planned and has not finished."""

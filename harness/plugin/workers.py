@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from harness.plugin.beginning import begin
 from harness.plugin.items import SETTINGS
-from harness.plugin.settings import RUN_DIRECTORY_INPUT
 
 
 class Workers:
@@ -24,10 +24,16 @@ class Workers:
     def __init__(self) -> None:
         self._pids: list[int] = []
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """One kernel for all of them: what its name stands for may move on meanwhile."""
+        if session.config.pluginmanager.has_plugin("dsession"):
+            begin(session.config)
+
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         """pytest-xdist: a worker is about to start."""
-        node.workerinput[RUN_DIRECTORY_INPUT] = str(node.config.stash[SETTINGS].run_directory)
+        node.config.stash[SETTINGS].worker_input.put(node.workerinput)
         if node.gateway.spec.popen:
             # Has been asked for by pytest-xdist itself, and is not asked for again.
             self._pids.append(node.gateway._rinfo().pid)

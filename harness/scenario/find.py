@@ -136,6 +136,6 @@ def check_distinct(scenarios: Iterable[Scenario], files: dict[str, Path]) -> Non
     for scenario in scenarios:
         name = f"{scenario.path.name}::{scenario.name}"
         other = files.setdefault(name, scenario.path)
-        if other.resolve() != scenario.path.resolve():
+        if other != scenario.path and other.resolve() != scenario.path.resolve():
             hint = "another name for one of the files, or for the scenario"
             raise scenario.document.error(("scenario",), f"{shown(other)} has it as well", hint)

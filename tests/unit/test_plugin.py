@@ -9,6 +9,7 @@ import pytest
 from harness.cli import main
 from harness.report.run import read_run
 from harness.report.summary import headline
+from tests.support.git import git
 from tests.support.scenarios import CONFTEST, SCENARIO
 
 
@@ -147,6 +148,27 @@ def test_a_kernel_that_is_not_there_is_told_once_and_nothing_runs(
     said = result.stdout.str() + result.stderr.str()
     assert (result.ret, said.count(words), "Traceback" in said) == (4, 1, False)
     assert not folder.path.joinpath("results").exists()
+
+
+_TOLD = """
+from harness.plugin.worker_input import WorkerInput
+
+def test_told(pytestconfig):
+    assert WorkerInput.of(pytestconfig).pinned_kernel == {commit!r}
+"""
+
+
+def test_workers_are_told_which_commit_a_branch_stands_for(pytester: pytest.Pytester) -> None:
+    """It may move on before the last of them asks."""
+    tree = pytester.mkdir("linux")
+    (tree / "Makefile").write_text("VERSION = 6\nPATCHLEVEL = 1\nSUBLEVEL = 99\n")
+    git(tree, "init", "-q")
+    git(tree, "add", ".")
+    git(tree, "commit", "-qm", "old")
+    commit = git(tree, "rev-parse", "HEAD")
+    pytester.makepyfile(test_told=_TOLD.format(commit=commit))
+    result = pytester.runpytest_subprocess("-n", "1", "--kernel", "git:linux@HEAD")
+    result.assert_outcomes(passed=1)
 
 
 def test_a_cluster_that_does_not_answer_is_the_hosts_trouble(folder: pytest.Pytester) -> None:
