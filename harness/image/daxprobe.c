@@ -1,41 +1,25 @@
 /*
  * daxprobe: maps memory, touches it as told, and says what user space sees of that.
  *
- * Its arguments are operations: those of probe.h, measure.h and files.h, and
+ * Its arguments are operations: those of probe.h, measure.h, files.h, reach.h,
+ * and
  *
- *   touch:read|write:FIRST:LENGTH:STRIDE  one access each STRIDE bytes, to the first signal
- *   touch:fill|verify:FIRST:LENGTH:STRIDE  the same, by words that are unlike each other;
- *                                       verify ends at the first that is not what fill wrote
- *   peek:FIRST:LENGTH:STRIDE            what verify does, STRIDE bytes a read() of /proc/self/mem,
- *                                       the last one shorter
  *   map-again:LENGTH:PATH               map PATH another time, where nobody looks at it
  *   unmap-part:FIRST:LENGTH             munmap() of that much of the mapping
  *   protect:r|rw                        mprotect() of the whole mapping
  *   bind:NODE                           mbind() of the whole mapping to a memory node alone
  *   lock                                mlock() of the whole mapping
- *   forbid                              mprotect(PROT_READ) of the whole mapping
- *   move:DISTANCE                       mremap() of the whole mapping, so far up
- *   leave                               munmap() of the whole mapping; as after the two before, the
- *                                       signal of an access that is no more allowed
  *   collapse                            madvise(MADV_COLLAPSE) of the whole mapping
- *   punch:LENGTH:PATH                   fallocate() of a hole in place of the first LENGTH bytes
- *   store:LENGTH:PATH                   the words of fill, by write()
- *   write-out:LENGTH:STRIDE:PATH        the same, STRIDE bytes a write(), and fsync()
- *   read-in:LENGTH:STRIDE:PATH          read() of them, when nothing is in caches
  *   one-cpu                             stay on CPU 0, by which the lanes of regions are chosen
  *   sync                                msync() of the whole mapping
  *   hold:FIRST:LENGTH                   vmsplice() into a pipe that nobody reads: a reference to
  *                                       each page, for as long as the pipe is there
  *   release                             close that pipe
  *   pause                               wait for a line on standard input
- *   write-on:LENGTH:PATH                write to the first LENGTH bytes past caches, again and
- *                                       again, to the first error; says pause after the first
- *   truncate:LENGTH:PATH                truncate(), by path
  *   early                               prctl(PR_MCE_KILL): told of poison at once
  *   poison:OFFSET                       madvise(MADV_HWPOISON) of the page there
  *   corrupt:PFN                         debugfs hwpoison/corrupt-pfn
  *   gup:NUMBER:FIRST:LENGTH:PAGES:FLAGS  gup_test's ioctl of that number, PAGES a call
- *   caught                              the signal since it was last asked for, outside touch
  *   count:NAME                          counters of this process and of the kernel
  *   steady                              wait until page tables of the past are freed
  *   settle                              wait until no more pages of page tables are left than
@@ -48,12 +32,10 @@
 #define _GNU_SOURCE
 #include <linux/mempolicy.h>
 #include <sched.h>
-#include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -61,6 +43,7 @@
 #include "files.h"
 #include "measure.h"
 #include "probe.h"
+#include "reach.h"
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
@@ -78,28 +61,8 @@ struct gup_test {
 };
 
 static size_t page_size;
-static sigjmp_buf escape;
-static volatile sig_atomic_t touching, pending;
-static siginfo_t caught;
 static long tables_at_start = -1;
 static int held[2] = { -1, -1 };
-
-static void on_signal(int number, siginfo_t *info, void *context)
-{
-	(void)number, (void)context;
-	caught = *info;
-	if (touching)
-		siglongjmp(escape, 1);
-	pending = 1;
-}
-
-static void catch_signals(void)
-{
-	struct sigaction action = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_RESTART };
-
-	if (sigaction(SIGBUS, &action, NULL) || sigaction(SIGSEGV, &action, NULL))
-		die("sigaction");
-}
 
 static void on_nothing(int number)
 {
@@ -111,21 +74,6 @@ static void meet_vdso(void)
 {
 	if (signal(SIGUSR1, on_nothing) == SIG_ERR || raise(SIGUSR1))
 		die("raise");
-}
-
-/* The caught signal as JSON fields; si_addr_lsb exists for memory errors alone. */
-static const char *signal_fields(int is_caught)
-{
-	static char text[160];
-	int memory_error = caught.si_signo == SIGBUS &&
-		(caught.si_code == BUS_MCEERR_AR || caught.si_code == BUS_MCEERR_AO);
-
-	if (!is_caught)
-		return "\"signal\": 0";
-	snprintf(text, sizeof(text), "\"signal\": %d, \"code\": %d, \"offset\": %ld, \"lsb\": %d",
-		 caught.si_signo, caught.si_code, (long)((char *)caught.si_addr - base),
-		 memory_error ? caught.si_addr_lsb : -1);
-	return text;
 }
 
 static void count(char *name)
@@ -185,91 +133,6 @@ static void settle(void)
 	say("{\"op\": \"settle\", \"page_table_pages_left\": %ld}", now - tables_at_start);
 }
 
-static long faults(void)
-{
-	struct rusage usage;
-
-	getrusage(RUSAGE_SELF, &usage);
-	return usage.ru_minflt + usage.ru_majflt;
-}
-
-/* Every word of a mapping is unlike all others, so that none can be read for another. */
-static uint64_t word_at(size_t offset)
-{
-	return (offset + 1) * 0x9e3779b97f4a7c15ULL;
-}
-
-/* One access; whether it found what it had to. */
-static int reach(const char *how, size_t offset)
-{
-	volatile char *at = base + offset;
-
-	/* By the first letter, which is enough: this is called for each word. */
-	switch (*how) {
-	case 'w':
-		*at = 1;
-		break;
-	case 'f':
-		*(volatile uint64_t *)at = word_at(offset);
-		break;
-	case 'v':
-		return *(volatile uint64_t *)at == word_at(offset);
-	default:
-		(void)*at;
-	}
-	return 1;
-}
-
-static void touch(char *words)
-{
-	const char *how = strsep(&words, ":");
-	int stopped;
-	size_t first = number(&words), length = number(&words), stride = number(&words);
-	volatile size_t done = 0;
-	volatile long before = 0;
-
-	if (!mapped) {
-		say("{\"op\": \"touch\", \"skipped\": true}");
-		return;
-	}
-	stopped = sigsetjmp(escape, 1);
-	if (!stopped) {
-		/* Written before the faults are counted: a child copies both pages here. */
-		touching = 1;
-		before = faults();
-	}
-	while (!stopped && done < length && reach(how, first + done))
-		done += stride;
-	touching = 0;
-	say("{\"op\": \"touch\", \"touched_bytes\": %zu, \"faults\": %ld, %s}",
-	    done < length ? done : length, faults() - before, signal_fields(stopped));
-}
-
-/* The way of a debugger: the kernel finds each page by get_user_pages_remote(). */
-static void peek(char *words)
-{
-	size_t first = number(&words), length = number(&words), stride = number(&words);
-	int file = open("/proc/self/mem", O_RDONLY);
-	uint64_t *chunk = malloc(stride);
-	size_t done = 0, size, at;
-
-	if (file < 0 || !chunk)
-		die("/proc/self/mem");
-	while (mapped && done < length) {
-		size = length - done < stride ? length - done : stride;
-		if (pread(file, chunk, size, (off_t)(size_t)(base + first + done)) != (ssize_t)size)
-			break;
-		for (at = 0; at < size && chunk[at / 8] == word_at(first + done + at); at += 8)
-			;
-		done += at;
-		if (at < size)
-			break;
-	}
-	free(chunk);
-	close(file);
-	say("{\"op\": \"peek\", \"touched_bytes\": %zu}", done);
-}
-
 static void map_again(char *words)
 {
 	size_t length = number(&words);
@@ -306,81 +169,6 @@ static void bind_to(char *words)
 static void lock(void)
 {
 	result("lock", mapped && mlock(base, mapped));
-}
-
-static void reach_again(volatile char *at, int writes)
-{
-	char byte = *at;
-
-	if (writes)
-		*at = byte;
-}
-
-/*
- * What the TLB is to forget: the mapping's last byte is reached right before and right after it
- * changes, since whatever else runs on this CPU meanwhile empties its TLB. It is not the first page,
- * whose entry goes with a page table that is freed.
- */
-static void change(const char *op, int (*how)(size_t amount), size_t amount, int writes)
-{
-	volatile char *last = base + mapped - 1;
-	volatile int is_reached = 0, is_changed = 0, error = 0;
-	int stopped;
-
-	if (!mapped) {
-		result(op, 0);
-		return;
-	}
-	stopped = sigsetjmp(escape, 1);
-	touching = 1;
-	if (!stopped) {
-		reach_again(last, writes);
-		is_reached = 1;
-	}
-	if (!is_changed) {
-		is_changed = 1;
-		error = how(amount) ? errno : 0;
-		if (is_reached && !error)
-			reach_again(last, writes);
-	}
-	touching = 0;
-	say("{\"op\": \"%s\", \"errno\": %d, \"after_signal\": %d}", op, error,
-	    stopped ? caught.si_signo : 0);
-}
-
-static int move_up(size_t distance)
-{
-	char *at = mremap(base, mapped, mapped, MREMAP_MAYMOVE | MREMAP_FIXED, base + distance);
-
-	if (at != MAP_FAILED)
-		base = at;
-	return at == MAP_FAILED;
-}
-
-static void move(char *words)
-{
-	change("move", move_up, number(&words), 0);
-}
-
-static int unmap_all(size_t length)
-{
-	mapped = 0;
-	return munmap(base, length);
-}
-
-static void leave(void)
-{
-	change("leave", unmap_all, mapped, 0);
-}
-
-static int take_writing(size_t length)
-{
-	return mprotect(base, length, PROT_READ);
-}
-
-static void forbid(void)
-{
-	change("forbid", take_writing, mapped, 1);
 }
 
 static void collapse(void)
@@ -446,126 +234,6 @@ static void pause_for_line(void)
 		;
 }
 
-/* A power of two that every sector size and page size divides. */
-#define CHUNK (64UL << 10)
-
-static void write_on(char *words)
-{
-	size_t length = number(&words), at = 0;
-	int file = open(words, O_WRONLY | O_DIRECT), error = 0, started = 0;
-	void *chunk;
-
-	if (file < 0)
-		die(words);
-	if (posix_memalign(&chunk, CHUNK, CHUNK))
-		die("posix_memalign");
-	memset(chunk, 1, CHUNK);
-	for (;; at = at + CHUNK < length ? at + CHUNK : 0) {
-		if (write_all(file, chunk, CHUNK, at)) {
-			error = errno;
-			break;
-		}
-		if (!started++)
-			say("{\"op\": \"pause\"}");
-	}
-	close(file);
-	say("{\"op\": \"write-on\", \"errno\": %d}", error);
-}
-
-static void punch(char *words)
-{
-	size_t length = number(&words);
-	int file = open(words, O_RDWR);
-
-	result("punch", file < 0 || fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-					      length));
-	close(file);
-}
-
-/* All by one call: what the kernel does once for each would else be done between the pages. */
-static void store(char *words)
-{
-	size_t length = number(&words), at;
-	uint64_t *all = malloc(length);
-	int file;
-
-	if (!all)
-		die("malloc");
-	for (at = 0; at < length; at += 8)
-		all[at / 8] = word_at(at);
-	file = open(words, O_RDWR);
-	result("store", file < 0 || write_all(file, all, length, 0));
-	free(all);
-	close(file);
-}
-
-/* So much of the file as one chunk holds, which has room for the end of its last word. */
-static size_t fill(uint64_t *chunk, size_t first, size_t stride, size_t length)
-{
-	size_t size = length - first < stride ? length - first : stride, at;
-
-	for (at = 0; at < size; at += 8)
-		chunk[at / 8] = word_at(first + at);
-	return size;
-}
-
-static uint64_t *room_for(size_t stride)
-{
-	uint64_t *chunk = malloc(stride + 8);
-
-	if (!chunk)
-		die("malloc");
-	return chunk;
-}
-
-static void write_out(char *words)
-{
-	size_t length = number(&words), stride = number(&words), size, done = 0;
-	uint64_t *chunk = room_for(stride);
-	int file = open(words, O_WRONLY);
-
-	while (file >= 0 && done < length) {
-		size = fill(chunk, done, stride, length);
-		if (write_all(file, chunk, size, done))
-			break;
-		done += size;
-	}
-	result("write-out", done < length || fsync(file));
-	free(chunk);
-	close(file);
-}
-
-static void read_in(char *words)
-{
-	size_t length = number(&words), stride = number(&words), size, done = 0, same = 0;
-	int file = open("/proc/sys/vm/drop_caches", O_WRONLY), error = 0;
-	uint64_t *wanted = room_for(stride), *found = room_for(stride);
-	ssize_t got;
-
-	if (file < 0 || write(file, "3", 1) != 1)
-		die("/proc/sys/vm/drop_caches (CONFIG_PROC_SYSCTL)");
-	close(file);
-	file = open(words, O_RDONLY);
-	error = file < 0 ? errno : 0;
-	while (file >= 0 && done < length) {
-		size = fill(wanted, done, stride, length);
-		got = pread(file, found, size, done);
-		if (got <= 0) {
-			error = got ? errno : 0;
-			break;
-		}
-		/* By whole chunks: what is short is asked for again, and differs. */
-		if ((size_t)got == size && !memcmp(found, wanted, size))
-			same += size;
-		done += got;
-	}
-	free(wanted);
-	free(found);
-	close(file);
-	say("{\"op\": \"read-in\", \"errno\": %d, \"bytes\": %zu, \"same_bytes\": %zu}", error, done,
-	    same);
-}
-
 static void stay(void)
 {
 	cpu_set_t first;
@@ -573,13 +241,6 @@ static void stay(void)
 	CPU_ZERO(&first);
 	CPU_SET(0, &first);
 	result("one-cpu", sched_setaffinity(0, sizeof(first), &first));
-}
-
-static void shorten(char *words)
-{
-	size_t length = number(&words);
-
-	result("truncate", truncate(words, length));
 }
 
 static void sync_mapping(void)
@@ -597,44 +258,22 @@ static void poison(char *words)
 	result("poison", mapped && madvise(base + number(&words), page_size, MADV_HWPOISON));
 }
 
-static void tell_caught(void)
-{
-	say("{\"op\": \"caught\", %s}", signal_fields(pending));
-	pending = 0;
-}
-
-static const struct {
-	const char *name;
-	void (*with)(char *words);
-	void (*alone)(void);
-} operations[] = {
-	{ "touch", .with = touch },
-	{ "peek", .with = peek },
+static const struct operation operations[] = {
 	{ "map-again", .with = map_again },
 	{ "unmap-part", .with = unmap_part },
 	{ "protect", .with = protect },
 	{ "bind", .with = bind_to },
 	{ "lock", .alone = lock },
-	{ "forbid", .alone = forbid },
-	{ "move", .with = move },
-	{ "leave", .alone = leave },
 	{ "collapse", .alone = collapse },
-	{ "punch", .with = punch },
-	{ "store", .with = store },
-	{ "write-out", .with = write_out },
-	{ "read-in", .with = read_in },
 	{ "one-cpu", .alone = stay },
 	{ "sync", .alone = sync_mapping },
 	{ "hold", .with = hold },
 	{ "release", .alone = release },
 	{ "pause", .alone = pause_for_line },
-	{ "write-on", .with = write_on },
-	{ "truncate", .with = shorten },
 	{ "early", .alone = ask_early },
 	{ "poison", .with = poison },
 	{ "corrupt", .with = corrupt },
 	{ "gup", .with = gup },
-	{ "caught", .alone = tell_caught },
 	{ "count", .with = count },
 	{ "steady", .alone = steady },
 	{ "settle", .alone = settle },
@@ -643,19 +282,10 @@ static const struct {
 static void one(char *word)
 {
 	char *op = strsep(&word, ":");
-	size_t each;
 
-	if (did_mapping(op, word) || did_measure(op, word) || did_file(op, word))
+	if (did_mapping(op, word) || did_measure(op, word) || did_file(op, word) ||
+	    did_reach(op, word) || did_one_of(operations, OPERATIONS(operations), op, word))
 		return;
-	for (each = 0; each < sizeof(operations) / sizeof(*operations); each++) {
-		if (strcmp(op, operations[each].name))
-			continue;
-		if (operations[each].with)
-			operations[each].with(word);
-		else
-			operations[each].alone();
-		return;
-	}
 	errno = EINVAL;
 	die(op);
 }

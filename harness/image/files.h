@@ -1,6 +1,16 @@
 /*
- * What daxprobe shows of a file by read(), write() and stat(), all in files that it makes and
- * removes:
+ * What daxprobe does to files, and shows of them by read(), write() and stat(). Of files and
+ * devices that are there:
+ *
+ *   punch:LENGTH:PATH                   fallocate() of a hole in place of the first LENGTH bytes
+ *   store:LENGTH:PATH                   the words of fill, by write()
+ *   write-out:LENGTH:STRIDE:PATH        the same, STRIDE bytes a write(), and fsync()
+ *   read-in:LENGTH:STRIDE:PATH          read() of them, when nothing is in caches
+ *   write-on:LENGTH:PATH                write to the first LENGTH bytes past caches, again and
+ *                                       again, to the first error; says pause after the first
+ *   truncate:LENGTH:PATH                truncate(), by path
+ *
+ * Of files that it makes and removes:
  *
  *   sparse:SIZE:WRITTEN:PATH            read() of more than a file of SIZE bytes has, of which the
  *                                       first WRITTEN were written
@@ -18,6 +28,7 @@
 #include <sys/stat.h>
 
 #include "probe.h"
+#include "words.h"
 
 /* More than a file system reads at once, so that where a file ends is its to know. */
 #define BEHIND (1UL << 20)
@@ -151,18 +162,130 @@ static void store_time(char *words)
 	remove_file(file, words);
 }
 
+static void punch(char *words)
+{
+	size_t length = number(&words);
+	int file = open(words, O_RDWR);
+
+	result("punch", file < 0 || fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+					      length));
+	close(file);
+}
+
+/* All by one call: what the kernel does once for each would else be done between the pages. */
+static void store(char *words)
+{
+	size_t length = number(&words), at;
+	uint64_t *all = malloc(length);
+	int file;
+
+	if (!all)
+		die("malloc");
+	for (at = 0; at < length; at += 8)
+		all[at / 8] = word_at(at);
+	file = open(words, O_RDWR);
+	result("store", file < 0 || write_all(file, all, length, 0));
+	free(all);
+	close(file);
+}
+
+static void write_out(char *words)
+{
+	size_t length = number(&words), stride = number(&words), size, done = 0;
+	uint64_t *chunk = room_for(stride);
+	int file = open(words, O_WRONLY);
+
+	while (file >= 0 && done < length) {
+		size = fill(chunk, done, stride, length);
+		if (write_all(file, chunk, size, done))
+			break;
+		done += size;
+	}
+	result("write-out", done < length || fsync(file));
+	free(chunk);
+	close(file);
+}
+
+static void read_in(char *words)
+{
+	size_t length = number(&words), stride = number(&words), size, done = 0, same = 0;
+	int file = open("/proc/sys/vm/drop_caches", O_WRONLY), error = 0;
+	uint64_t *wanted = room_for(stride), *found = room_for(stride);
+	ssize_t got;
+
+	if (file < 0 || write(file, "3", 1) != 1)
+		die("/proc/sys/vm/drop_caches (CONFIG_PROC_SYSCTL)");
+	close(file);
+	file = open(words, O_RDONLY);
+	error = file < 0 ? errno : 0;
+	while (file >= 0 && done < length) {
+		size = fill(wanted, done, stride, length);
+		got = pread(file, found, size, done);
+		if (got <= 0) {
+			error = got ? errno : 0;
+			break;
+		}
+		/* By whole chunks: what is short is asked for again, and differs. */
+		if ((size_t)got == size && !memcmp(found, wanted, size))
+			same += size;
+		done += got;
+	}
+	free(wanted);
+	free(found);
+	close(file);
+	say("{\"op\": \"read-in\", \"errno\": %d, \"bytes\": %zu, \"same_bytes\": %zu}", error, done,
+	    same);
+}
+
+/* A power of two that every sector size and page size divides. */
+#define CHUNK (64UL << 10)
+
+static void write_on(char *words)
+{
+	size_t length = number(&words), at = 0;
+	int file = open(words, O_WRONLY | O_DIRECT), error = 0, started = 0;
+	void *chunk;
+
+	if (file < 0)
+		die(words);
+	if (posix_memalign(&chunk, CHUNK, CHUNK))
+		die("posix_memalign");
+	memset(chunk, 1, CHUNK);
+	for (;; at = at + CHUNK < length ? at + CHUNK : 0) {
+		if (write_all(file, chunk, CHUNK, at)) {
+			error = errno;
+			break;
+		}
+		if (!started++)
+			say("{\"op\": \"pause\"}");
+	}
+	close(file);
+	say("{\"op\": \"write-on\", \"errno\": %d}", error);
+}
+
+static void shorten(char *words)
+{
+	size_t length = number(&words);
+
+	result("truncate", truncate(words, length));
+}
+
+static const struct operation file_operations[] = {
+	{ "sparse", .with = read_sparse },
+	{ "stale", .with = look_for_stale },
+	{ "store-time", .with = store_time },
+	{ "punch", .with = punch },
+	{ "store", .with = store },
+	{ "write-out", .with = write_out },
+	{ "read-in", .with = read_in },
+	{ "write-on", .with = write_on },
+	{ "truncate", .with = shorten },
+};
+
 /* Does one of the operations above; 0 for any other. */
 static int did_file(const char *op, char *words)
 {
-	if (!strcmp(op, "sparse"))
-		read_sparse(words);
-	else if (!strcmp(op, "stale"))
-		look_for_stale(words);
-	else if (!strcmp(op, "store-time"))
-		store_time(words);
-	else
-		return 0;
-	return 1;
+	return did_one_of(file_operations, OPERATIONS(file_operations), op, words);
 }
 
 #endif

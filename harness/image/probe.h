@@ -50,6 +50,15 @@
 #define HIGH ((char *)(8UL << 40))
 #endif
 
+/* One that takes words, or one that stands alone. */
+struct operation {
+	const char *name;
+	void (*with)(char *words);
+	void (*alone)(void);
+};
+
+#define OPERATIONS(all) (sizeof(all) / sizeof(*(all)))
+
 static char *base = FIXED;
 static size_t mapped;
 
@@ -134,6 +143,21 @@ static const char *vmstat(void)
 		die("/proc/sys/vm/stat_refresh");
 	close(file);
 	return text_of("/proc/vmstat");
+}
+
+/* Does the one of them that has the name; 0 where none has. */
+static inline int did_one_of(const struct operation *all, size_t count, const char *op, char *words)
+{
+	for (; count; count--, all++) {
+		if (strcmp(op, all->name))
+			continue;
+		if (all->with)
+			all->with(words);
+		else
+			all->alone();
+		return 1;
+	}
+	return 0;
 }
 
 static void result(const char *op, int failed)

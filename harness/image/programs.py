@@ -27,8 +27,7 @@ from harness.target import Target
 
 SOURCES = Path(__file__).parent
 _SHARED = SOURCES / "probe.h"
-_MEASURE = SOURCES / "measure.h"
-_FILES = SOURCES / "files.h"
+_OF_DAXPROBE = tuple(SOURCES / f"{name}.h" for name in ("measure", "files", "reach", "words"))
 _FLAGS = ("-O2", "-static", "-s", "-Wall", "-Wextra", "-Werror")
 _VERBS = ("libibverbs.a", "librxe-*.a", "libnl-route-3.a", "libnl-3.a")
 
@@ -55,7 +54,7 @@ def provide_daxprobe(target: Target, store: Store) -> Path:
 
     Raises InfrastructureError where it cannot be compiled here.
     """
-    return _provide("daxprobe", target, store, headers=(_SHARED, _MEASURE, _FILES))
+    return _provide("daxprobe", target, store, headers=(_SHARED, *_OF_DAXPROBE))
 
 
 def provide_rdmaprobe(target: Target, store: Store, progress: Progress) -> Path:
