@@ -65,20 +65,23 @@ def _by_mapping(
     writes: bool,
 ) -> Observation:
     mapped = f'map:shared:rw:0:{step.size}:"$file"'
+    page = context.page_size
+    # The last page is reached first: an entry begins with its first one all the same.
+    enter = f"touch:read:{align_up(step.size, page) - page}:{page}:{page}"
     verify = f"touch:verify:0:{step.size}:{_WORD}"
     peek = f"peek:0:{step.size}:{CHUNK}"
     # Which has the last byte written to, as it was.
     forbid = "forbid" if writes else "protect:r"
     operations = [verify, forbid, verify, "protect:rw", peek, "unmap"]
     if not writes:
-        operations = [*map_beside(step.size), *operations]
+        operations = [*map_beside(step.size), enter, *operations]
     elif step.hole:
-        operations = [*_make_holes(step, mapped, context.page_size), *operations]
+        operations = [*_make_holes(step, mapped, page), *operations]
     else:
         # device-dax has no fsync: what it maps is as durable as the caches of the CPU.
         sync = ["sync"] if memory == "fsdax" else []
         fill = [f"touch:fill:0:{step.size}:{_WORD}", *sync, "unmap"]
-        operations = [*map_beside(step.size), *fill, mapped, *operations]
+        operations = [*map_beside(step.size), *fill, mapped, enter, *operations]
     run = run_probe(step.kind, memory, step.region, operations, shell, context)
     values = early(run)
     if not values:
