@@ -190,7 +190,7 @@ class _Build:
         begin = self._base._beginning(store)
         with hold_work_area(store, self.source.base, progress) as area:
             area.switch(self.source.files)
-            with area.objects(self._objects_key, begin, self.source.files) as objects:
+            with area.objects(self._objects_key, begin) as objects:
                 yield Make(area.tree, objects, self.toolchain, log, area.ccache())
 
     @contextmanager

@@ -5,16 +5,14 @@ They will do where make sees every tree at the same place, which is in the sandb
 
 from __future__ import annotations
 
-import os
-import time
 from pathlib import Path
 
+from harness.kernel.object_dates import date_anew
 from harness.kernel.sandbox import why_not
 from harness.kernel.unpacking import check_done, run_tar
 from harness.store import Store
 
 _KIND, _FILE = "objects", "objects.tar.gz"
-_APART_NS = 1000
 _LINKED = ("./vmlinux*", "./.tmp_vmlinux*", "./arch/*/boot/*mage*")
 
 
@@ -41,18 +39,7 @@ def unpack_objects(packed: Path, into: Path) -> None:
     InfrastructureError.
     """
     check_done(run_tar("--extract", "--file", packed, "--directory", into))
-    _date_anew(into)
-
-
-def _date_anew(folder: Path) -> None:
-    """The order stays, to which make looks; two of one time stay so."""
-    files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
-    before = {path: path.stat().st_mtime_ns for path in files}
-    moments = sorted(set(before.values()))
-    first = time.time_ns() - _APART_NS * len(moments)
-    anew = {moment: first + _APART_NS * rank for rank, moment in enumerate(moments)}
-    for path, moment in before.items():
-        os.utime(path, ns=(anew[moment], anew[moment]))
+    date_anew(into)
 
 
 def _pack(objects: Path, file: Path) -> None:

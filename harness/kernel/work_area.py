@@ -14,21 +14,23 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import KernelFailure, UserError
 from harness.kernel import tree
+from harness.kernel.object_dates import date_anew
 from harness.kernel.packed_objects import unpack_objects
-from harness.kernel.patched import Files
+from harness.kernel.patched import Files, identify
 from harness.kernel.plain_file import read_file, remove_file, write_file
 from harness.kernel.sandbox import why_not
 from harness.kernel.source import Source
 from harness.kernel.stale_objects import remove_stale
 from harness.progress import Progress
 from harness.store import Store, digest, flush_directory, flush_file_system, short_key
+from harness.whole_file import write_whole
 
 # The objects of some tens of kernels.
 _CCACHE_CONF = "max_size = 2G\n"
@@ -114,15 +116,13 @@ class WorkArea:
         return len(stale)
 
     @contextmanager
-    def objects(
-        self, key: str, packed: Path | None = None, differing: Iterable[str] = ()
-    ) -> Iterator[Path]:
+    def objects(self, key: str, packed: Path | None = None) -> Iterator[Path]:
         """The object tree of that key, as the last build left it but for sources that are gone.
 
-        A new one has what is in ``packed``, which is of the base, or nothing. ``differing`` are
-        the files that were switched to something else than the base's.
+        A new one has what is in ``packed``, which is of the base, or nothing.
         """
         folder, marker = self.root / "objects" / key, self._marker(key)
+        built = _Built.read(marker)
         if not marker.exists():
             self._make_room(keep=_KEPT_OBJECT_TREES - 1)
         folder.mkdir(parents=True, exist_ok=True)
@@ -130,15 +130,39 @@ class WorkArea:
         flush_directory(marker.parent)
         if packed is not None and not any(folder.iterdir()):
             unpack_objects(packed, folder)
-            self._date_now(differing)
+            self._date_now(self._unlike({}))
+        elif built is not None:
+            self._pass_over_detours(folder, built)
         remove_stale(folder, self._absent())
         try:
             yield folder
         except (KernelFailure, UserError):
-            # make came to its own end, and takes a failed object away itself.
-            self._trust(key)
+            # make came to its own end, and takes a failed object away itself. What is there may
+            # be of the sources before as well.
+            self._trust(key, None)
             raise
-        self._trust(key)
+        self._trust(key, self._identities())
+
+    def _pass_over_detours(self, objects: Path, built: _Built) -> None:
+        """Have make look at what differs from what the objects were made of, and at no more.
+
+        Files that another kernel of the area had otherwise meanwhile were written again since.
+        """
+        differing = self._unlike(built.made_of)
+        if any(built.is_older_than(self.tree / path) for path in self._ever_written() - differing):
+            date_anew(objects)
+            self._date_now(differing)
+
+    def _unlike(self, made_of: Mapping[str, str]) -> set[str]:
+        """Files that are not what they were then; those that are not told were the base's."""
+
+        def before(path: str) -> str:
+            return made_of.get(path) or identify(read_file(self.base.path, path))
+
+        return {path for path, now in self._identities().items() if now != before(path)}
+
+    def _identities(self) -> dict[str, str]:
+        return {path: identify(read_file(self.tree, path)) for path in self._ever_written()}
 
     def _date_now(self, files: Iterable[str]) -> None:
         """They are newer than all objects that were made without them."""
@@ -151,9 +175,10 @@ class WorkArea:
         """Files that were in the tree once, and are not now."""
         return [path for path in sorted(self._ever_written()) if not (self.tree / path).is_file()]
 
-    def _trust(self, key: str) -> None:
+    def _trust(self, key: str, made_of: Mapping[str, str] | None) -> None:
+        """``made_of`` are the files that were ever written; None where it is not known."""
         flush_file_system(self.root)
-        self._marker(key).touch()
+        write_whole(self._marker(key), json.dumps(made_of).encode())
 
     def _marker(self, key: str) -> Path:
         return self.root / "objects" / f"{key}.finished"
@@ -195,6 +220,27 @@ class WorkArea:
 
     def _markers(self) -> list[Path]:
         return _newest_first(self.root.glob("objects/*.finished"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """When an object tree was last built, and of what; of files that were not told, the base's."""
+
+    at_ns: int
+    made_of: Mapping[str, str]
+
+    @classmethod
+    def read(cls, marker: Path) -> _Built | None:
+        """None where there is none, or where nobody knows what the objects are of."""
+        try:
+            made_of = json.loads(marker.read_text(encoding="utf-8"))
+            return None if made_of is None else cls(marker.stat().st_mtime_ns, made_of)
+        except (FileNotFoundError, ValueError):  # the host may have crashed with it half on disk
+            return None
+
+    def is_older_than(self, file: Path) -> bool:
+        """Whether the file was written since."""
+        return file.exists() and file.stat().st_mtime_ns >= self.at_ns
 
 
 def _copy_base(base: Source, root: Path, progress: Progress) -> None:

@@ -213,6 +213,38 @@ def test_each_patch_builds_only_what_it_changes(world: World) -> None:
     assert snapshot(world.tree) == before
 
 
+def test_what_another_kernel_had_otherwise_meanwhile_is_not_compiled_again(world: World) -> None:
+    (world.root / "kconfigs/more.config").write_text("CONFIG_MORE=y\n")
+    header = world.patch("include/linux/mmzone.h", "extern int zone;", "extern int zones;")
+    one = world.patch("mm/gup.c", "int gup;", "int pin;")
+    two = world.patch("mm/leaf.c", "int leaf;", "int twig;")
+    world.provide(one)
+    world.provide(header, two, more=("more",))
+    world.compiled()
+    # Of the leaf as well: it was another one in the other tree, and here it never was.
+    world.provide(one, world.patch("mm/added.c", "", "int added;"))
+    assert world.compiled() == ["mm/added"]
+    world.provide(header, one)
+    assert world.compiled() == WHOLE
+    world.provide(header, one, two, more=("more",))
+    assert world.compiled() == ["mm/gup"]
+
+
+def test_after_a_build_that_failed_make_alone_says_what_is_made_again(world: World) -> None:
+    """Of what it came to before its end, objects are of other sources than those of before."""
+    (world.root / "kconfigs/more.config").write_text("CONFIG_MORE=y\n")
+    header = world.patch("include/linux/mmzone.h", "extern int zone;", "extern int zones;")
+    leaf = world.patch("mm/leaf.c", "int leaf;", "int twig;")
+    world.provide(leaf)
+    with pytest.raises(KernelFailure):
+        world.provide(header, world.patch("mm/gup.c", "int gup;", "#error"))
+    world.compiled()
+    world.provide(world.patch("mm/gup.c", "int gup;", "int pin;"), more=("more",))
+    world.compiled()
+    world.provide(header)
+    assert world.compiled() == WHOLE
+
+
 def test_equal_content_is_found_without_building(world: World) -> None:
     base = world.provide()
     world.compiled()

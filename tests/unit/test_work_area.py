@@ -349,7 +349,7 @@ def test_of_what_was_packed_only_what_patches_change_is_made_again(
         area.switch(files(mm__gup_c="GUP\n", mm__pin_c="PIN\n"))
         wanted = files(mm__gup_c="GUP\n", fs__dax_c=None)
         area.switch(wanted)
-        with area.objects("x86", packed, wanted) as folder:
+        with area.objects("x86", packed) as folder:
             made = {p.name: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
         assert made["first.h"] < made["gup.o"] == made["pin.o"]
         assert made["pin.o"] < made["last.o"]
