@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from harness.errors import UserError
 from harness.model.availability import why_no_dax_device, why_no_kmem, why_no_mode
 from harness.model.cost import cost_of_span, room_for_struct_pages
@@ -237,7 +239,14 @@ def _added(
         Expected("blocks", blocks, rule, because=why),
         Expected("online_blocks", blocks, online),
         Expected("movable", ram is None or ram.movable, online),
+        *_last_page(machine, device),
     )
+
+
+def _last_page(machine: Machine, device: Devdax) -> Iterator[Expected]:
+    """Of the first range, where that has a whole block."""
+    if any(span.meets(device.data[0]) for span in online_spans(machine, device)):
+        yield Expected("last_page", "page", RULES["kmem.last-page"])
 
 
 def _returned(

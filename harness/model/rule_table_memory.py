@@ -172,6 +172,13 @@ MEMORY_TABLE: tuple[Rule, ...] = (
         "ndctl daxctl/device.c dev_online_memory",
     ),
     Rule(
+        "kmem.last-page",
+        "Whoever looks at all pages by their frames, as by /proc/kpageflags, is told of memory that"
+        " was added as well: it is taken for the end of memory where it is the highest.",
+        "Linux fs/proc/page.c get_max_dump_pfn; arch/arm64/mm/mmu.c arch_add_memory,"
+        " arch/x86/mm/init_64.c and arch/powerpc/mm/mem.c update_end_of_memory_vars",
+    ),
+    Rule(
         "kmem.returned",
         "A device that is taken back from kmem takes all its memory with it.",
         "Linux drivers/dax/kmem.c dev_dax_kmem_remove; ndctl daxctl/device.c reconfig_mode_devdax",

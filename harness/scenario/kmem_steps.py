@@ -22,8 +22,10 @@ class ReconfigureDevice(DeviceStep):
     Shows ``outcome`` (``reconfigured``, ``refused`` with ``errno`` and ``message``, or
     ``no-device``), ``mode``, ``target_node`` (the memory node), ``added_bytes`` (by which
     MemTotal grew, negative where it shrank), ``changed_nodes`` (the memory nodes whose MemTotal
-    did so) and, as ``system-ram``, ``blocks`` (memory blocks of the device), ``online_blocks``
-    and ``movable``.
+    did so) and, as ``system-ram``, ``blocks`` (memory blocks of the device), ``online_blocks``,
+    ``movable`` and ``last_page``: what /proc/kpageflags has of the last page in the last whole
+    block of the device's first range (``page``, ``no-page`` as of what is not online, or
+    ``nothing`` where it ends before).
     """
 
     kind: ClassVar[str] = "reconfigure-device"

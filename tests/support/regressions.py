@@ -33,6 +33,7 @@ CAUGHT_BY = {
     "hmem-align": ("dax-resize", "x86_64"),
     "hole-past-eof": ("mapped-data-fsdax", "x86_64"),
     "hole-stale": ("mapped-data-fsdax", "ppc64-radix"),
+    "arm64-max-pfn": ("kmem", "arm64"),
     "dax-last-entry": ("mapped-data-devdax", "ppc64-radix"),
     "hole-tail": ("mapped-data-fsdax", "x86_64"),
     "hwpoison-lsb": ("hwpoison-devdax", "ppc64-hash"),

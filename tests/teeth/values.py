@@ -191,6 +191,7 @@ MISTAKES = (
         "poison.ram-lost",
         instead("dirty LRU page: Recovered", "clean LRU page: Recovered"),
     ),
+    Said("memory ends as it did at boot", "kmem.last-page", instead("page", "nothing")),
     Said("kmem keeps a block", "kmem.returned", plus(MIB)),
     Said("a test of ndctl's passes by skipping", "suite.pass", always("skip")),
     Said("a test that lacks something passes", "suite.skip", instead("skip", "pass")),

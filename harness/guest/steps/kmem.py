@@ -10,6 +10,7 @@ from harness.guest.steps.script import ScriptOutput, run_script
 from harness.observe.daxctl import DaxDevice, parse_device
 from harness.observe.errno_names import find_errno
 from harness.observe.ndctl import parse_refusal
+from harness.observe.page_flags import read_page_flags
 from harness.observe.sections import parse_attributes
 from harness.observe.vmstat import counter_change, parse_meminfo
 from harness.records import Observation, Scalar
@@ -26,11 +27,21 @@ mark after
 {_MEMORY}
 """
 
+# /proc/kpageflags of the last page in the last whole block of the device's first range.
+_LAST_PAGE = """\
+mark last-page
+range=/sys/bus/dax/devices/$device/mapping0
+if read -r end <$range/end && read -r block </sys/devices/system/memory/block_size_bytes; then
+    frame=$(((end + 1) / 0x$block * 0x$block / {page_size} - 1))
+    dd if=/proc/kpageflags bs=8 skip=$frame count=1 | od -An -tx8
+fi 2>/dev/null
+"""
+
 # With --force daxctl takes the memory offline first.
 _RECONFIGURE = f"""\
 {_BEFORE}mark daxctl
 daxctl reconfigure-device --force --mode={{mode}} {{zone}} $device
-{_AFTER}exit $status
+{_AFTER}{{last_page}}exit $status
 """
 
 _STATE = f"""\
@@ -47,7 +58,8 @@ exit $status
 def reconfigure_device(step: ReconfigureDevice, shell: Shell, context: StepContext) -> Observation:
     """The device in its new mode and the memory that came or went, or why there is neither."""
     zone = "" if step.movable else "--no-movable"
-    reconfigure = _RECONFIGURE.format(mode=step.mode, zone=zone)
+    last_page = _LAST_PAGE.format(page_size=context.page_size) if step.mode == "system-ram" else ""
+    reconfigure = _RECONFIGURE.format(mode=step.mode, zone=zone, last_page=last_page)
     script = name_device(step.place, may_lack=True) + reconfigure
     output = run_script(shell, script, context.deadline())
     record = output.record
@@ -69,6 +81,7 @@ def reconfigure_device(step: ReconfigureDevice, shell: Shell, context: StepConte
     }
     if device.mode == "system-ram":
         values |= _blocks(device) | {"movable": device.movable}
+        values["last_page"] = read_page_flags(output.section("last-page"))
     return Observation(step.kind, values, (record,))
 
 
