@@ -10,7 +10,7 @@ _APART_NS = 1000
 
 
 def date_anew(objects: Path) -> None:
-    """As if all had been made now: the order stays, to which make looks; two of one time stay so."""
+    """As if all were made now; the order stays, to which make looks, and two of one time do."""
     files = [path for path in objects.rglob("*") if path.is_file() and not path.is_symlink()]
     before = {path: path.stat().st_mtime_ns for path in files}
     moments = sorted(set(before.values()))

@@ -242,11 +242,11 @@ class WriteRead(Step):
     """Write a pattern to the region's memory, drop caches, and read it back.
 
     ``size`` is bytes, from the start of the memory: the ``block`` device, which is written to
-    as such, or the DAX file or device-dax, which are mapped. What is mapped is first reached by its last
-    page, and read three times: as it is, while mprotect() has taken the right to write away,
-    and by a debugger's way, /proc/self/mem. With ``hole`` a file has a hole in that place first, which its
-    mapping reads, and is then written to by write() below the mapping; and before that one
-    that ends in the middle, within a page.
+    as such, or the DAX file or device-dax, which are mapped. What is mapped is first reached
+    by its last page, and read three times: as it is, while mprotect() has taken the right to
+    write away, and by a debugger's way, /proc/self/mem. With ``hole`` a file has a hole in that
+    place first, which its mapping reads, and is then written to by write() below the mapping;
+    and before that one that ends in the middle, within a page.
 
     Shows ``outcome`` (``identical``, ``differs``, ``refused``, or ``no-device`` where there is
     nothing to map), ``bytes`` (read back by each way), of what is mapped ``protected_signal``
