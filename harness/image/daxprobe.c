@@ -17,6 +17,7 @@
  *   release                             close that pipe
  *   pause                               wait for a line on standard input
  *   early                               prctl(PR_MCE_KILL): told of poison at once
+ *   not-early                           the same, and taken back: as if it had never been asked for
  *   poison:OFFSET                       madvise(MADV_HWPOISON) of the page there
  *   corrupt:PFN                         debugfs hwpoison/corrupt-pfn
  *   gup:NUMBER:FIRST:LENGTH:PAGES:FLAGS  gup_test's ioctl of that number, PAGES a call
@@ -253,6 +254,12 @@ static void ask_early(void)
 	result("early", prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0));
 }
 
+static void ask_early_no_more(void)
+{
+	result("not-early", prctl(PR_MCE_KILL, PR_MCE_KILL_SET, PR_MCE_KILL_EARLY, 0, 0) ||
+				    prctl(PR_MCE_KILL, PR_MCE_KILL_CLEAR, 0, 0, 0));
+}
+
 static void poison(char *words)
 {
 	result("poison", mapped && madvise(base + number(&words), page_size, MADV_HWPOISON));
@@ -271,6 +278,7 @@ static const struct operation operations[] = {
 	{ "release", .alone = release },
 	{ "pause", .alone = pause_for_line },
 	{ "early", .alone = ask_early },
+	{ "not-early", .alone = ask_early_no_more },
 	{ "poison", .with = poison },
 	{ "corrupt", .with = corrupt },
 	{ "gup", .with = gup },

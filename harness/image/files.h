@@ -3,7 +3,7 @@
  * devices that are there:
  *
  *   punch:LENGTH:PATH                   fallocate() of a hole in place of the first LENGTH bytes
- *   store:LENGTH:PATH                   the words of fill, by write()
+ *   store:FIRST:LENGTH:PATH             the words of fill, by one write()
  *   write-out:LENGTH:STRIDE:PATH        the same, STRIDE bytes a write(), and fsync()
  *   read-in:LENGTH:STRIDE:PATH          read() of them, when nothing is in caches
  *   write-on:LENGTH:PATH                write to the first LENGTH bytes past caches, again and
@@ -175,16 +175,12 @@ static void punch(char *words)
 /* All by one call: what the kernel does once for each would else be done between the pages. */
 static void store(char *words)
 {
-	size_t length = number(&words), at;
-	uint64_t *all = malloc(length);
-	int file;
+	size_t first = number(&words), length = number(&words);
+	uint64_t *all = room_for(length);
+	int file = open(words, O_RDWR);
 
-	if (!all)
-		die("malloc");
-	for (at = 0; at < length; at += 8)
-		all[at / 8] = word_at(at);
-	file = open(words, O_RDWR);
-	result("store", file < 0 || write_all(file, all, length, 0));
+	fill(all, first, length, first + length);
+	result("store", file < 0 || write_all(file, all, length, first));
 	free(all);
 	close(file);
 }

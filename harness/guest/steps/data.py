@@ -99,13 +99,15 @@ def _make_holes(step: WriteRead, mapped: str, page: int) -> list[str]:
 
     The first is read by base pages, the second by whatever the kernel likes.
     """
-    stored, end = f'store:{step.size}:"$file"', step.hole_end
+    end = step.hole_end
+    # Each begins or ends within a page, and the first has a hole around it.
+    stored = [f'store:{end}:{step.size - end}:"$file"', f'store:0:{end}:"$file"']
     behind = f"touch:verify:{end}:{step.size - end}:{_WORD}"
     zeroes = ["advise:nohuge", f"touch:read:0:{end}:{page}", "advise:huge"]
-    kept = [stored, f'punch:{end}:"$file"', mapped, behind, *zeroes]
-    # All of the last page as well: what is stored ends within it.
+    kept = [*stored, f'punch:{end}:"$file"', mapped, behind, *zeroes]
+    # All of the last page as well: what is stored may end within it.
     whole = align_up(step.size, page)
-    return [*kept, f'punch:{whole}:"$file"', f"touch:read:0:{step.size}:{page}", stored]
+    return [*kept, f'punch:{whole}:"$file"', f"touch:read:0:{step.size}:{page}", *stored]
 
 
 def _what_came_back(run: ProbeRun, size: int) -> dict[str, Scalar]:

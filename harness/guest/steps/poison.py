@@ -60,7 +60,7 @@ def _early(step: HwPoison, run: ProbeRun) -> dict[str, Scalar]:
     poisoning = "poison" if step.via == "madvise" else "corrupt"
     replies = run.replies
     mapped = [replies.one("map"), *replies.of("map-again")]
-    asked = [*replies.of("bind"), *replies.of("early"), replies.one(poisoning)]
+    asked = [*replies.of("bind"), *replies.of("early"), *replies.of("not-early"), replies.one(poisoning)]
     refused = first_errno([*mapped, *asked])
     return {} if refused is None else {"outcome": "refused", "errno": refused}
 
@@ -77,7 +77,7 @@ def _operations(step: HwPoison, offset: int, page: int) -> list[str]:
         child = [everything, "unmap", 'corrupt:"$frame"', "caught"]
     return [
         "count:before",
-        *(["early"] if step.early else []),
+        poison_ram.ask_early(step),
         *map_beside(step.size),
         f'map-again:{step.size}:"$file"',
         *(this, everything),

@@ -10,13 +10,18 @@ from harness.scenario.mapping_steps import HwPoison
 _READERS = ("touch_", "other_touch_", "forked_touch_")
 
 
+def ask_early(step: HwPoison) -> str:
+    """Who is not to be told at once has asked for it, and taken that back."""
+    return "early" if step.early else "not-early"
+
+
 def operations(step: HwPoison, offset: int, page: int) -> list[str]:
     """A child poisons the page; it, its parent and a later child read it, in this order."""
     this, behind = f"touch:read:{offset}:{page}:{page}", offset + page
     sharing = "shared" if step.memory == "shmem" else "private"
     return [
         "count:before",
-        *(["early"] if step.early else []),
+        ask_early(step),
         f"map:{sharing}:rw:0:{step.size}",
         *([] if step.node is None else [f"bind:{step.node}"]),
         *advise(step.advice),
