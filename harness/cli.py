@@ -26,7 +26,7 @@ from harness.commands import (
 )
 from harness.commands.parser import EXIT_CODES, Parser, complete
 from harness.errors import InfrastructureError, KernelFailure, UserError
-from harness.output import ReaderGoneError, outlives_reader
+from harness.output import ReaderGoneError, open_closed_streams, outlives_reader
 
 EXIT_DIFFERENT, EXIT_HOST, EXIT_USER = 1, 3, 4
 # git bisect run takes any other code below 128 for the kernel's fault.
@@ -36,11 +36,23 @@ EXIT_BISECTION = 128
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; deliberate errors become one message and an exit code."""
     words = sys.argv[1:] if arguments is None else arguments
+    open_closed_streams()
     with outlives_reader("stderr"):
         if list(words[:1]) == ["bisect-step"]:
             return _bisect(words)
+        return _command(words)
+
+
+def _command(arguments: Sequence[str]) -> int:
+    """Any other command. The code that Python has for a mistake of ours is a failed kernel's."""
+    try:
         with outlives_reader("stdout"):
-            return _run(words)
+            return _run(arguments)
+    except InfrastructureError as exc:  # of what was still to be written at the end
+        return _complain(exc, EXIT_HOST)
+    except Exception:
+        traceback.print_exc()
+        return EXIT_HOST
 
 
 def _bisect(arguments: Sequence[str]) -> int:
@@ -51,6 +63,8 @@ def _bisect(arguments: Sequence[str]) -> int:
     except ReaderGoneError:
         print("daxhound: standard output was closed, which ends the bisection", file=sys.stderr)
         return EXIT_BISECTION
+    except InfrastructureError as exc:  # as of any other command
+        return _complain(exc, EXIT_BISECTION)
     except Exception:
         traceback.print_exc()
         return EXIT_BISECTION

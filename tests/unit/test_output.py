@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ series_runs.run_bisect_step = run
 sys.exit(main(["bisect-step"]))
 """
 MANY = "print('x' * 99999)"
+FULL = "daxhound: standard output cannot be written: No space left on device\n"
 
 
 def run_unread(*arguments: str, both: bool = False) -> tuple[int, str]:
@@ -90,3 +92,82 @@ def test_what_a_locale_cannot_write_is_told_as_far_as_it_can(encoding: str) -> N
     )
     said = "mm: café, caf\\udce9\n".encode(encoding, "backslashreplace")
     assert (done.returncode, done.stdout, done.stderr) == (1, said, b"")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--version",), 3, FULL),
+        (("path", "scenarios"), 3, FULL),
+        (("completion", "bash"), 3, FULL),
+        (("bisect-step", "--help"), 128, FULL),
+        (("path", "scenarois"), 4, "invalid choice"),
+    ],
+)
+def test_a_full_disk_is_no_kernels_failure(
+    arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            (sys.executable, "-m", "harness.cli", *arguments),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+            text=True,
+        )
+    assert (done.returncode, done.stderr.count("\n")) == (code, 1 + (code == 4))
+    assert said in done.stderr
+
+
+def test_a_mistake_of_ours_is_no_kernels_failure() -> None:
+    mistaken = (
+        "import sys\n"
+        "from harness import triage\n"
+        "triage.find_reports = lambda *_: 1 / 0\n"
+        "from harness.cli import main\n"
+        f"sys.exit(main(['triage', {os.devnull!r}]))\n"
+    )
+    done = subprocess.run(
+        (sys.executable, "-c", mistaken), check=False, text=True, stderr=subprocess.PIPE
+    )
+    assert done.returncode == 3
+    assert done.stderr.endswith("ZeroDivisionError: division by zero\n")
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (0, 1, 2)])
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("triage", "-"), 0),
+        (("shell", "x86_64"), 4),
+        (("plan", "--arch", "s390x", "--format", "json"), 0),
+        (("predict", "zzz"), 4),
+    ],
+)
+def test_a_stream_that_was_closed_is_as_one_that_nobody_reads(
+    closed: tuple[int, ...], arguments: tuple[str, ...], code: int
+) -> None:
+    redirections = " ".join(f"{number}>&-" for number in closed)
+    command = shlex.join((sys.executable, "-m", "harness.cli", *arguments))
+    done = subprocess.run(
+        ("sh", "-c", f"exec {command} {redirections}"),
+        input="",
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False)
+
+
+def test_what_is_opened_and_run_later_has_none_of_the_closed_streams() -> None:
+    """A file of the store with the number of standard output would take what a child prints."""
+    later = (
+        "import subprocess, sys\n"
+        "from harness.output import open_closed_streams\n"
+        "open_closed_streams()\n"
+        "file = open(sys.argv[1], 'w')\n"
+        "assert file.fileno() > 2\n"
+        "subprocess.run(['sh', '-c', 'echo x && echo y >&2'], check=True)\n"
+    )
+    command = shlex.join((sys.executable, "-c", later, os.devnull))
+    subprocess.run(("sh", "-c", f"exec {command} <&- >&- 2>&-"), check=True)
