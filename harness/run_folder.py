@@ -7,12 +7,21 @@ nothing in it belongs to the tree, to git in git's words.
 
 from __future__ import annotations
 
+import fcntl
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from harness.errors import UserError
+
 IGNORE_FILE: Final = ".gitignore"
 _IGNORED: Final = b"# Made by daxhound: results are no part of the tree that they lie in.\n*\n"
+
+ELSEWHERE: Final = "--results DIR, with another folder"
+
+# What this process writes results to, by path: a descriptor, locked as long as the process lives.
+_claimed: dict[Path, int] = {}
 
 
 def make_run_folder(path: Path) -> None:
@@ -20,6 +29,28 @@ def make_run_folder(path: Path) -> None:
     path.mkdir(parents=True)
     with suppress(OSError):  # a full disk is told where results are written
         (path / IGNORE_FILE).write_bytes(_IGNORED)
+
+
+def claim_run_folder(path: Path) -> None:
+    """Have the folder for this process, whose run.json another's would replace.
+
+    Raises UserError where another process has it, or where nothing can be written to it.
+    """
+    if path in _claimed:
+        return
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise UserError("cannot be written to", path=path, hint=ELSEWHERE)
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as exc:
+        os.close(descriptor)
+        hint = f"{ELSEWHERE}, or this one once that run has ended"
+        raise UserError("another run writes its results there", path=path, hint=hint) from exc
+    except OSError:  # a file system that knows no locks
+        os.close(descriptor)
+    else:
+        _claimed[path] = descriptor
 
 
 def is_run_folder(path: Path) -> bool:

@@ -16,15 +16,17 @@ AROUND_GUESTS = pytest.StashKey[ExitStack]()
 
 
 def begin(config: pytest.Config) -> None:
-    """Look for the kernel, which a controller does and not its workers.
+    """Look for the kernel and for room for results, which a controller does and not its workers.
 
-    Raises pytest.UsageError for one that is not there.
+    Raises pytest.UsageError for a kernel that is not there, or a folder that is not to be had.
     """
     # SIGTERM unwinds as Ctrl-C does, so that every guest is ended on the way out.
     config.stash[AROUND_GUESTS].enter_context(orderly_termination())
     if is_worker(config):
         return
+    settings = config.stash[SETTINGS]
     try:
-        config.stash[SETTINGS].check_kernel()
+        settings.check_kernel()
+        settings.open_results()
     except UserError as exc:
         raise pytest.UsageError(str(exc)) from exc

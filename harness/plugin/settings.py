@@ -109,6 +109,10 @@ class Settings:
         """What a worker of this controller is to know."""
         return WorkerInput(self.run_directory, self.provider.pinned)
 
+    def open_results(self) -> None:
+        """Have the run's folder. Raises UserError for one that is not to be had."""
+        self.run_directory  # noqa: B018
+
     def check_kernel(self) -> None:
         """Raises UserError for a kernel that is not there, or that the patches do not go on.
 

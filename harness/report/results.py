@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +31,7 @@ from harness.records import (
 )
 from harness.report.idle import idle_note
 from harness.report.running import RunningNote
-from harness.run_folder import make_run_folder
+from harness.run_folder import ELSEWHERE, claim_run_folder, make_run_folder
 
 SCHEMA: Final = 1
 RUN_FILE = "run.json"
@@ -54,16 +54,19 @@ def check_run_directory(asked: Path | None) -> None:
 def open_run_directory(asked: Path | None, base: Path) -> Path:
     """The folder that was asked for, made where it is not there, or a fresh one in ``base``.
 
-    Raises UserError where a file has its name.
+    Raises UserError where a file has its name, where it cannot be written to, and where another
+    process that lives has it.
     """
     check_run_directory(asked)
-    if asked is None:
-        return new_run_directory(base)
     try:
-        make_run_folder(asked)
-    except FileExistsError:
-        if not asked.is_dir():
-            raise
+        if asked is None:
+            return new_run_directory(base)
+        with suppress(FileExistsError):
+            make_run_folder(asked)
+    except OSError as exc:
+        message = f"no folder for results can be made: {exc.strerror}"
+        raise UserError(message, path=asked or base, hint=ELSEWHERE) from exc
+    claim_run_folder(asked.resolve())
     return asked.resolve()
 
 

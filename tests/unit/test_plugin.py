@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 
 import pytest
 
@@ -148,6 +150,22 @@ def test_a_kernel_that_is_not_there_is_told_once_and_nothing_runs(
     said = result.stdout.str() + result.stderr.str()
     assert (result.ret, said.count(words), "Traceback" in said) == (4, 1, False)
     assert not folder.path.joinpath("results").exists()
+
+
+@pytest.mark.parametrize("how", [("--guests", "1"), ("--guests", "2"), ("-n", "1")])
+def test_a_folder_that_another_run_has_is_told_once_and_nothing_runs(
+    folder: pytest.Pytester, how: tuple[str, str]
+) -> None:
+    out = folder.path / "out"
+    out.mkdir()
+    held = os.open(out, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    result = folder.runpytest_subprocess(*KERNEL, "--arch", "s390x", "--results", "out", *how)
+    os.close(held)
+    said = result.stdout.str() + result.stderr.str()
+    words = "out: another run writes its results there"
+    assert (result.ret, said.count(words), "Traceback" in said) == (4, 1, False)
+    assert list(out.iterdir()) == []
 
 
 _TOLD = """

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,6 +53,43 @@ def test_a_file_is_no_folder_for_results(linux: Path) -> None:
     for name in ("mm/gup.c", "mm/gup.c/x"):
         with pytest.raises(UserError, match=r"gup\.c: is no folder for results"):
             open_run_directory(linux / name, linux)
+
+
+def test_a_folder_is_one_runs_at_a_time(tmp_path: Path) -> None:
+    """Whoever ends last would leave its run.json alone beside the cells of both."""
+    folder, there = tmp_path / "out", tmp_path / "linked"
+    there.symlink_to(folder)
+    words = "import sys; from harness.report.results import *; from pathlib import Path\n"
+    words += "print(open_run_directory(Path(sys.argv[1]), Path()), flush=True); input()"
+    command = (sys.executable, "-c", words, str(folder))
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == f"{folder}\n"
+        with pytest.raises(UserError, match=r"out: another run writes .*\n  try: --results DIR"):
+            open_run_directory(there, tmp_path)
+        other.communicate("\n")
+    assert other.returncode == 0
+    for _ in range(2):  # a command's own, and then pytest's in the same process
+        assert open_run_directory(there, tmp_path) == folder
+
+
+def test_no_folder_where_nothing_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "there").mkdir()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(UserError, match=r"there: cannot be written to\n  try: --results DIR"):
+        open_run_directory(tmp_path / "there", tmp_path)
+    monkeypatch.setattr(os, "mkdir", refuse)
+    for asked, base in ((tmp_path / "new", tmp_path), (None, tmp_path / "new")):
+        with pytest.raises(UserError, match=r"new: no folder for .*: Read-only file system\n"):
+            open_run_directory(asked, base)
 
 
 def test_a_tree_in_a_results_folder_is_one(tmp_path: Path) -> None:
