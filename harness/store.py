@@ -17,7 +17,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import platformdirs
@@ -62,7 +62,7 @@ class Store:
         As long as the process lives nobody removes it. A damaged one is removed.
         """
         path, seal = self._entry(kind, key), self._seal(kind, key)
-        with self._host_errors():
+        with self.host_errors():
             if not (path.is_dir() and self._uses.note(path)):
                 return None
             name = damaged_file(path, seal)
@@ -86,7 +86,7 @@ class Store:
         """
         if found := self.find(kind, key):
             return found
-        with self._host_errors(), self._entry_lock(kind, key):
+        with self.host_errors(), self._entry_lock(kind, key):
             path = self._entry(kind, key)
             while not (path.is_dir() and self._uses.note(path)):
                 self._make(kind, key, build)
@@ -97,10 +97,14 @@ class Store:
         """Hold a named lock of this store; the kernel drops it when its holder dies.
 
         What a holder ``does``, such as "reads package lists", is told to whoever waits for long.
+        Raises InfrastructureError where the file system has no room for it.
         """
         path = self.root / _LOCKS / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with told_lock(path, lambda whom: self.tell(f"waiting for {whom}, which {does}")):
+        with ExitStack() as held:
+            with self.host_errors():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                lock = told_lock(path, lambda whom: self.tell(f"waiting for {whom}, which {does}"))
+                held.enter_context(lock)
             yield
 
     def _entry_lock(self, kind: str, key: str) -> AbstractContextManager[None]:
@@ -155,7 +159,7 @@ class Store:
 
     def busy(self) -> set[tuple[str, str]]:
         """Kind and key of the entries that living processes use."""
-        with self._host_errors(), self._uses.gate():
+        with self.host_errors(), self._uses.gate():
             return {(Path(name).parent.name, Path(name).name) for name in self._uses.in_use()}
 
     def given(self) -> tuple[Path, ...]:
@@ -168,7 +172,7 @@ class Store:
         if not entry.is_dir():
             return False
         with (
-            self._host_errors(),
+            self.host_errors(),
             suppress(TimeoutError),  # whoever holds it makes or uses the entry
             file_lock(self.root / _LOCKS / name, seconds=0),
         ):
@@ -218,7 +222,8 @@ class Store:
             shutil.rmtree(directory, ignore_errors=True)
 
     @contextmanager
-    def _host_errors(self) -> Iterator[None]:
+    def host_errors(self) -> Iterator[None]:
+        """Raises InfrastructureError where the file system refuses, and names the store."""
         try:
             yield
         except OSError as exc:

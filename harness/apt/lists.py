@@ -6,6 +6,8 @@ network runs what it has; whoever uses them is told. Lists that were never read 
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,8 +25,10 @@ FAILED_SECONDS = 300
 # update ("Mirror sync in progress?") is back within a minute.
 RETRY_WAITS = (2.0, 10.0, 30.0)
 
-# No later attempt helps; apt counts from the mirror's own "Valid-Until".
+# No later attempt helps. apt counts from the mirror's own "Valid-Until"; what it has no room for it
+# leaves out with pages of errors.
 _EXPIRED = " is expired "
+_NO_ROOM = os.strerror(errno.ENOSPC)
 
 # By lists: when they could not be read at all, and why.
 _failed: dict[Path, tuple[float, str]] = {}
@@ -72,7 +76,7 @@ class Lists:
             try:
                 self.read()
             except InfrastructureError as exc:
-                if wait is None or _EXPIRED in str(exc):
+                if wait is None or any(words in str(exc) for words in (_EXPIRED, _NO_ROOM)):
                     unreadable = self._unreadable(exc)
                     _failed[self.root] = time.monotonic(), unreadable
                     raise InfrastructureError(unreadable) from exc
@@ -101,6 +105,11 @@ class Lists:
         return ", ".join(self.suites)
 
     def _unreadable(self, exc: InfrastructureError) -> str:
+        if _NO_ROOM in str(exc):
+            return (
+                f"no room for Debian's package lists in {self.root}: {_NO_ROOM}"
+                "\n  try: daxhound cache prune, or another disk's folder as DAXHOUND_CACHE"
+            )
         named = [suite for suite in self.suites if f"/{suite}/" in f"{exc} "]
         remedy = ""
         if _EXPIRED in str(exc):

@@ -196,7 +196,8 @@ class PrivateApt:
         return "\n".join([*self._host.transport, *lines, f"APT::Architectures {{ {listed} }};", ""])
 
     def _refresh(self) -> None:
-        self._write_configuration()
+        with self._store.host_errors():
+            self._write_configuration()
         # The waits between attempts here are longer than those between apt's own retries.
         self._run("apt-get", "update", "-q", "-o", "Acquire::Retries=0")
 

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import http.server
 import os
+import re
 import shutil
 import subprocess
 import threading
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from harness.apt import host as apt_host
+from harness.apt import private
 from harness.apt.host import AptHost, Mirrors, parse_index_targets, parse_release_files
 from harness.apt.lists import MAX_AGE_SECONDS, RETRY_WAITS, SILENT_SECONDS
 from harness.apt.private import Candidate, PrivateApt, Suite
@@ -262,6 +264,22 @@ def test_yesterdays_lists_stand_in_for_a_mirror_that_is_silent(
 
 def _never(seconds: float) -> None:
     raise AssertionError(f"waits {seconds} s")
+
+
+def test_a_full_disk_is_told_at_once_and_not_tried_again(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apt = private_apt(archive, tmp_path, "old")
+
+    def full(*_: object) -> str:
+        pages = "Failed to fetch http://a/old/Packages  Error writing to file - write (28: No space"
+        raise InfrastructureError(f"apt-get update: {pages} left on device) [IP: 1.2.3.4 80] ...")
+
+    monkeypatch.setattr(private, "run_apt", full)
+    store = re.escape(str(tmp_path / "store/apt"))
+    words = rf"^no room for Debian's package lists in {store}/\w+: No space left on device\n  try: "
+    with pytest.raises(InfrastructureError, match=words):
+        apt.candidates("base-files")
 
 
 @needs_tools

@@ -214,8 +214,16 @@ def test_an_entry_that_is_there_is_not_built_again(tmp_path: Path) -> None:
 
 def test_a_root_that_cannot_be_written_is_the_hosts_fault(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
+    store = Store(tmp_path / "file")
     with pytest.raises(InfrastructureError, match="the store at"):
-        Store(tmp_path / "file").provide("thing", "key", lambda _: None)
+        store.provide("thing", "key", lambda _: None)
+    with pytest.raises(InfrastructureError, match="the store at"), store.lock("x", "waits"):
+        raise AssertionError("held")
+
+
+def test_what_fails_while_a_lock_is_held_is_no_failure_of_the_store(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), Store(tmp_path).lock("x", "reads"):
+        (tmp_path / "nowhere").read_bytes()
 
 
 @pytest.mark.parametrize("word", ["", ".", "..", ".locks", "a/b"])
