@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import base64
+import bz2
+import gzip
+import io
 import json
+import lzma
 import quopri
 import re
+import sys
 import textwrap
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -227,6 +233,44 @@ def test_json_has_all_that_is_known(capsys: pytest.CaptureFixture[str]) -> None:
     assert report["first_line"] < report["last_line"]
     assert report["suggestion"]["scenario"] == "devdax-above-16g"
     assert report["suggestion"]["steps"]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, bz2.compress])
+def test_what_is_packed_is_unpacked(
+    pack: Callable[[bytes], bytes],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A packed console without a word that looks like a report is no console without one."""
+    path = tmp_path / "console"
+    path.write_bytes(CRASH)
+    assert main(["triage", str(path)]) == 0
+    plain = capsys.readouterr().out
+    path.write_bytes(pack(CRASH))
+    assert main(["triage", str(path)]) == 0
+    assert capsys.readouterr().out == plain
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(path.open("rb")))
+    assert main(["triage", "-"]) == 0
+    assert capsys.readouterr().out == plain
+    path.write_bytes(pack(CRASH)[:-20])
+    assert main(["triage", str(path)]) == 4
+    assert f"{path}: cannot be unpacked: " in capsys.readouterr().err
+
+
+def test_what_is_no_log_is_told_with_what_would_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "packed").write_bytes(b"\x28\xb5\x2f\xfd" + bytes(99))
+    (tmp_path / "cell").mkdir()
+    (tmp_path / "cell/console.log").write_bytes(CRASH)
+    for name, hint in (
+        ("packed", "zstd -dc FILE | daxhound triage -"),
+        ("cell", f"{tmp_path}/cell/console.log"),
+        (".", "the console.log of a cell in it"),
+    ):
+        assert main(["triage", str(tmp_path / name)]) == 4
+        assert capsys.readouterr().err.endswith(f"\n  try: {hint}\n")
 
 
 def test_missing_file_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
