@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.commands.parser import add_command
 from harness.errors import UserError
@@ -28,14 +28,21 @@ def add_commands(commands: Commands) -> None:
         "report --merge shard-1 shard-2 -o results/tonight",
     )
     command = add_command(commands, "report", summary, run_report, *examples)
-    command.add_argument("directories", nargs="+", type=Path, metavar="DIR", help="results folders")
+    folders: dict[str, Any] = {"type": _folder, "metavar": "DIR"}
+    command.add_argument("directories", nargs="+", help="results folders", **folders)
     command.add_argument("--format", choices=FORMATS, default="html", help="default: html")
-    command.add_argument("--against", type=Path, metavar="DIR", help="hold it against this run")
+    command.add_argument("--against", help="hold it against this run", **folders)
     command.add_argument("--merge", action="store_true", help="one results folder, -o, of all")
     check = "exit code 1 where a failure is new, 3 where the host failed or a run is incomplete"
     command.add_argument("--check", action="store_true", help=check)
     where = "default: DIR/report.html, other formats to standard output"
     command.add_argument("-o", "--output", type=Path, metavar="PATH", help=where)
+
+
+def _folder(name: str) -> Path:
+    """A results folder, also by its run.json, which is what the last line of a run names."""
+    path = Path(name)
+    return path.parent if path.name == "run.json" and path.is_file() else path
 
 
 def run_report(options: argparse.Namespace) -> int:

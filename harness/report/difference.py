@@ -14,12 +14,14 @@ from harness.report.run import Cell, Run
 class Difference:
     """``words`` by id and kernel, for the cells that have something to tell.
 
-    ``not_run`` are ids of cells that the earlier run had and this one has not.
+    ``not_run`` are ids of cells that the earlier run had and this one has not, ``not_before`` of
+    those that this one alone has.
     """
 
     earlier: Run
     words: Mapping[tuple[str, str], str]
     not_run: tuple[str, ...]
+    not_before: tuple[str, ...]
 
 
 def compare_runs(run: Run, earlier: Run) -> Difference:
@@ -31,11 +33,12 @@ def compare_runs(run: Run, earlier: Run) -> Difference:
 
     before = {identity(cell): cell for cell in earlier.cells}
     words = {c.key[:2]: _word(c, before.get(identity(c))) for c in run.cells}
-    now = {identity(cell) for cell in run.cells}
+    now = dict.fromkeys(identity(cell) for cell in run.cells)
     return Difference(
         earlier,
         {key: word for key, word in words.items() if word},
         tuple(name for name, kernel in before if (name, kernel) not in now),
+        tuple(name for name, kernel in now if (name, kernel) not in before),
     )
 
 

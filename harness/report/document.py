@@ -197,7 +197,7 @@ def read_document(directory: Path) -> RunDocument:
     path = directory / RUN_FILE
     try:
         data = json.loads(path.read_bytes())
-    except FileNotFoundError as exc:
+    except (FileNotFoundError, NotADirectoryError) as exc:
         raise _no_run(directory) from exc
     except OSError as exc:
         raise UserError(f"cannot be read: {exc.strerror}", path=path) from exc
@@ -212,11 +212,18 @@ def _no_run(directory: Path) -> UserError:
     hint = "the folder that pytest --results named, or one of results/"
     if not directory.exists():
         return UserError("no such folder", path=directory, hint=hint)
+    whole = next((path for path in directory.absolute().parents[:2] if _is_run(path)), None)
+    if whole is not None:
+        return UserError("is a part of a run", path=directory, hint=str(whole))
     begun = sorted(directory.glob(f"*/{STEPS_FILE}"))
     if begun:
         what = "no cell had finished when this run was ended: there is no run.json"
         return UserError(what, path=directory, hint=f"the files of a cell: {begun[0].parent}")
     return UserError("no results folder: there is no run.json in it", path=directory, hint=hint)
+
+
+def _is_run(directory: Path) -> bool:
+    return (directory / RUN_FILE).is_file()
 
 
 def _completed(directory: Path, path: Path, data: Any) -> Any:

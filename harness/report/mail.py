@@ -8,20 +8,25 @@ from collections.abc import Iterator, Sequence
 
 from harness import __version__
 from harness.records import Verdict
-from harness.report.difference import Difference
 from harness.report.findings import COMPARED, KNOWN_DEFECT, Finding
 from harness.report.idle import idle_summary
 from harness.report.material import Material
 from harness.report.run import Cell, Run
 from harness.report.story import Story, read_emulation, read_story
-from harness.report.summary import headline, join, name_kernels, name_patches, verdict_counts
+from harness.report.summary import (
+    describe_earlier,
+    headline,
+    join,
+    name_kernels,
+    name_patches,
+    verdict_counts,
+)
 from harness.report.text import mismatch_lines, printable, printable_lines
 from harness.units import count
 
 COLUMNS = 72
 TOLD_IN_FULL = 3
 REPORT_LINES = 20
-_NAMED = 3
 # What a kernel may be found to do and be recommended all the same.
 _HARMLESS = (KNOWN_DEFECT, "fixed")
 
@@ -41,7 +46,9 @@ def render_mail(material: Material) -> str:
         _tested(run),
     ]
     if material.difference is not None:
-        paragraphs.append(_wrap(_compared(material.difference)))
+        against = f"Compared with the run in {material.difference.earlier.directory}."
+        known = describe_earlier(run, material.difference)
+        paragraphs.append(_wrap(" ".join((against, *known))))
     for number, finding in enumerate(material.findings):
         paragraphs.append("\n".join(_finding(run, finding, number < TOLD_IN_FULL)))
     idle = idle_summary(cell.entry.idle for cell in run.cells)
@@ -49,17 +56,6 @@ def render_mail(material: Material) -> str:
     if _is_clean(material) and (tested := _tested_targets(run)):
         paragraphs.append(f"Tested-by: NAME <ADDRESS> # {', '.join(tested)}")
     return "\n\n".join(paragraphs) + "\n"
-
-
-def _compared(difference: Difference) -> str:
-    """What the run is held against, and what of that this one says nothing of."""
-    told = f"Compared with the run in {difference.earlier.directory}."
-    lacking = difference.not_run
-    if not lacking:
-        return told
-    more = f" and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
-    cells = f"{count(len(lacking), 'cell')} of that run"
-    return f"{told} Not run this time: {cells}: {', '.join(lacking[:_NAMED])}{more}."
 
 
 def _wrap(text: str, indent: str = "", first: str | None = None) -> str:

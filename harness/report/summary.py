@@ -6,9 +6,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from harness.records import Verdict
+from harness.report.difference import Difference
 from harness.report.findings import Finding
 from harness.report.run import Run
 from harness.units import count
+
+_NAMED = 3
 
 
 def headline(run: Run, findings: Sequence[Finding]) -> str:
@@ -50,6 +53,24 @@ def name_kernels(run: Run) -> Iterator[str]:
         known = sorted({cell.kernel for cell in cells} - {spec})
         known += sorted({f"revision {cell.revision}" for cell in cells if cell.revision})
         yield f"{spec} ({', '.join(known)})" if known else spec
+
+
+def describe_earlier(run: Run, difference: Difference) -> Iterator[str]:
+    """What to know of the run that this one is held against, a sentence each."""
+    earlier = difference.earlier
+    kernels, now = (", ".join(name_kernels(one)) for one in (earlier, run))
+    if kernels != now:
+        yield f"That run was of {kernels}."
+    if earlier.document.incomplete:
+        yield "That run lacks cells that it was to have."
+    for when, whose, cells in (
+        ("Not run this time", "that", difference.not_run),
+        ("Not run that time", "this", difference.not_before),
+    ):
+        if cells:
+            more = f" and {len(cells) - _NAMED} more" if len(cells) > _NAMED else ""
+            told = f"{count(len(cells), 'cell')} of {whose} run"
+            yield f"{when}: {told}: {', '.join(cells[:_NAMED])}{more}."
 
 
 def verdict_counts(run: Run) -> dict[Verdict, int]:

@@ -275,6 +275,25 @@ def test_against_opens_the_text_with_the_difference(
     assert f"Compared with the run in {clean_run}" in " ".join(capsys.readouterr().out.split())
 
 
+def test_a_run_may_be_named_by_its_run_json(
+    clean_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The last line of a run names that file."""
+    run = Path(shutil.copytree(clean_run, tmp_path / "run"))
+    file = str(run / "run.json")
+    assert main(["report", file, "--format", "text", "--against", file]) == 0
+    by_file = capsys.readouterr().out
+    assert main(["report", str(run), "--format", "text", "--against", str(run)]) == 0
+    assert capsys.readouterr().out == by_file
+    assert main(["report", file]) == 0
+    assert capsys.readouterr().out == f"{run / 'report.html'}\n"
+    cell = next(path for path in run.iterdir() if path.is_dir())
+    for part in (run / "report.html", cell, cell / "console.log"):
+        assert main(["report", str(part)]) == 4
+        said = capsys.readouterr().err
+        assert said == f"daxhound: {part}: is a part of a run\n  try: {run}\n"
+
+
 def test_the_command_names_every_format() -> None:
     assert tuple(FORMATS) == command.FORMATS
 

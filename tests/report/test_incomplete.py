@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from harness.report.combine import combine, merge
 from harness.report.formats import FORMATS
 from harness.report.material import gather
 from harness.report.run import read_run
-from harness.report.summary import headline
+from harness.report.summary import headline, name_kernels
 from tests.report.test_formats import cases, parse_ktap
 from tests.report.test_reading import edit
 
@@ -91,6 +92,28 @@ def test_cells_that_an_earlier_run_had_are_missed_in_the_text(
     edit(directory, lambda document: document.update(cells=document["cells"][1:]))
     text = " ".join(FORMATS["text"](gather([directory], clean_run, directory)).split())
     assert f"Not run this time: 1 cell of that run: {lost}." in text
+
+
+def test_what_a_run_is_held_against_is_told_where_it_is_another(
+    clean_run: Path, tmp_path: Path
+) -> None:
+    """Of cells that it had not nothing is known before, and no failure of them is new."""
+    directory = Path(shutil.copytree(clean_run, tmp_path / "earlier"))
+    lost = read_run(directory).cells[0].entry.id
+    (kernel,) = name_kernels(read_run(clean_run))
+    cells = json.loads((directory / "run.json").read_text())["cells"][1:]
+    edit(directory, lambda document: document.update(cells=cells, kernel="debian:6.12"))
+    edit(directory, lambda document: document.update(finished=None))
+    told = (
+        f"That run was of {kernel.replace('6.1 ', '6.12 ', 1)}. "
+        "That run lacks cells that it was to have. "
+        f"Not run that time: 1 cell of this run: {lost}."
+    )
+    for name in ("text", "html"):
+        text = FORMATS[name](gather([clean_run], directory, clean_run))
+        assert told in " ".join(text.split())
+        same = FORMATS[name](gather([clean_run], clean_run, clean_run))
+        assert "That run" not in same
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from harness.report.html.payload import detail_to_json, finding_to_json, index_t
 from harness.report.material import Material
 from harness.report.measurements import measure
 from harness.report.story import read_story
-from harness.report.summary import headline, name_kernels, verdict_counts
+from harness.report.summary import describe_earlier, headline, name_kernels, verdict_counts
 from harness.units import count
 
 _HERE = Path(__file__).parent
@@ -62,6 +62,7 @@ def render_html(material: Material) -> str:
             words=WORDS,
             count=count,
             difference=material.difference,
+            earlier=list(describe_earlier(run, material.difference) if material.difference else ()),
             version=__version__,
             style=Markup(style),
             script=Markup(script),
