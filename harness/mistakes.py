@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias, get_args
 
@@ -15,6 +15,12 @@ _MISSING = "must be given"
 _LONGEST = 60
 _CHOICE = re.compile(r"'([^']*)'")
 _IDENTIFIER = re.compile(r"[A-Za-z][\w-]*")
+_TAB = re.compile(r" *\t")
+_ITEM = re.compile(r"\s*- ")
+_NO_ITEM = re.compile(r"\s*-[A-Za-z]")
+_GLUED = re.compile(r"\s*(?:- )?[\w-]+:[^\s:/]\S*\s*$")
+_TWO_COLONS = re.compile(r"""\s*(?:- )?[\w-]+: +[^\s"'{\[].*:(?: |$)""")
+_WHOLE = re.compile(r"\s*(?:- )?[\w-]+: +\S")
 LIST_HINT = 'a list: each item on a line of its own that begins with "- "'
 
 
@@ -48,6 +54,32 @@ def clearest(errors: Iterable[ErrorDetails]) -> ErrorDetails:
         e for e in errors if e["loc"][:-1] == first["loc"][:-1] and e["input"] is first["input"]
     )
     return next((e for e in same if e["type"] in _TELLING), first)
+
+
+def explain_syntax(lines: Sequence[str], line: int, begun: int | None) -> str | None:
+    """What would make YAML of a line; ``begun`` is where a quote or bracket is that nothing ends.
+
+    Lines are counted from 1, and a parser may only find out on the one after.
+    """
+    this = lines[line - 1] if line <= len(lines) else ""
+    above = next((n for n in range(min(line - 1, len(lines)), 0, -1) if lines[n - 1].strip()), None)
+    before = lines[above - 1] if above else ""
+    if _TAB.match(this):
+        return "spaces in the place of the tab"
+    if begun is not None:
+        return f"the end of what line {begun} opens with a quote or bracket"
+    if _NO_ITEM.match(this):
+        return "a space behind the -"
+    for number, text in ((line, this), (above, before)):
+        if _GLUED.match(text):
+            return f"a space behind the colon of line {number}"
+    if _TWO_COLONS.match(this):
+        return "quotes around what stands behind the first colon"
+    ended = _WHOLE.match(before) or (_ITEM.match(before) and _ITEM.match(this))
+    indent, other = (len(text) - len(text.lstrip()) for text in (this, before))
+    if ended and indent != other:
+        return f"as many spaces before it as before line {above}: {other}"
+    return None
 
 
 def explain_missing(model: Any, name: str) -> Mistake:

@@ -11,7 +11,7 @@ import pydantic
 import yaml
 
 from harness.errors import UserError, nearest
-from harness.mistakes import clearest, explain, explain_missing
+from harness.mistakes import clearest, explain, explain_missing, explain_syntax
 
 Location: TypeAlias = tuple[str | int, ...]
 Model = TypeVar("Model", bound=pydantic.BaseModel)
@@ -135,12 +135,22 @@ def load_documents(path: Path) -> list[Document]:
     except RecursionError as exc:
         raise UserError("nested too deeply", path=path) from exc
     except yaml.MarkedYAMLError as exc:
-        mark = exc.problem_mark or exc.context_mark
-        line = mark.line + 1 if mark else None
-        raise UserError(f"not YAML: {exc.problem or exc.context}", path=path, line=line) from exc
+        raise _no_yaml(path, text, exc) from exc
     except yaml.YAMLError as exc:
         raise UserError(f"not YAML: {exc}", path=path) from exc
     return [_read(path, node) for node in nodes if node is not None]
+
+
+def _no_yaml(path: Path, text: str, exc: yaml.MarkedYAMLError) -> UserError:
+    """With the parser's words, and what would do where that can be seen."""
+    message, mark = f"not YAML: {exc.problem or exc.context}", exc.problem_mark or exc.context_mark
+    if mark is None:
+        return UserError(message, path=path)
+    opened = any(word in (exc.context or "") for word in ("flow", "quoted"))
+    begun = exc.context_mark.line if opened and exc.context_mark else mark.line
+    open_line = begun + 1 if begun < mark.line else None
+    hint = explain_syntax(text.splitlines(), mark.line + 1, open_line)
+    return UserError(message, path=path, line=mark.line + 1, hint=hint)
 
 
 def _text(path: Path) -> str:

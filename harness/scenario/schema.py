@@ -128,10 +128,14 @@ def load_scenarios(path: Path) -> list[Scenario]:
     scenarios: list[Scenario] = []
     for document in load_documents(path):
         if not isinstance(document.data, dict):
-            raise document.error((), "a scenario is a mapping")
+            hint = "scenario: NAME, on a line of its own, and other fields below it"
+            raise document.error((), "a scenario is a mapping", hint)
         scenario = Scenario(document=document, body=document.read(ScenarioDocument))
-        if scenario.name in {other.name for other in scenarios}:
-            raise document.error(("scenario",), f"second scenario named {scenario.name!r}")
+        first = next((other for other in scenarios if other.name == scenario.name), None)
+        if first is not None:
+            message = f"second scenario named {scenario.name!r}"
+            hint = f"a name of its own; the first is in line {first.document.line(('scenario',))}"
+            raise document.error(("scenario",), message, hint)
         _check_step_kinds(scenario)
         _check_values(scenario)
         scenarios.append(scenario)
@@ -144,8 +148,11 @@ def _check_step_kinds(scenario: Scenario) -> None:
         kind, fields = next(iter(step.items()), ("", None))
         if len(step) != 1:
             message = "a step is one name with its fields"
+            other = next((name for name in list(step)[1:] if name in STEPS), None)
             hint = f"the fields of {kind} below it, with more spaces before each"
-            raise scenario.document.error(at, message, hint if fields is None else None)
+            if other is not None:
+                hint = f'"- " before {other}, too: it is a step of its own'
+            raise scenario.document.error(at, message, hint if other or fields is None else None)
         if kind not in STEPS:
             raise scenario.document.error(at, f"no such step: {kind!r}", nearest(kind, STEPS))
         if not isinstance(fields, dict | None):

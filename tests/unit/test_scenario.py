@@ -183,6 +183,11 @@ GUP = "  - gup-test: {command: pin-fast, memory: devdax}\n"
             "steps.1: a step is one name with its fields\n"
             "  try: the fields of gup-test below it, with more spaces before each",
         ),
+        (
+            GUP,
+            f"{GUP}    regions: {{}}\n",
+            'steps.1: a step is one name with its fields\n  try: "- " before regions, too',
+        ),
     ],
 )
 def test_a_value_of_another_kind_is_named_with_what_would_do(
@@ -262,8 +267,14 @@ def test_a_parameter_that_nobody_declared_is_to_be_added(tmp_path: Path) -> None
 
 
 def test_a_second_scenario_of_one_name_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="second scenario named"):
+    with pytest.raises(UserError, match="second scenario named") as caught:
         cells(tmp_path, f"{GOOD}---\n{GOOD}")
+    assert caught.value.hint == "a name of its own; the first is in line 1"
+
+
+def test_what_is_no_scenario_is_told_what_one_begins_with(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="a scenario is a mapping\n  try: scenario: NAME"):
+        cells(tmp_path, "- regions:\n")
 
 
 def test_unknown_targets_list_the_known() -> None:

@@ -48,6 +48,31 @@ def test_a_value_that_is_none_is_named(tmp_path: Path, value: str, said: str) ->
     assert error.endswith(f"some.yaml:3: {said}")
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "hint"),
+    [
+        ("a: 1\nb:\n\tc: 1\n", 3, "spaces in the place of the tab"),
+        ("a: 1\n  \tb: 1\n", 2, "spaces in the place of the tab"),
+        ("a: probe: it\nb: 1\n", 1, "quotes around what stands behind the first colon"),
+        ("a:1\nb: 1\n", 2, "a space behind the colon of line 1"),
+        ("a:\n  b: 1\n\n   c: 1\n", 4, "as many spaces before it as before line 2: 2"),
+        ("a:\n    b: 1\n  c: 1\n", 3, "as many spaces before it as before line 2: 4"),
+        ("a:\n  - b:\n - c:\n", 3, "as many spaces before it as before line 2: 2"),
+        ("a:\n  - b: {x: 1}\n  -c: {x: 1}\n", 3, "a space behind the -"),
+        ("a: {b: 1\nc: 1\n", 2, "the end of what line 1 opens with a quote or bracket"),
+        ('a: 1\nb: "x\nc: 1\n', 4, "the end of what line 2 opens with a quote or bracket"),
+        ("a: @b\n", 1, None),
+    ],
+)
+def test_what_is_no_yaml_is_told_with_what_would_be(
+    tmp_path: Path, text: str, line: int, hint: str | None
+) -> None:
+    (tmp_path / "some.yaml").write_text(text)
+    with pytest.raises(UserError, match="not YAML: ") as caught:
+        load_documents(tmp_path / "some.yaml")
+    assert (caught.value.line, caught.value.hint) == (line, hint)
+
+
 def test_few_words_that_stand_for_a_thousand_million_are_refused(tmp_path: Path) -> None:
     assert "stands for more than 100000 values" in error_of(tmp_path, _LAUGHS)
 
