@@ -71,7 +71,8 @@ def _command(command: argparse.ArgumentParser) -> Iterator[str]:
 def _in_synopsis(action: argparse.Action) -> str:
     value = f"\\fI{_plain(_value(action))}\\fR" if _value(action) else ""
     if action.option_strings:
-        return f"[{' '.join(filter(None, [_plain(action.option_strings[-1]), value]))}]"
+        option = " ".join(filter(None, [_plain(action.option_strings[-1]), value]))
+        return option if action.required else f"[{option}]"
     if action.nargs in ("*", argparse.REMAINDER):
         return f"[{value} ...]"
     return f"[{value}]" if action.nargs == "?" else value

@@ -33,7 +33,9 @@ def add_commands(commands: Commands) -> None:
         "cache unpack store.tar",
     )
     command = add_command(commands, "cache", summary, _cache, *examples)
-    command.add_argument("action", nargs="?", choices=("size", "prune", "unpack"), default="size")
+    action = "size (default) tells, prune removes, unpack takes in what another host built"
+    actions = ("size", "prune", "unpack")
+    command.add_argument("action", nargs="?", choices=actions, default="size", help=action)
     files = "unpack: take in what daxhound build --pack wrote"
     command.add_argument("files", nargs="*", type=Path, metavar="FILE", help=files)
     older = "prune what nobody used for so long: 12h, 30d, 4w"

@@ -38,7 +38,7 @@ def add_commands(commands: Commands) -> None:
     summary = "print what makes a shell complete daxhound's words"
     examples = ("completion bash >>~/.bashrc", "completion fish | source")
     command = add_command(commands, "completion", summary, _completion, *examples)
-    command.add_argument("shell", choices=SHELLS)
+    command.add_argument("shell", choices=SHELLS, help="the shell that reads what is printed")
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -36,8 +36,10 @@ def add_commands(commands: Commands) -> None:
     kernels = f"with commas between, or given again (default: {DEFAULT_KERNEL})"
     command.add_argument("--kernel", action="append", metavar="SPEC", help=kernels)
     add_config(command)
-    command.add_argument("--shards", type=int, default=1, metavar="N", help="parts a kernel")
-    command.add_argument("--format", choices=("github", "gitlab", "json"), default="json")
+    shards = "jobs that the cells of each kernel are shared out to (default: 1)"
+    command.add_argument("--shards", type=int, default=1, metavar="N", help=shards)
+    formats = ("github", "gitlab", "json")
+    command.add_argument("--format", choices=formats, default="json", help="default: json")
 
 
 def _plan(options: argparse.Namespace) -> int:

@@ -44,6 +44,11 @@ def test_every_command_has_examples_and_a_summary() -> None:
         assert command.description
 
 
+def test_every_option_says_what_it_does() -> None:
+    options = [(name, option) for name, command in subcommands() for option in command._actions]
+    assert [f"{name} {option.dest}" for name, option in options if not option.help] == []
+
+
 @pytest.mark.parametrize("example", list(examples()))
 def test_examples_are_what_the_parser_takes(example: str) -> None:
     words = shlex.split(example.partition(">")[0].partition("|")[0])

@@ -41,3 +41,8 @@ def test_every_command_and_option_is_in_it() -> None:
         assert f".SS daxhound {command}\n" in page
     for option in ("--older-than", "--pack", "--per-patch"):
         assert f"\\fB{option}\\fR" in page
+
+
+def test_what_must_be_given_is_not_in_brackets() -> None:
+    page = render_manpage(build_parser()).replace("\\-", "-")
+    assert "daxhound bisect\\fR --series \\fIPATCHES\\fR [--expect" in page
