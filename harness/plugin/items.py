@@ -63,6 +63,8 @@ class ScenarioFile(pytest.File):
     def collect(self) -> Iterator[CellItem]:
         settings, fragments = self.config.stash[SETTINGS], fragment_names()
         scenarios = load_scenarios(self.path)
+        if not scenarios and self.session.isinitpath(self.path):
+            raise UserError("has no scenario", path=self.path)
         check_distinct(scenarios, settings.scenario_files)
         for scenario in scenarios:
             check_names(scenario, settings.known, fragments)

@@ -54,6 +54,16 @@ def test_a_file_that_is_named_is_collected_once(pytester: pytest.Pytester, conft
         assert f"{cells} test{'s' * (cells > 1)} collected" in result.stdout.str()
 
 
+def test_a_file_that_is_named_and_empty_is_bad_input(folder: pytest.Pytester) -> None:
+    """As one of a folder it may be somebody's that is commented out."""
+    folder.path.joinpath("empty.yaml").write_text("# scenario: later\n")
+    named = folder.runpytest_subprocess("--collect-only", "empty.yaml")
+    said = named.stdout.str()
+    assert (named.ret, "Traceback" in said) == (4, False)
+    assert f"{folder.path}/empty.yaml: has no scenario\n" in said
+    assert folder.runpytest_subprocess("--collect-only", "-q").ret == 0
+
+
 def test_a_folder_of_others_is_left_alone(pytester: pytest.Pytester) -> None:
     pytester.path.joinpath("workflow.yaml").write_text("jobs: {}\n")
     for arguments in ([], [str(pytester.path)]):
