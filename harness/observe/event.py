@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections import deque
 from dataclasses import replace
+from itertools import dropwhile
 
 from harness.observe.classes.panics import PANIC
 from harness.observe.helpers import is_helper
@@ -229,6 +230,8 @@ class Event:
 
     def _fingerprint(self, title: str, function: str | None) -> str:
         frames = self._stack.names("frame")
+        if self._class.caught_anywhere:
+            frames = list(dropwhile(lambda name: name != function, frames))
         told = [name for name in frames if not is_helper(name) and name != function]
         names = [function, *told[: _CALLERS - 1]] if function else [re.sub(r"\d+", "N", title)]
         words = "\n".join([self._class.kind, *(name or "" for name in names)])

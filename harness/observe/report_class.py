@@ -49,6 +49,11 @@ class ReportClass:
     explains: bool = False
     replaces: bool = False
 
+    @property
+    def caught_anywhere(self) -> bool:
+        """Whether the frames above the function at fault are other ones in every run."""
+        return self.choose is not first
+
     def render(self, groups: Mapping[str, str | None], function: str | None) -> str:
         """The title, without any address; ``function`` is the one at fault, if known."""
         words = {name: _without_addresses(text) for name, text in groups.items()}

@@ -144,6 +144,14 @@ RIP: 0010:foo_insert+0x34/0x8e
 Kernel panic - not syncing: softlockup: hung tasks
 {trace("dump_stack", "panic", "watchdog_timer_fn", "__hrtimer_run_queues")}
 """
+WORKER = f"""
+BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 30s!
+Showing backtraces of running workers in stalled CPU-bound worker pools:
+pool 2:
+task:kworker/0:0     state:R  running task     stack:0     pid:7     ppid:2
+Workqueue: events foo_work
+{trace("foo_inner", "foo_loop", "foo_work", "process_one_work", "worker_thread", "kthread")}
+"""
 POISON = """
 =============================================================================
 BUG kmalloc-64 (Not tainted): Poison overwritten
@@ -251,6 +259,7 @@ sysfs: cannot create duplicate filename '/bus/dax/devices/dax0.0'
         (INLINED, "KASAN: slab-use-after-free Read in foo_send"),
         (FOUND_LEAK, "memory leak in foo_create"),
         (LOCKUP, "BUG: soft lockup in foo_init"),
+        (WORKER, "BUG: workqueue lockup in foo_work"),
         (POISON, "slab: Poison overwritten (kmalloc-64) in foo_new"),
         (PAGE, "BUG: Bad page state in foo_fill"),
         (NO_PAGES, "page allocation failure in foo_probe"),
@@ -342,6 +351,28 @@ def test_panic_of_a_watchdog_belongs_to_its_report_however_much_it_shows() -> No
     (report,) = read(log_of(log))
     assert report.title == "INFO: task hung in foo_commit"
     assert report.severity == "fatal"
+
+
+def test_panic_of_a_workqueue_belongs_to_its_lockup() -> None:
+    """kernel/workqueue.c: panic_on_wq_watchdog()"""
+    pools = "".join(f"workqueue foo{number}: flags=0x0\n  pwq {number}:\n" for number in range(40))
+    panic = "Kernel panic - not syncing: workqueue: 1 stall(s) exceeded threshold 1\n"
+    found = read(log_of(WORKER + pools + panic + trace("panic", "wq_watchdog_timer_fn")))
+    assert [report.title for report in found] == ["BUG: workqueue lockup in foo_work"]
+    assert found[0].severity == "fatal"
+
+
+@pytest.mark.parametrize(
+    ("log", "inner"),
+    [(STALL, " foo_spin+0x1/0x20\n"), (LOCKUP, " foo_test+0x1a/0x2b0\n"), (WORKER, " foo_inner+")],
+    ids=["rcu", "soft", "workqueue"],
+)
+def test_loop_is_one_failure_wherever_it_was_caught(log: str, inner: str) -> None:
+    elsewhere = log.replace(inner, f" foo_other+0x1/0x2\n foo_deeper+0x1/0x2\n{inner}")
+    (found,), (other,) = read(log_of(log)), read(log_of(elsewhere))
+    assert log != elsewhere
+    assert found.function == other.function
+    assert found.fingerprint == other.fingerprint
 
 
 def test_leaks_that_were_counted_are_told_when_they_are_listed() -> None:

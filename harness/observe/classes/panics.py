@@ -59,6 +59,7 @@ WATCHDOGS = (
     ("softlockup", "soft-lockup"),
     ("Hard LOCKUP", "hard-lockup"),
     ("RCU Stall", "rcu-stall"),
+    ("workqueue: ", "workqueue-lockup"),
 )
 REBOOT = ReportClass(
     "reboot",

@@ -27,7 +27,14 @@ STALLS = (
         "hard lockup",
         r"Watchdog detected hard LOCKUP|self-detected hard LOCKUP|detected hard LOCKUP on other",
     ),
-    error("workqueue-lockup", "BUG: workqueue lockup", r"BUG: workqueue lockup - pool", patience=4),
+    # The workers that run since 6.3, with a stack; what they run is right beneath the workqueue.
+    error(
+        "workqueue-lockup",
+        "BUG: workqueue lockup",
+        r"BUG: workqueue lockup - pool",
+        choose=stalled_function,
+        patience=4,
+    ),
     error(
         "hung-task",
         "INFO: task hung",
