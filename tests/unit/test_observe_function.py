@@ -205,6 +205,26 @@ BUG: Bad page state in process foo  pfn:41000
 page: refcount:0 mapcount:1 mapping:0000000000000000 index:0x0 pfn:0x41000
 {trace("dump_stack_lvl", "bad_page", "check_new_page_bad", "rmqueue_bulk", "rmqueue", "foo_fill")}
 """
+# mm/page_alloc.c and mm/slub.c as they are in 7.3
+FREED_PAGE = f"""
+BUG: Bad page state in process foo  pfn:41000
+page: refcount:0 mapcount:1 mapping:0000000000000000 index:0x0 pfn:0x41000
+{trace("dump_stack_lvl", "bad_page", "__free_frozen_pages", "free_frozen_pages", "foo_drop")}
+"""
+FREED_PAGES = f"""
+BUG: Bad page state in process foo  pfn:41000
+page: refcount:0 mapcount:1 mapping:0000000000000000 index:0x0 pfn:0x41000
+{trace("dump_stack_lvl", "bad_page", "free_pcppages_bulk", "free_frozen_page_commit", "foo_drop")}
+"""
+SHEAF = f"""
+Oops: general protection fault, probably for non-canonical address 0xdead000000000100: 0000 [#1]
+RIP: 0010:barn_replace_empty_sheaf+0x1a/0x2b0
+{trace("__pcs_replace_empty_main", "alloc_from_pcs", "kmem_cache_alloc_noprof", "foo_get")}
+{END}
+"""
+PARTIAL = SHEAF.replace("barn_replace_empty_sheaf", "get_partial_node_bulk").replace(
+    "__pcs_replace_empty_main", "refill_objects"
+)
 TABLE_CHECK = f"""
 ------------[ cut here ]------------
 kernel BUG at mm/page_table_check.c:77!
@@ -266,6 +286,10 @@ sysfs: cannot create duplicate filename '/bus/dax/devices/dax0.0'
         (POISONED, "pagealloc: memory corruption in foo_fill"),
         (BAD_MAP, "BUG: Bad page map in zap_huge_pmd"),
         (NEW_PAGE, "BUG: Bad page state in foo_fill"),
+        (FREED_PAGE, "BUG: Bad page state in foo_drop"),
+        (FREED_PAGES, "BUG: Bad page state in foo_drop"),
+        (SHEAF, "general protection fault in foo_get"),
+        (PARTIAL, "general protection fault in foo_get"),
         (TABLE_CHECK, "kernel BUG in foo_set_ptes"),
         (OVERFLOW, "kernel stack overflow in foo_descend"),
         (TWICE, "sysfs: cannot create duplicate filename in foo_create"),
