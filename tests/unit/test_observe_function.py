@@ -152,6 +152,11 @@ task:kworker/0:0     state:R  running task     stack:0     pid:7     ppid:2
 Workqueue: events foo_work
 {trace("foo_inner", "foo_loop", "foo_work", "process_one_work", "worker_thread", "kthread")}
 """
+LEAKED_LOCK = f"""
+BUG: workqueue leaked atomic, lock or RCU: kworker/0:1[12]
+     preempt=0x00000001 lock=0->0 RCU=0->0 workfn=foo_work
+{trace("dump_stack_lvl", "process_one_work", "worker_thread", "kthread")}
+"""
 POISON = """
 =============================================================================
 BUG kmalloc-64 (Not tainted): Poison overwritten
@@ -279,6 +284,7 @@ sysfs: cannot create duplicate filename '/bus/dax/devices/dax0.0'
         (INLINED, "KASAN: slab-use-after-free Read in foo_send"),
         (FOUND_LEAK, "memory leak in foo_create"),
         (LOCKUP, "BUG: soft lockup in foo_init"),
+        (LEAKED_LOCK, "BUG: workqueue leaked lock or atomic in foo_work"),
         (WORKER, "BUG: workqueue lockup in foo_work"),
         (POISON, "slab: Poison overwritten (kmalloc-64) in foo_new"),
         (PAGE, "BUG: Bad page state in foo_fill"),

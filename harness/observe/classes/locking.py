@@ -134,6 +134,6 @@ LOCKING = (
         "BUG: workqueue leaked lock or atomic",
         r"BUG: workqueue leaked (?:lock or )?atomic|BUG: workqueue leaked",
         where=named_then_trace,
-        detail=rf"last function: {FUNCTION}",
+        detail=rf"(?:last function: |\bworkfn=){FUNCTION}",  # 6.1, 7.3
     ),
 )
