@@ -373,6 +373,25 @@ def test_panic_that_names_the_exception_belongs_to_its_oops() -> None:
     assert report.title == "Internal error: synchronous external abort in foo"
 
 
+@pytest.mark.parametrize(
+    "panic",
+    [
+        "KASAN: panic_on_warn set ...",
+        "KASAN: system warned too often (kernel.warn_limit is 1)",
+        "kasan.fault=panic set ...",
+        "kasan.fault=panic_on_write set ...",
+        "kmsan.panic set ...",
+        "panic_on_taint set ...",
+    ],
+)
+def test_panic_that_a_report_was_told_to_make_belongs_to_it(panic: str) -> None:
+    """mm/kasan/report.c and its like: end_report(); kernel/panic.c: add_taint()"""
+    line, rest = "=" * 66, trace("dump_stack_lvl", "vpanic", "panic", "end_report")
+    (report,) = read(log_of(f"{KASAN}{line}\nKernel panic - not syncing: {panic}\n{rest}"))
+    assert report.title == "KASAN: slab-use-after-free Read in foo_remove"
+    assert report.severity == "fatal"
+
+
 def test_panic_of_a_watchdog_belongs_to_its_report_however_much_it_shows() -> None:
     others = "".join(f"task:foo{number} state:S stack:0\n" for number in range(300))
     locks = "".join(f"{number} lock held by foo{number}/7:\n\n" for number in range(100))

@@ -48,9 +48,9 @@ PANICS = (
 )
 # Panics that only follow: the report before them tells more.
 CONSEQUENCE = re.compile(
-    r"(?:.{1,60}: )?Fatal exception|panic_on_warn|hung_task|softlockup|Hard LOCKUP|RCU Stall"
-    r"|Aiee, killing|Attempted to kill|System is deadlocked|Out of memory"
-    r"|(?:kernel|KASAN|UBSAN|KFENCE): panic|k[a-z]+\.panic set|Unrecovered"
+    r"(?:.{1,60}: )?(?:Fatal exception|panic_on_warn|system warned too often)|panic_on_taint"
+    r"|hung_task|softlockup|Hard LOCKUP|RCU Stall|Aiee, killing|Attempted to kill"
+    r"|System is deadlocked|Out of memory|k[a-z]+\.(?:fault=)?panic\w* set|Unrecovered"
     r"|panic on sysctl|Oops|stack overflow|corrupted stack end"
 )
 # Those of the watchdogs, which show every CPU or task between their report and the panic.
