@@ -238,6 +238,14 @@ RIP: 0010:page_table_check_set.part.0+0x1a/0x2b0
 {trace("__page_table_check_ptes_set", "foo_set_ptes")}
 {END}
 """
+# CONFIG_UBSAN_TRAP of x86
+UBSAN_TRAP = f"""
+UBSAN: array index out of bounds at foo_write+0x1a/0x2b0
+Oops: invalid opcode: 0000 [#1] SMP NOPTI
+RIP: 0010:foo_write+0x1a/0x2b0
+{trace("foo_ioctl")}
+{END}
+"""
 # riscv: only the panic shows a stack.
 OVERFLOW = f"""
 Insufficient stack space to handle exception!
@@ -297,6 +305,7 @@ sysfs: cannot create duplicate filename '/bus/dax/devices/dax0.0'
         (SHEAF, "general protection fault in foo_get"),
         (PARTIAL, "general protection fault in foo_get"),
         (TABLE_CHECK, "kernel BUG in foo_set_ptes"),
+        (UBSAN_TRAP, "UBSAN: array index out of bounds in foo_write"),
         (OVERFLOW, "kernel stack overflow in foo_descend"),
         (TWICE, "sysfs: cannot create duplicate filename in foo_create"),
         (TWICE_WARNED, "WARNING in sysfs_warn_dup"),

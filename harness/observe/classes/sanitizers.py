@@ -76,4 +76,11 @@ SANITIZERS = (
         where=in_trace,
         skip=r"\w*ubsan\w*|\w*overflow\w*",
     ),
+    # CONFIG_UBSAN_TRAP: handle_bug() in arch/x86/kernel/traps.c, ubsan_handler() in arm64's
+    error(
+        "ubsan",
+        "UBSAN: {what}",
+        rf"UBSAN: (?P<what>[A-Za-z][\w /-]+?)(?: at {FUNCTION}|: [0-9a-f]+ \[#\d+\])",
+        severity="fatal",
+    ),
 )
