@@ -260,6 +260,32 @@ def test_harmless_line_is_no_report(line: str) -> None:
             "BUG in the maple tree in mas_validate_limits",
             "mas_validate_limits",
         ),
+        (
+            "Internal error: UBSAN: array index out of bounds: 00000000f2005512 [#1]  SMP",
+            "ubsan",
+            "UBSAN: array index out of bounds",
+            None,
+        ),
+        (
+            "PANIC: early exception 0x0e IP 10:ffffffff81a2b3c4 error 0 cr2 0xffffffffff240000",
+            "oops",
+            "PANIC: early exception 0x0e",
+            None,
+        ),
+        (
+            "PANIC: early exception 0005 PSW: 0000000180000000 000003ffe0a1b2c4",
+            "oops",
+            "PANIC: early exception 0005",
+            None,
+        ),
+        (
+            "BUG: key ffffc90000012345 has not been registered!",
+            "bug",
+            "BUG: key",
+            None,
+        ),
+        ("BUG: failure at mm/gup.c:77/foo()!", "bug", "BUG: failure at", None),
+        ("BUG: x86 has no such page", "bug", "BUG: x", None),
         ("XFS (pmem0): log I/O error -5", "filesystem", "xfs log I/O error", None),
         (
             'XFS (pmem0): metadata I/O error in "xfs_buf_ioend+0x1/0x2" at daddr 0x2 len 1 error 5',

@@ -38,6 +38,13 @@ TRAPS = (
     # riscv, mips, loongarch: the words alone
     _trap("oops", "oops: {what}", r"^(?:Oops - )?(?P<what>[A-Za-z][\w /()-]{2,60}?) ?\[#\d+\]:?$"),
     fatal("double-fault", "PANIC: double fault", r"PANIC: double fault"),
+    # Before there are traps: early_fixup_exception() in arch/x86/mm/extable.c,
+    # __do_early_pgm_check() in arch/s390/kernel/early.c
+    fatal(
+        "oops",
+        "PANIC: early exception {what}",
+        r"PANIC: early exception (?P<what>0x[0-9a-f]{2}|[0-9a-f]{4}) (?:IP|PSW)\b",
+    ),
     error(
         "stack-overflow",
         "kernel stack overflow",
@@ -82,7 +89,8 @@ UNSORTED = (
     error(
         "bug",
         "BUG: {what}",
-        r"^(?:[\w.-]{1,24}: )?BUG: (?P<what>[A-Za-z][A-Za-z _-]*)",
+        # Whole words: what only begins with letters may be an address, as of lockdep's keys.
+        r"^(?:[\w.-]{1,24}: )?BUG: (?P<what>[A-Za-z][A-Za-z _-]*(?![\w./])|[A-Za-z]+)",
         patience=4,
         timed=True,
     ),
