@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import dropwhile, takewhile
 
 from harness.observe.helpers import is_helper, is_reporter
-from harness.observe.stack import Mark
+from harness.observe.stack import Kind, Mark
 
 Where = Callable[[str | None, Sequence[Mark]], Iterator[str]]
 Choose = Callable[[Sequence[str]], str | None]
@@ -83,7 +83,9 @@ def interrupted(_named: str | None, marks: Sequence[Mark]) -> Iterator[str]:
     """What a tick interrupted; without a tick, what the first CPU shown was at.
 
     A CPU that idles is told of by a line alone: the stack that comes next is another task's.
+    That of RCU's own thread, which waits to be woken, is no CPU's either.
     """
+    marks = list(_without_origins(marks))
     shown = next((mark for mark in marks if mark.kind in ("idling", "counter", "trace")), None)
     if shown is not None and shown.kind == "idling":
         yield shown.name
@@ -134,6 +136,19 @@ def _after(marks: Sequence[Mark], kind: str) -> list[Mark]:
     """What follows the first heading of a kind that frames follow."""
     rest = list(dropwhile(lambda mark: mark.kind != kind, marks))
     return [mark for mark in rest[1:] if mark.kind != kind] if rest else []
+
+
+def _without_origins(marks: Sequence[Mark]) -> Iterator[Mark]:
+    """All but the stacks that a report tells of beside its own, each up to the next heading."""
+    passed: tuple[Kind, ...] = ()
+    for mark in marks:
+        if mark.kind == "origin":
+            passed = ("trace", "frame")
+        elif mark.kind in passed:
+            passed = ("frame",)
+        else:
+            passed = ()
+            yield mark
 
 
 def _own(marks: Sequence[Mark]) -> Iterator[str]:

@@ -26,7 +26,7 @@ _TRACE = re.compile(r"[Cc]all [Tt]race\b|[Bb]acktrace(?: \(crc [0-9a-f]+\))?:|St
 # Other stacks that a report tells of: where an object came from, who else holds a lock.
 _ORIGIN = re.compile(
     r"(?:Allocated|Freed|allocated|freed) (?:by|in)\b|^(?:Allocated|Freed):|Uninit was "
-    r"|Local variable "
+    r"|Local variable |grace-period kthread stack dump"
     r"|page last (?:allocated|free)|(?:Last|Second to last) potentially|Showing all locks held"
     r"|^\s*-> #\d|the existing dependency chain|which lock already|(?:read|write)\w* to 0x\w+ of"
 )

@@ -28,6 +28,21 @@ RIP: 0010:inner_loop+0x4/0x10
  __x64_sys_ioctl+0x8/0x90
  do_syscall_64+0x3b/0x90
 """
+# kernel/rcu/tree_stall.h: rcu_check_gp_kthread_starvation(), where the CPU did not answer
+STARVED = f"""
+rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:
+rcu: \t0-...0: (5 ticks this GP) idle=04cc/1/0x4000000000000000 softirq=38/44 fqs=2579
+Sending NMI from CPU 1 to CPUs 0:
+rcu: rcu_preempt kthread starved for 2503 jiffies! g-1139 f0x0 RCU_GP_WAIT_FQS(5) ->cpu=1
+rcu: RCU grace-period kthread stack dump:
+task:rcu_preempt     state:I stack:0     pid:15    tgid:15    ppid:2
+{trace("__switch_to", "__schedule", "schedule", "schedule_timeout", "rcu_gp_kthread", "kthread")}
+"""
+LAST_RAN = f"""{STARVED.rstrip()}
+rcu: Stack dump where RCU GP kthread last ran:
+Task dump for CPU 1:
+{trace("foo_spin", "foo_ioctl", "__x64_sys_ioctl", "do_syscall_64")}
+"""
 HANG = f"""
 INFO: task foo:77 blocked for more than 120 seconds.
       Not tainted 6.1.192 #2
@@ -275,6 +290,8 @@ sysfs: cannot create duplicate filename '/bus/dax/devices/dax0.0'
     ("log", "title"),
     [
         (STALL, "INFO: rcu detected stall in foo_ioctl"),
+        (STARVED, "INFO: rcu detected stall"),
+        (LAST_RAN, "INFO: rcu detected stall in foo_ioctl"),
         (HANG, "INFO: task hung in foo_commit"),
         (LOCK_OF_ITS_OWN, "INFO: task hung in foo_bus_lock"),
         (HELD_LOCK, "INFO: task hung in foo_bus_lock"),
