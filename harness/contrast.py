@@ -12,6 +12,7 @@ from harness.records import (
     Difference,
     Fulfilment,
     Intention,
+    Mismatch,
     PatchLabel,
     Scalar,
     StepResult,
@@ -34,9 +35,10 @@ def contrast(
     """The patched kernel's result in the light of the base's.
 
     A finding is the same one where the verdict is the same and so is the report's
-    fingerprint or, without a report, every value that differs from its prediction. A
-    change that was announced and did not come is a regression, and so is one that an ``earlier``
-    patch brought and that is gone, by what the ``first`` kernel showed, that of no patch.
+    fingerprint or, without a report, every value that differs from its prediction; how far
+    one is beyond a bound is noise. A change that was announced and did not come is a
+    regression, and so is one that an ``earlier`` patch brought and that is gone, by what the
+    ``first`` kernel showed, that of no patch.
     """
     due = tuple(_fulfilment(intention, base, patched, times) for intention in intentions)
     kept = (_kept(intention, first or base, base, patched) for intention in earlier)
@@ -157,11 +159,17 @@ def _finding(result: CellResult) -> tuple[object, ...]:
     if result.report is not None:
         return result.verdict, result.phase, result.report.fingerprint
     wrong = tuple(
-        (number, mismatch.expected.name, mismatch.observed, mismatch.expected.value)
+        (number, mismatch.expected.name, _telling(mismatch), mismatch.expected.value)
         for number, step in enumerate(result.steps)
         for mismatch in step.mismatches
     )
     return result.verdict, result.phase, wrong or lasting_reason(result.reason)
+
+
+def _telling(mismatch: Mismatch) -> Scalar:
+    """What was seen, as far as it is the same in every run: beyond a bound, that it was."""
+    noisy = mismatch.expected.relation in (">=", "<=") and mismatch.observed is not None
+    return mismatch.expected.relation if noisy else mismatch.observed
 
 
 def _differences(base: CellResult, patched: CellResult) -> Iterator[Difference]:

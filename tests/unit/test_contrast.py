@@ -54,6 +54,9 @@ def hang(seconds: str) -> CellResult:
 
 GOOD = result(Verdict.OK, step(size=4096, pages=3))
 WRONG = result(Verdict.MISMATCH, step(size=8192, pages=3))
+TOO_MANY = result(Verdict.MISMATCH, step(size=4096, pages=12))
+MORE_STILL = result(Verdict.MISMATCH, step(size=4096, pages=13))
+NOT_COUNTED = result(Verdict.MISMATCH, step(size=4096))
 WRONG_OTHERWISE = result(Verdict.MISMATCH, step(size=12288, pages=3))
 UNSUPPORTED = result(Verdict.UNSUPPORTED)
 HOST = result(Verdict.INFRASTRUCTURE)
@@ -77,6 +80,9 @@ UNBUILT_OTHERWISE = result(Verdict.KERNEL_FAILURE, phase="build", reason="y.c:2:
         (WRONG, UNSUPPORTED, Word.CHANGED),
         (WRONG, WRONG, Word.UNCHANGED),
         (WRONG, WRONG_OTHERWISE, Word.CHANGED),
+        (TOO_MANY, MORE_STILL, Word.UNCHANGED),
+        (TOO_MANY, NOT_COUNTED, Word.CHANGED),
+        (TOO_MANY, WRONG, Word.CHANGED),
         (WRONG, crash("a"), Word.CHANGED),
         (crash("a"), crash("a"), Word.UNCHANGED),
         (crash("a"), crash("b"), Word.CHANGED),
