@@ -107,6 +107,10 @@ BUG: sleeping function called from invalid context at kernel/locking/mutex.c:580
 in_atomic(): 1, irqs_disabled(): 0, non_block: 0, pid: 77, name: foo
 {trace("dump_stack_lvl", "__might_resched", "__mutex_lock", "foo_irq_thread")}
 """
+NO_SLEEP = f"""
+BUG: scheduling in a non-blocking section: foo/77/1
+{trace("dump_stack_lvl", "__schedule_bug", "__schedule", "schedule", "foo_wait_for_it")}
+"""
 ARM = """
 Unable to handle kernel paging request at virtual address 6b6b6b6b
 PC is at memcpy+0x4/0x330
@@ -302,6 +306,7 @@ sysfs: cannot create duplicate filename '/bus/dax/devices/dax0.0'
         (REFCOUNT, "WARNING: refcount bug in foo_release"),
         (LEAK, "memory leak in foo_create"),
         (SLEEP, "BUG: sleeping function called from invalid context in foo_irq_thread"),
+        (NO_SLEEP, "BUG: scheduling in a non-blocking section in foo_wait_for_it"),
         (ARM, "BUG: unable to handle kernel paging request in foo_copy"),
         (OLD_ARM, "BUG: unable to handle kernel paging request in foo_send"),
         (ELF_V1, "BUG: unable to handle kernel paging request in foo_check"),

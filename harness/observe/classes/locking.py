@@ -117,8 +117,8 @@ LOCKING = (
     ),
     error(
         "atomic-sleep",
-        "BUG: scheduling while atomic",
-        r"BUG: scheduling while atomic: ",
+        "BUG: scheduling {what}",
+        r"BUG: scheduling (?P<what>while atomic|in a non-blocking section): ",
         where=in_trace,
         skip=r"\w*schedule\w*",
     ),
