@@ -117,6 +117,15 @@ PC is at memcpy+0x4/0x330
 LR is at foo_copy+0x10/0x20
 [<80b10c70>] (memcpy) from [<8062eec8>] (foo_copy+0x10/0x20)
 """
+# A CPU with KUAP: power9 with a radix MMU
+KUAP = f"""
+Kernel attempted to read user page (8) - exploit attempt? (uid: 0)
+BUG: Kernel NULL pointer dereference on read at 0x00000008
+Faulting instruction address: 0xc0000000008d1234
+Oops: Kernel access of bad area, sig: 11 [#1]
+NIP [c0000000008d1234] foo_read+0x12/0x3f0
+{END}
+"""
 # Linux 2.6 to 3.19 on arm: callee and caller with their offsets.
 OLD_ARM = """
 Unable to handle kernel paging request at virtual address 6b6b6b6b
@@ -308,6 +317,7 @@ sysfs: cannot create duplicate filename '/bus/dax/devices/dax0.0'
         (SLEEP, "BUG: sleeping function called from invalid context in foo_irq_thread"),
         (NO_SLEEP, "BUG: scheduling in a non-blocking section in foo_wait_for_it"),
         (ARM, "BUG: unable to handle kernel paging request in foo_copy"),
+        (KUAP, "BUG: unable to handle kernel NULL pointer dereference on read in foo_read"),
         (OLD_ARM, "BUG: unable to handle kernel paging request in foo_send"),
         (ELF_V1, "BUG: unable to handle kernel paging request in foo_check"),
         (DECODED, "BUG: unable to handle kernel NULL pointer dereference in foo_send"),
@@ -366,6 +376,13 @@ def test_message_of_a_warning_says_what_it_is(log: str) -> None:
     text = f"------------[ cut here ]------------\n{log}\nRIP: 0010:verify+0x1/0x2\n{END}"
     (report,) = read(log_of(text))
     assert (report.kind, report.title) == ("gup-pin", "page NOT dma-pinned in verify")
+
+
+def test_access_that_is_barred_as_well_is_the_same_failure() -> None:
+    barred, _, rest = KUAP.strip().partition("\n")
+    (one,), (other,) = read(log_of(KUAP)), read(log_of(rest))
+    assert "attempted" in barred
+    assert (one.kind, one.title, one.fingerprint) == (other.kind, other.title, other.fingerprint)
 
 
 def test_speakers_have_a_report_each() -> None:

@@ -23,11 +23,13 @@ FAULTS = (
         severity="fatal",
     ),
     fatal("paging-fault", _PAGING, r"BUG: unable to handle (?:page fault|kernel) "),
-    # arch/powerpc/mm/fault.c
+    # arch/powerpc/mm/fault.c: what bad_kernel_fault() says before it of KUAP, where the CPU has
+    # that, is said no more than ten times in five seconds
     fatal(
         "null-dereference",
         _NULL + " on {what}",
         r"BUG: Kernel NULL pointer dereference on (?P<what>\w+) at 0x",
+        explains=True,
     ),
     fatal("null-dereference", _NULL, r"Kernel NULL pointer dereference at 0x"),
     fatal(

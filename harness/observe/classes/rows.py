@@ -11,9 +11,18 @@ from harness.observe.report_class import ReportClass, Severity
 FUNCTION = r"(?P<function>(?![0-9a-f]{8,}\b)[A-Za-z_$][\w$.]*)(?:\+0x[0-9a-f]+/0x[0-9a-f]+)?"
 
 
-def fatal(kind: str, title: str, marker: str, *, joins_within: int = 3) -> ReportClass:
+def fatal(
+    kind: str, title: str, marker: str, *, joins_within: int = 3, explains: bool = False
+) -> ReportClass:
     """The kernel, or the task in it, does not go on."""
-    return ReportClass(kind, title, "fatal", re.compile(marker), joins_within=joins_within)
+    return ReportClass(
+        kind,
+        title,
+        "fatal",
+        re.compile(marker),
+        joins_within=joins_within,
+        explains=explains,
+    )
 
 
 def error(
