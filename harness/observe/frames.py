@@ -10,10 +10,12 @@ import re
 
 # ELFv1 powerpc has a dot before the name, 2.6 its module. scripts/decode_stacktrace.sh
 # replaces the offsets with the places in the source.
-_NAME = (
-    r"(?::\w+:|\.)?(?P<name>[A-Za-z_$][\w$.]*)"
+_PLACED = (
+    r"(?P<name>[A-Za-z_$][\w$.]*)"
     r"(?:[+-]0x[0-9a-f]+/0x[0-9a-f]+| \([\w./+-]{1,200}\.(?:[chS]|rs):\d+)"
 )
+_NAME = r"(?::\w+:|\.)?" + _PLACED
+_ANYWHERE = re.compile(r"\b" + _PLACED)
 _ADDRESS = r"(?:<?\[?<?(?:0x)?[0-9a-f]{8,16}>?\]?>?\s+){0,2}"
 _CLONE = re.compile(
     r"\.(?:isra|constprop|part|cold|llvm|lto_priv|localalias|cfi_jt|cfi|[0-9]+)\b.*$"
@@ -77,6 +79,11 @@ def find_link(line: str) -> str | None:
 def find_idling(line: str) -> str | None:
     """The function that a CPU idles in, where its stack is left out for that."""
     return _named_by(_IDLING, line)
+
+
+def find_all(text: str) -> tuple[str, ...]:
+    """Every function that a report names with a place in it, once, whatever for."""
+    return tuple(dict.fromkeys(plain_name(match["name"]) for match in _ANYWHERE.finditer(text)))
 
 
 def _named_by(pattern: re.Pattern[str], line: str) -> str | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from harness.observe.frames import find_all
 from harness.scenario.expand import Cell, expand
 from harness.scenario.find import find_scenario
 from harness.target import Target
@@ -19,7 +20,6 @@ from harness.units import format_size
 from harness.yaml_document import Record, load_documents
 
 HINTS = Path(__file__).with_name("hints.yaml")
-_FRAME = re.compile(r"\b([A-Za-z_][\w.]*)\+0x[0-9a-f]+/0x")
 _MMU_WEIGHT = 3
 _ENOUGH = 2  # two functions, or one that is at fault, or words
 _CHANCE = ("oom",)  # whoever asked for a page just then
@@ -68,8 +68,8 @@ def suggest(
     """
     if finding.report.kind in _CHANCE:
         return None
-    frames = [name.partition(".")[0] for name in _FRAME.findall(finding.report.text)]
-    weighed = [(_signs(hint, finding, frames), hint) for hint in hints]
+    named = find_all(finding.report.text)
+    weighed = [(_signs(hint, finding, named), hint) for hint in hints]
     signs, best = max(weighed, key=lambda pair: pair[0].weight, default=(_Signs(), None))
     if best is None or not signs.weight:
         return None
@@ -103,11 +103,11 @@ class _Signs:
     reasons: tuple[str, ...] = ()
 
 
-def _signs(hint: Hint, finding: Finding, frames: list[str]) -> _Signs:
+def _signs(hint: Hint, finding: Finding, functions: Iterable[str]) -> _Signs:
     """What of a report speaks for a hint. An MMU alone is nothing; a wrong one rules it out."""
     if hint.mmu is not None and hint.mmu != finding.mmu:
         return _Signs()
-    named = [name for name in dict.fromkeys(frames) if _matches(name, hint.functions)]
+    named = [name for name in functions if _matches(name, hint.functions)]
     said = [word for word in hint.words if word in finding.report.text]
     weight = len(named) + 2 * len(said)
     if _matches(finding.report.function or "", hint.functions):

@@ -84,10 +84,16 @@ def on_one_line(oops: bytes) -> bytes:
     return PROSE + b"> " + b" > ".join(oops.split(b"\n"))
 
 
+def decoded(oops: bytes) -> bytes:
+    """As scripts/decode_stacktrace.sh leaves it."""
+    return PROSE + re.sub(rb"\+0x[0-9a-f]+/0x[0-9a-f]+", b" (mm/mm_init.c:77)", oops)
+
+
 @pytest.mark.parametrize(
     "mailed",
     [
         as_it_is,
+        decoded,
         quoted,
         quoted_printable,
         in_base64,
