@@ -157,7 +157,8 @@ def _finding(result: CellResult) -> tuple[object, ...]:
     if result.phase == "build":
         return (result.phase,)
     if result.report is not None:
-        return result.verdict, result.phase, result.report.fingerprint
+        # A stall, and what a grace period or a work brings, may come a step later.
+        return result.verdict, result.phase == "boot", result.report.fingerprint
     wrong = tuple(
         (number, mismatch.expected.name, _telling(mismatch), mismatch.expected.value)
         for number, step in enumerate(result.steps)

@@ -86,6 +86,8 @@ UNBUILT_OTHERWISE = result(Verdict.KERNEL_FAILURE, phase="build", reason="y.c:2:
         (WRONG, crash("a"), Word.CHANGED),
         (crash("a"), crash("a"), Word.UNCHANGED),
         (crash("a"), crash("b"), Word.CHANGED),
+        (crash("a"), replace(crash("a"), phase="after the last step"), Word.UNCHANGED),
+        (crash("a"), replace(crash("a"), phase="boot"), Word.CHANGED),
         (GOOD, UNSUPPORTED, Word.CHANGED),
         (GOOD, UNBUILT, Word.BUILD_BROKEN),
         (WRONG, UNBUILT, Word.BUILD_BROKEN),
