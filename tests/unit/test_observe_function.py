@@ -284,6 +284,20 @@ epc : foo_descend+0x1a/0x2b0
 Kernel panic - not syncing: Kernel stack overflow
 {trace("dump_backtrace", "panic", "handle_bad_stack")}
 """
+S390_OVERFLOW = f"""
+Kernel stack pointer invalid
+CPU: 0 UID: 0 PID: 77 Comm: foo Not tainted 7.3.4 #2 PREEMPT
+Krnl PSW : 0704d00180000000 00000000009e59e4 (foo_descend+0x464/0x5d0)
+{trace("foo_descend", "foo_begin", "foo_ioctl", "__s390x_sys_ioctl", "system_call")}
+Kernel panic - not syncing: Invalid kernel stack pointer, cannot continue
+{trace("dump_stack_lvl", "vpanic", "panic", "kernel_stack_invalid")}
+"""
+PPC64_OVERFLOW = f"""
+Oops: Kernel stack overflow, sig: 11 [#1]
+NIP [c0000000008d1234] foo_descend+0x12/0x3f0
+{trace("foo_descend", "foo_begin", "foo_ioctl", "sys_ioctl", "system_call_exception")}
+{END}
+"""
 TWICE = f"""
 sysfs: cannot create duplicate filename '/bus/dax/devices/dax0.0'
 CPU: 0 PID: 77 Comm: ndctl Not tainted 6.1.192 #2
@@ -339,6 +353,12 @@ sysfs: cannot create duplicate filename '/bus/dax/devices/dax0.0'
         (TABLE_CHECK, "kernel BUG in foo_set_ptes"),
         (UBSAN_TRAP, "UBSAN: array index out of bounds in foo_write"),
         (OVERFLOW, "kernel stack overflow in foo_descend"),
+        (S390_OVERFLOW, "kernel stack overflow in foo_ioctl"),
+        (
+            S390_OVERFLOW.replace(" pointer invalid", " overflow."),
+            "kernel stack overflow in foo_ioctl",
+        ),
+        (PPC64_OVERFLOW, "kernel stack overflow in foo_ioctl"),
         (TWICE, "sysfs: cannot create duplicate filename in foo_create"),
         (TWICE_WARNED, "WARNING in sysfs_warn_dup"),
     ],

@@ -39,7 +39,7 @@ _ANY = re.compile(
     r"BUG|WARNING|INFO: |panic|nable to handle|ernel (?:attempted|tried|NULL|BUG|fault)|UBSAN"
     r"|pages\[|reserved pages|\[#\d|hard LOCKUP|oom-killer|ut of memory|with error -12|lab cache"
     r"|-fs error|XFS \(|Exception|PANIC|Insufficient|SError|isabled wait|unregister_netdevice"
-    r"|VFS: |Unhandled fault|kernel stack|Internal error|stack guard|unreferenced"
+    r"|VFS: |Unhandled fault|ernel stack|Internal error|stack guard|unreferenced"
     r"|[Mm]achine [Cc]heck|Hardware Error|memory leaks|blocked |CFI failure"
     r"|: bad p|swap (?:file|offset) entry|pagealloc: |page allocation failure|vmalloc error"
     r"|cannot create duplicate"

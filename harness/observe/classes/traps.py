@@ -16,6 +16,15 @@ def _trap(kind: str, title: str, marker: str) -> ReportClass:
 
 
 TRAPS = (
+    # s390: kernel_stack_overflow() in arch/s390/kernel/traps.c, kernel_stack_invalid() since;
+    # powerpc: stack_overflow_exception()
+    error(
+        "stack-overflow",
+        "kernel stack overflow",
+        r"^Kernel stack (?:overflow\.|pointer invalid)$|Kernel stack overflow, sig: \d+ \[#\d+\]",
+        choose=stalled_function,
+        severity="fatal",
+    ),
     _trap("general-protection", "general protection fault", r"general protection fault.*\[#\d+\]"),
     _trap("general-protection", "stack segment fault", r"stack segment: .*\[#\d+\]"),
     _trap("divide-error", "divide error", r"divide[ _]error: .*\[#\d+\]"),
