@@ -234,7 +234,9 @@ class Event:
         if self._class.caught_anywhere:
             frames = list(dropwhile(lambda name: name != function, frames))
         told = [name for name in frames if not is_helper(name) and name != function]
-        names = [function, *told[: _CALLERS - 1]] if function else [re.sub(r"\d+", "N", title)]
+        names = [function, *told[: _CALLERS - 1]]
+        if function is None or self._class.told_by_title:
+            names = [re.sub(r"\d+", "N", title)]
         words = "\n".join([self._class.kind, *(name or "" for name in names)])
         return hashlib.sha256(words.encode()).hexdigest()[:16]
 

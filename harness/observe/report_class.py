@@ -54,6 +54,14 @@ class ReportClass:
         """Whether the frames above the function at fault are other ones in every run."""
         return self.choose is not first
 
+    @property
+    def told_by_title(self) -> bool:
+        """Whether its stacks are chance: who asked for the last page, which of a race came first.
+
+        Of a panic without another report its stack is what tells.
+        """
+        return not self.located and self.severity != "fatal"
+
     def render(self, groups: Mapping[str, str | None], function: str | None) -> str:
         """The title, without any address; ``function`` is the one at fault, if known."""
         words = {name: _without_addresses(text) for name, text in groups.items()}

@@ -492,6 +492,29 @@ def test_loop_is_one_failure_wherever_it_was_caught(log: str, inner: str) -> Non
     assert found.fingerprint == other.fingerprint
 
 
+def out_of_memory(program: str, *functions: str) -> str:
+    asked = f"{program} invoked oom-killer: gfp_mask=0x140dca, order=0, oom_score_adj=0"
+    killed = f"Out of memory: Killed process 77 ({program})"
+    return f"{asked}\n{trace('dump_header', 'out_of_memory', *functions)}\n{killed}"
+
+
+def test_out_of_memory_is_one_failure_whoever_asked_last() -> None:
+    (found,) = read(log_of(out_of_memory("foo", "do_anonymous_page")))
+    (other,) = read(log_of(out_of_memory("foo", "pte_alloc_one", "__pte_alloc")))
+    (another,) = read(log_of(out_of_memory("bar", "do_anonymous_page")))
+    assert found.fingerprint == other.fingerprint != another.fingerprint
+
+
+def test_race_is_one_failure_whichever_side_is_shown_first() -> None:
+    title = "BUG: KCSAN: data-race in foo_read / foo_write\n"
+    write = "write to 0xffff888100000000 of 8 bytes by task 77 on cpu 0:\n foo_write+0x1/0x2\n"
+    reading = "read to 0xffff888100000000 of 8 bytes by task 78 on cpu 1:\n foo_read+0x1/0x2\n"
+    sides = f"{write} bar+0x1/0x2\n", f"{reading} baz+0x1/0x2\n"
+    (found,) = read(log_of(title + sides[0] + sides[1]))
+    (other,) = read(log_of(title + sides[1] + sides[0]))
+    assert found.fingerprint == other.fingerprint
+
+
 def test_leaks_that_were_counted_are_told_when_they_are_listed() -> None:
     count = "kmemleak: 6 new suspected memory leaks (see /sys/kernel/debug/kmemleak)\n"
     chatter = "usb 1-1: new device\n" * 600
