@@ -22,7 +22,6 @@ _LINES = 3_000  # nothing a kernel says about one failure is longer
 _SILENT_LINES = 400  # others spoke for so long that it has ended
 _STACK_PATIENCE = 4  # times as patient with a report whose stack has not come yet
 _CALLERS = 3  # frames that tell one failure from another, the function at fault included
-_EXPLAINED = ("warning", "paging-fault")
 
 _ANY_END = re.compile(r"---\[ end (?:trace|Kernel panic)")
 # Other CPUs now show where they are, each in an interrupt of its own.
@@ -144,7 +143,7 @@ class Event:
 
     def join(self, line: Line, report_class: ReportClass, match: re.Match[str]) -> None:
         """Take in the marker of a report that this one led to, or that says more of it."""
-        if report_class.explains and self._class.kind in _EXPLAINED:
+        if report_class.explains == self._class.kind:
             self._class = report_class
             self._groups |= match.groupdict()
         if RANK[report_class.severity] > RANK[self.severity]:

@@ -28,9 +28,9 @@ class ReportClass:
     say nothing that belongs to a report until it counts as ended; 0 is a report of one
     line. ``joins_within`` is how many lines after an earlier marker this one is still the
     same report. ``end`` ends it at once. A ``timed`` row needs a line with printk's time:
-    its words are a program's as well. One that ``explains`` says better what it is than the
-    line of a WARNING, whose message it is, before that (to 6.18) or behind it, or than one of
-    a paging fault. One that ``replaces`` lists what earlier reports of its kind only counted.
+    its words are a program's as well. One that ``explains`` another kind says better what it
+    is: the message of a WARNING, before its line (to 6.18) or behind it. One that ``replaces``
+    lists what earlier reports of its kind only counted.
     """
 
     kind: str
@@ -46,7 +46,7 @@ class ReportClass:
     skip: re.Pattern[str] | None = None
     detail: re.Pattern[str] | None = None
     timed: bool = False
-    explains: bool = False
+    explains: str = ""
     replaces: bool = False
 
     @property

@@ -398,6 +398,24 @@ def test_message_of_a_warning_says_what_it_is(log: str) -> None:
     assert (report.kind, report.title) == ("gup-pin", "page NOT dma-pinned in verify")
 
 
+@pytest.mark.parametrize(
+    ("message", "title"),
+    [
+        ("BUG: foo has gone", "BUG: foo has gone in foo_put"),
+        (
+            "BUG: Dentry 00000000a1b2c3d4{i=7,n=foo}  still in use (1) [unmount of ext4 pmem0]",
+            "BUG: Dentry still in use in unmount",
+        ),
+    ],
+)
+def test_message_of_a_warning_that_says_bug_is_no_second_report(message: str, title: str) -> None:
+    until_6_18 = f"{message}\nWARNING: CPU: 0 PID: 77 at fs/foo.c:7 foo_put+0x1/0x2"
+    since = f"WARNING: fs/foo.c:7 at foo_put+0x1/0x2, CPU#0: foo/77\n{message}"
+    for said in (until_6_18, since):
+        text = f"------------[ cut here ]------------\n{said}\nRIP: 0010:foo_put+0x1/0x2\n{END}"
+        assert [report.title for report in read(log_of(text))] == [title]
+
+
 def test_access_that_is_barred_as_well_is_the_same_failure() -> None:
     barred, _, rest = KUAP.strip().partition("\n")
     (one,), (other,) = read(log_of(KUAP)), read(log_of(rest))

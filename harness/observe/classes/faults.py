@@ -29,7 +29,7 @@ FAULTS = (
         "null-dereference",
         _NULL + " on {what}",
         r"BUG: Kernel NULL pointer dereference on (?P<what>\w+) at 0x",
-        explains=True,
+        explains="paging-fault",
     ),
     fatal("null-dereference", _NULL, r"Kernel NULL pointer dereference at 0x"),
     fatal(
@@ -75,7 +75,7 @@ FAULTS = (
         "error",
         re.compile(r"pages\[\d+\] is (?P<what>NOT dma-pinned|NOT pinnable but pinned)"),
         joins_within=3,
-        explains=True,
+        explains="warning",
     ),
     ReportClass(
         "vmemmap-leak",
@@ -83,7 +83,7 @@ FAULTS = (
         "error",
         re.compile(r"failed to free all reserved pages"),
         joins_within=3,
-        explains=True,
+        explains="warning",
     ),
     # kernel/panic.c: until 6.18 "CPU: 1 PID: 2 at file:line function", then "file:line at function"
     ReportClass(

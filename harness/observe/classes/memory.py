@@ -144,6 +144,8 @@ MEMORY = (
         "filesystem",
         "BUG: Dentry still in use",
         r"BUG: Dentry .* still in use \(-?\d+\) \[(?P<function>unmount) of ",
+        joins_within=3,
+        explains="warning",
     ),
     lone("filesystem", "VFS: Busy inodes after unmount", r"VFS: Busy inodes after unmount"),
     lone("filesystem", "VFS: Close: file count is zero", r"VFS: Close: file count is (?:0|zero)"),

@@ -12,7 +12,7 @@ FUNCTION = r"(?P<function>(?![0-9a-f]{8,}\b)[A-Za-z_$][\w$.]*)(?:\+0x[0-9a-f]+/0
 
 
 def fatal(
-    kind: str, title: str, marker: str, *, joins_within: int = 3, explains: bool = False
+    kind: str, title: str, marker: str, *, joins_within: int = 3, explains: str = ""
 ) -> ReportClass:
     """The kernel, or the task in it, does not go on."""
     return ReportClass(
@@ -38,6 +38,7 @@ def error(
     severity: Severity = "error",
     timed: bool = False,
     joins_within: int = 0,
+    explains: str = "",
     replaces: bool = False,
 ) -> ReportClass:
     """The kernel goes on, and something in it is wrong."""
@@ -53,6 +54,7 @@ def error(
         detail=re.compile(detail) if detail else None,
         timed=timed,
         joins_within=joins_within,
+        explains=explains,
         replaces=replaces,
     )
 

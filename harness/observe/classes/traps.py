@@ -102,5 +102,7 @@ UNSORTED = (
         r"^(?:[\w.-]{1,24}: )?BUG: (?P<what>[A-Za-z][A-Za-z _-]*(?![\w./])|[A-Za-z]+)",
         patience=4,
         timed=True,
+        joins_within=1,
+        explains="warning",
     ),
 )
