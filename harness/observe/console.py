@@ -154,6 +154,8 @@ class ConsoleReader:
         if not own:
             return None
         last = own[-1]
+        if match["end"]:  # what came between the two ended the panic's report
+            return next((event for event in reversed(own) if event.severity == "fatal"), last)
         if last.kind in (PANIC.kind, REBOOT.kind):
             return None
         near = line.number - last.last_line <= _PANIC_LINES

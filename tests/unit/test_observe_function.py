@@ -459,6 +459,16 @@ def test_panic_that_names_the_exception_belongs_to_its_oops() -> None:
     assert report.title == "Internal error: synchronous external abort in foo"
 
 
+def test_end_of_a_panic_is_no_second_one() -> None:
+    begin = f"Kernel panic - not syncing: foo\n{trace('panic', 'foo_stop')}"
+    warning = f"WARNING: kernel/smp.c:7 at smp_foo+0x1/0x2, CPU#0: foo/77\n{END}"
+    end = "---[ end Kernel panic - not syncing: foo ]---"
+    (report,) = read(log_of(f"{begin}\n{warning}\n{end}"))
+    assert report.title == "kernel panic: foo"
+    (cut,) = read(log_of(end))
+    assert cut.title == "kernel panic: foo"
+
+
 @pytest.mark.parametrize(
     "panic",
     [

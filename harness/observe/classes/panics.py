@@ -14,15 +14,16 @@ PANIC = ReportClass(
     "panic",
     "kernel panic: {what}",
     "fatal",
-    re.compile(r"Kernel panic - not syncing: ?(?P<what>.*)"),
+    re.compile(r"(?P<end>\[ end )?Kernel panic - not syncing: ?(?P<what>.*?)(?: \]---)?$"),
     located=False,
 )
+# What a panic ends with has the same words.
+_BEGINS = r"(?<!\[ end )Kernel panic - not syncing: "
 PANICS = (
     error(
         "stack-corruption",
         "kernel panic: stack is corrupted",
-        r"(?P<panic>Kernel panic - not syncing: stack-protector: Kernel stack is corrupted in: )"
-        rf"(?:{FUNCTION}\b)?",
+        rf"{_BEGINS}stack-protector: Kernel stack is corrupted in: (?:{FUNCTION}\b)?",
         where=named_then_trace,
         skip="\\w*stack_chk\\w*",
         severity="fatal",
@@ -30,7 +31,7 @@ PANICS = (
     error(
         "stack-overflow",
         "kernel panic: corrupted stack end",
-        r"(?P<panic>Kernel panic - not syncing: corrupted stack end)",
+        rf"{_BEGINS}corrupted stack end",
         where=in_trace,
         skip=r"\w*schedule\w*|\w*retint_kernel\w*",
         choose=stalled_function,
@@ -39,7 +40,7 @@ PANICS = (
     error(
         "stack-overflow",
         "kernel stack overflow",
-        r"(?P<panic>Kernel panic - not syncing: kernel stack overflow)",
+        rf"{_BEGINS}kernel stack overflow",
         where=in_trace,
         skip=r"\w*bad_stack\w*",
         choose=stalled_function,
