@@ -174,7 +174,7 @@ Kernel panic - not syncing: softlockup: hung tasks
 """
 WORKER = f"""
 BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 30s!
-Showing backtraces of running workers in stalled CPU-bound worker pools:
+Showing backtraces of busy workers in stalled worker pools:
 pool 2:
 task:kworker/0:0     state:R  running task     stack:0     pid:7     ppid:2
 Workqueue: events foo_work

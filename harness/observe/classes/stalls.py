@@ -27,7 +27,7 @@ STALLS = (
         "hard lockup",
         r"Watchdog detected hard LOCKUP|self-detected hard LOCKUP|detected hard LOCKUP on other",
     ),
-    # The workers that run since 6.3, with a stack; what they run is right beneath the workqueue.
+    # 7.3, unlike 6.1, shows the stacks of workers that run: their work is beneath the workqueue.
     error(
         "workqueue-lockup",
         "BUG: workqueue lockup",
