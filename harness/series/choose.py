@@ -96,7 +96,9 @@ def _complete(mails: Sequence[Mail], text: Text) -> Choice:
             f"more than one series is a {called} here: {listed}",
             hint="one series in a file: the thread of one cover letter",
         )
-    total = mails[0].tag.total or 0
+    total = mails[0].tag.total
+    if not total:
+        raise mails[0].message.whole.error(f"{called} is a series of 0 patches")
     by_number: dict[int, Mail] = {}
     for mail in mails:
         number = mail.tag.number or 0

@@ -26,14 +26,14 @@ class Tag:
 
 def parse_subject(subject: str) -> Tag:
     """The tag of a subject line."""
-    text = " ".join(subject.split())
+    text = _without_prefix(" ".join(subject.split()))
     reply = _REPLY.match(text)
     version = number = total = None
     is_patch = False
     while bracket := _BRACKET.match(text):
         words = bracket[1]
         counter = _COUNTER.search(words)
-        if not (_KIND.search(words) or counter):
+        if not _is_tag(words):
             break
         text = text[bracket.end() :]
         is_patch = True
@@ -42,3 +42,19 @@ def parse_subject(subject: str) -> Tag:
         if counter:
             number, total = int(counter[1]), int(counter[2])
     return Tag(text, version, number, total, is_patch, reply is not None)
+
+
+def _is_tag(words: str) -> bool:
+    return bool(_KIND.search(words) or _COUNTER.search(words))
+
+
+def _without_prefix(text: str) -> str:
+    """Without what a list or a mail server puts before it, as ``[dm-devel] [PATCH 1/2] ...``."""
+    start = 0
+    while bracket := _BRACKET.match(text, start):
+        if _is_tag(bracket[1]):
+            return text[start:]
+        start = bracket.end()
+        if _REPLY.match(text, start):
+            return text[start:]
+    return text

@@ -59,6 +59,8 @@ def titles(choice: Choice) -> list[str]:
         ("[PATCH][next] mm: [pin]", None, None, None, "[next] mm: [pin]"),
         ("[PATCH RESEND v3] mm:\n pin", 3, None, None, "mm: pin"),
         ("[2/3] mm: pin", None, 2, 3, "mm: pin"),
+        ("[dm-devel] [PATCH v2 1/2] dm: [pin]", 2, 1, 2, "dm: [pin]"),
+        ("[EXT] [linux-mm] [PATCH] mm: pin", None, None, None, "mm: pin"),
     ],
 )
 def test_subjects(
@@ -70,7 +72,10 @@ def test_subjects(
     assert not tag.is_reply
 
 
-@pytest.mark.parametrize("subject", ["Re: [PATCH 1/2] x", "RE: x", "Fwd: [PATCH] x", "AW: Re: x"])
+@pytest.mark.parametrize(
+    "subject",
+    ["Re: [PATCH 1/2] x", "RE: x", "Fwd: [PATCH] x", "AW: Re: x", "[EXTERNAL] Re: [PATCH 1/2] x"],
+)
 def test_replies(subject: str) -> None:
     assert parse_subject(subject).is_reply
 
@@ -307,6 +312,22 @@ def test_patches_without_numbers_keep_the_order_of_the_mailbox() -> None:
     assert titles(chosen(*mails, mail("Re: [PATCH] b", number=3))) == ["b", "a"]
     revised = mail("[PATCH v2] b", number=4)
     assert titles(chosen(*mails, revised)) == ["b"]
+
+
+def test_a_list_may_put_its_name_before_every_subject() -> None:
+    """Else the order was the mailbox's, and all versions were taken."""
+    choice = chosen(
+        mail("[dm-devel] [PATCH v2 2/2] two", number=1),
+        mail("[dm-devel] [PATCH 1/1] old", number=2),
+        mail("[dm-devel] [PATCH v2 1/2] one", number=3),
+    )
+    assert titles(choice) == ["one", "two"]
+    assert choice.version == 2
+
+
+def test_a_series_of_no_patches_is_none() -> None:
+    with pytest.raises(UserError, match="v1 is a series of 0 patches"):
+        chosen(mail("[PATCH 0/0] x"), mail("Re: [PATCH 0/0] x", number=2))
 
 
 def test_a_mailbox_of_talk_holds_no_patch() -> None:
