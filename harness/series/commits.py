@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.errors import UserError
 from harness.git import find_commit, git, split_name
-from harness.series.text import Text
+from harness.series.text import Text, printable
 from harness.shipped import typed
 
 _MOST = 2000
@@ -57,8 +57,15 @@ def _listed(repository: Path, first: str, last: str, name: str) -> Iterator[str]
         raise UserError(f"{name} holds no commit", hint=hint)
     if len(lines) > _MOST:
         raise UserError(f"{name} holds more than {_MOST} commits")
+    shallow = git(repository, "rev-parse", "--is-shallow-repository").strip() == b"true"
     for line in lines:
         commit, *parents = line.split()
+        if not parents and shallow:
+            # Its diff would be every file that it has.
+            raise UserError(
+                f"{name}: the clone is shallow, and nothing before {commit[:12]} is there",
+                hint=f"git -C {repository} fetch --unshallow",
+            )
         if len(parents) > 1:
             raise UserError(
                 f"{name} holds a merge, {commit[:12]}: a series is a line of commits",
@@ -71,4 +78,6 @@ def _commit(repository: Path, commit: str) -> Commit:
     told = git(repository, "show", *_SHOWN, "--format=%an <%ae>%n%s", commit)
     author, _, subject = told.decode(errors="replace").strip().partition("\n")
     diff = git(repository, *_DIFF, *_PLAIN, commit)
-    return Commit(subject, author, Text(diff, Path(f"{repository}@{commit[:12]}")))
+    return Commit(
+        printable(subject), printable(author), Text(diff, Path(f"{repository}@{commit[:12]}"))
+    )

@@ -141,6 +141,23 @@ def test_what_gpg_says_of_a_commit_is_no_part_of_it(repository: Path, tmp_path: 
     assert (found.subject, found.author) == (expected.subject, expected.author)
 
 
+def test_a_commit_cannot_reach_the_terminal(repository: Path) -> None:
+    git(repository, "commit", "-q", "--amend", "-m", "mm: \x1b]0;mine\x07x")
+    (patch,) = load_series(f"git:{repository}@HEAD~1..HEAD").patches
+    assert patch.subject == "mm:  ]0;mine x"
+
+
+def test_a_range_that_leaves_a_shallow_clone_is_told(repository: Path, tmp_path: Path) -> None:
+    """Else its first commit would have made every file of the tree."""
+    clone = tmp_path / "shallow"
+    git(repository, "clone", "-q", "--depth=2", f"file://{repository}", str(clone))
+    git(clone, "fetch", "-q", "--depth=1", "origin", "tag", "base")
+    assert len(load_series(f"git:{clone}@HEAD~1..HEAD").patches) == 1
+    with pytest.raises(UserError, match="the clone is shallow, and nothing before") as caught:
+        load_series(f"git:{clone}@base..HEAD")
+    assert caught.value.hint == f"git -C {clone} fetch --unshallow"
+
+
 def test_an_empty_commit_is_left_aside_and_told(repository: Path) -> None:
     for subject in ("Start a series", "End it"):
         git(repository, "commit", "-q", "--allow-empty", "-m", subject)
