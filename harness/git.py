@@ -11,6 +11,11 @@ from harness.errors import InfrastructureError, UserError
 from harness.host_packages import install_command
 from harness.shipped import typed
 
+# Files come out as they were committed, also where a user's work trees have CR LF.
+_AS_COMMITTED = ("-c", "core.autocrlf=false", "-c", "core.eol=lf")
+# Settings, such as safe.directory, and where they are: they are of no repository.
+_SETTINGS = re.compile(r"GIT_CONFIG_(GLOBAL|SYSTEM|NOSYSTEM|COUNT|KEY_\d+|VALUE_\d+)")
+
 
 def git(repository: Path, *arguments: str, seconds: float | None = None) -> bytes:
     """Output of one git command that reads; UserError with git's own words where it fails.
@@ -19,7 +24,7 @@ def git(repository: Path, *arguments: str, seconds: float | None = None) -> byte
     """
     try:
         done = subprocess.run(
-            ("git", "-C", repository, *arguments),
+            ("git", "-C", repository, *_AS_COMMITTED, *arguments),
             env=own_environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -41,7 +46,11 @@ def own_environment() -> dict[str, str]:
 
     Its GIT_DIR or GIT_INDEX_FILE would win over the repository that a command names.
     """
-    return {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
+    return {
+        name: text
+        for name, text in os.environ.items()
+        if not name.startswith("GIT_") or _SETTINGS.fullmatch(name)
+    }
 
 
 def split_name(name: str) -> tuple[str, str] | None:

@@ -136,6 +136,7 @@ def _git_apply(folder: Path, patch: Patch, *options: str) -> subprocess.Complete
     """``git apply`` where it sees neither a repository nor anybody's settings."""
     environment = own_environment() | {
         "GIT_CEILING_DIRECTORIES": str(folder.parent),
+        "GIT_CONFIG_COUNT": "0",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",
         "LC_ALL": "C",

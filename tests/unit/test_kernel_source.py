@@ -13,6 +13,7 @@ import pytest
 
 from harness.apt.private import Candidate
 from harness.errors import UserError
+from harness.git import git as asked
 from harness.kernel.revisions import stored_revisions
 from harness.kernel.source import Source, check_source, load_suites, provide_source
 from harness.kernel.spec import DebianSpec, DirectorySpec, GitSpec, KernelSpec, TarSpec
@@ -155,6 +156,27 @@ def test_the_repository_that_was_named_wins_over_a_hooks_environment(
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
     monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "index"))
     assert provide(GitSpec(repository, "HEAD"), tmp_path).identity == f"git {commit}"
+
+
+def test_a_commit_is_taken_as_it_was_committed_whatever_the_users_line_ends(
+    repository: Path, tmp_path: Path
+) -> None:
+    git(repository, "config", "core.autocrlf", "true")
+    source = provide(GitSpec(repository, "HEAD"), tmp_path)
+    assert (source.path / "mm/gup.c").read_bytes() == b"int gup;\n"
+
+
+def test_settings_in_the_environment_hold_such_as_which_directories_are_safe(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As git itself does, which refuses a repository of another user without them."""
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "safe.directory")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "/srv/linux")
+    (tmp_path / "global").write_text("[safe]\n\tdirectory = /srv/stable\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "global"))
+    said = asked(repository, "config", "--get-all", "safe.directory").decode().split()
+    assert said[-2:] == ["/srv/stable", "/srv/linux"]
 
 
 def test_names_of_one_commit_are_one_source(repository: Path, tmp_path: Path) -> None:

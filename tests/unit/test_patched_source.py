@@ -242,6 +242,9 @@ def test_a_repository_around_and_a_users_settings_do_not_matter(
     monkeypatch.setattr("tempfile.tempdir", None)
     monkeypatch.setenv("GIT_DIR", str(around.root / ".git"))
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", "apply.whitespace")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "fix")
     patched = patch_source(base, writer.patches)
     assert "LINE 5 \n" in (contents(patched)["mm/gup.c"] or "")
     assert {path.name for path in around.root.iterdir()} == {".git", "x"}
