@@ -32,6 +32,7 @@ _MOST_WORDS = 8192
 _MOST_MESSAGES = 10_000
 _PLAIN = ("7bit", "8bit", "binary", "")
 _PATCH_TYPES = ("text/plain", "text/x-patch", "text/x-diff")
+_PATCH_NAMES = (".patch", ".diff")
 _FLOWED = "the patch sent without format=flowed, which breaks lines: git send-email does it right"
 
 
@@ -114,7 +115,8 @@ def _end_of_headers(content: bytes) -> int:
 
 def _decode(headers: email.message.Message, body: Text, whole: Text) -> Text:
     if headers.get_content_maintype() == "multipart":
-        return replace(whole, content=_attached(whole), decoded=True)
+        content, flowed = _attached(whole)
+        return replace(whole, content=content, decoded=True, hint=_FLOWED if flowed else None)
     encoding = str(headers.get("Content-Transfer-Encoding", "")).strip().lower()
     match encoding:
         case "quoted-printable":
@@ -123,10 +125,18 @@ def _decode(headers: email.message.Message, body: Text, whole: Text) -> Text:
             body = replace(body, content=binascii.a2b_base64(body.content), decoded=True)
         case _ if encoding not in _PLAIN:
             raise ValueError(f"no such transfer encoding: {encoding[:40]!r}")
-    if str(headers.get_param("format", "")).lower() == "flowed":
-        delsp = str(headers.get_param("delsp", "")).lower() == "yes"
-        body = replace(body, content=unflow(body.content, delsp), decoded=True, hint=_FLOWED)
+    if _is_flowed(headers):
+        content = unflow(body.content, _drops_spaces(headers))
+        body = replace(body, content=content, decoded=True, hint=_FLOWED)
     return body
+
+
+def _is_flowed(headers: email.message.Message) -> bool:
+    return str(headers.get_param("format", "")).lower() == "flowed"
+
+
+def _drops_spaces(headers: email.message.Message) -> bool:
+    return str(headers.get_param("delsp", "")).lower() == "yes"
 
 
 def unflow(content: bytes, delsp: bool = False) -> bytes:
@@ -148,15 +158,19 @@ def unflow(content: bytes, delsp: bool = False) -> bytes:
     return b"\n".join([*out, begun] if begun else out)
 
 
-def _attached(whole: Text) -> bytes:
-    """The text parts that are or may hold a patch, one below the other."""
+def _attached(whole: Text) -> tuple[bytes, bool]:
+    """The text parts that are or may hold a patch, one below the other; whether any was flowed."""
     parts: list[bytes] = []
+    flowed = False
     for part in email.message_from_bytes(whole.content).walk():
-        if part.get_content_type() in _PATCH_TYPES or str(part.get_filename()).endswith(".patch"):
-            payload = part.get_payload(decode=True)
-            if isinstance(payload, bytes):
-                parts.append(payload)
-    return b"\n".join(parts)
+        named = str(part.get_filename()).endswith(_PATCH_NAMES)
+        payload = part.get_payload(decode=True)
+        if not (named or part.get_content_type() in _PATCH_TYPES) or not isinstance(payload, bytes):
+            continue
+        if _is_flowed(part):
+            flowed, payload = True, unflow(payload, _drops_spaces(part))
+        parts.append(payload)
+    return b"\n".join(parts), flowed
 
 
 def _words(headers: email.message.Message, name: str) -> str:

@@ -186,6 +186,23 @@ def test_a_patch_may_be_attached() -> None:
     assert DIFF.encode() in message.body.content
 
 
+@pytest.mark.parametrize("name", ["fix.patch", "fix.diff"])
+def test_an_attachment_may_be_known_by_its_name_alone(name: str) -> None:
+    head = 'Content-Type: multipart/mixed; boundary="b"\nMIME-Version: 1.0\n'
+    part = f"--b\nContent-Type: application/octet-stream; name={name}\n\n{DIFF}\n--b--\n"
+    assert DIFF.encode() in only(mail("[PATCH] x", part, headers=head)).body.content
+
+
+def test_format_flowed_is_undone_in_a_mail_that_is_signed() -> None:
+    head = 'Content-Type: multipart/signed; boundary="b"\nMIME-Version: 1.0\n'
+    context = DIFF.replace("@@ -1 +1 @@\n", "@@ -1,2 +1,2 @@\n zero\n")
+    stuffed = context.replace("\n ", "\n  ")
+    parts = f"--b\nContent-Type: text/plain; format=flowed\n\n{stuffed}\n--b--\n"
+    message = only(mail("[PATCH] x", parts, headers=head))
+    assert message.body.content.decode().strip() == context.strip()
+    assert "format=flowed" in (message.body.error("wrong").hint or "")
+
+
 def test_format_flowed_is_undone_and_named_where_it_broke_a_patch() -> None:
     assert unflow(b" x\n  y\n-- \nlong \nline\n") == b"x\n y\n-- \nlong line\n"
     assert unflow(b"long \nline", delsp=True) == b"longline"
