@@ -164,7 +164,8 @@ class Store:
 
     def given(self) -> tuple[Path, ...]:
         """What this process was given, each entry once, in that order."""
-        return tuple(self.root / name for name in self._uses.own())
+        with self.host_errors():
+            return tuple(self.root / name for name in self._uses.own())
 
     def remove(self, kind: str, key: str) -> bool:
         """Remove an entry that no living process uses; whether it was removed."""

@@ -65,7 +65,7 @@ class Lists:
         """
         if not self.stamp.exists():
             self._read_first()
-        elif _age(self.stamp) > MAX_AGE_SECONDS:
+        elif not _is_within(self.stamp, MAX_AGE_SECONDS):
             self._read_again()
 
     def _read_first(self) -> None:
@@ -86,7 +86,7 @@ class Lists:
         self.stamp.touch()
 
     def _read_again(self) -> None:
-        if not self._asked.exists() or _age(self._asked) > SILENT_SECONDS:
+        if not (self._asked.exists() and _is_within(self._asked, SILENT_SECONDS)):
             try:
                 self.read()
             except InfrastructureError as exc:
@@ -97,7 +97,7 @@ class Lists:
                 return
         if self.root not in _told:
             _told.add(self.root)
-            days = count(int(_age(self.stamp) // MAX_AGE_SECONDS), "day")
+            days = count(int(max(0.0, _age(self.stamp)) // MAX_AGE_SECONDS), "day")
             self.tell(f"what Debian has is taken from lists of {days} ago: {self._named}")
 
     @property
@@ -120,6 +120,11 @@ class Lists:
             )
         suites = ", ".join(named) or self._named
         return f"Debian's package lists of {suites} cannot be read: {exc}{remedy}"
+
+
+def _is_within(path: Path, seconds: float) -> bool:
+    """Whether a file was written so lately; one of the future is of a clock that was set back."""
+    return 0 <= _age(path) <= seconds
 
 
 def _age(path: Path) -> float:

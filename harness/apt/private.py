@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -154,11 +155,17 @@ class PrivateApt:
             options += f" signed-by={self._host.keyring}"
         return f"{self._kind} [{options}] {address} {suite.name} {suite.component}"
 
+    @property
+    def _said(self) -> Path:
+        """What apt said of the lists that there are."""
+        return self._root / "said"
+
     @contextmanager
     def _ready(self) -> Iterator[None]:
         """Hold this configuration's lock, with lists."""
         with self._store.lock(f"apt-{self._key}", "reads package lists"):
-            self._lists.make_ready()
+            with self._store.host_errors():
+                self._lists.make_ready()
             yield
 
     def _write_configuration(self) -> None:
@@ -196,17 +203,16 @@ class PrivateApt:
         return "\n".join([*self._host.transport, *lines, f"APT::Architectures {{ {listed} }};", ""])
 
     def _refresh(self) -> None:
-        with self._store.host_errors():
-            self._write_configuration()
+        self._write_configuration()
+        shutil.rmtree(self._said, ignore_errors=True)
         # The waits between attempts here are longer than those between apt's own retries.
         self._run("apt-get", "update", "-q", "-o", "Acquire::Retries=0")
 
     def _remembered(self, *command: str) -> str:
         """What apt said, and would say again until the lists are read anew: it takes 60 ms."""
-        path = self._root / "said" / digest(*command)[:16]
+        path = self._said / digest(*command)[:16]
         with suppress(OSError):
-            if path.stat().st_mtime_ns > self._lists.stamp.stat().st_mtime_ns:
-                return path.read_text(encoding="utf-8")
+            return path.read_text(encoding="utf-8")
         said = self._run(*command)
         with suppress(OSError):  # not remembered is no harm
             path.parent.mkdir(exist_ok=True)

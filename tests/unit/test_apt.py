@@ -18,7 +18,7 @@ import pytest
 from harness.apt import host as apt_host
 from harness.apt import private
 from harness.apt.host import AptHost, Mirrors, parse_index_targets, parse_release_files
-from harness.apt.lists import MAX_AGE_SECONDS, RETRY_WAITS, SILENT_SECONDS
+from harness.apt.lists import MAX_AGE_SECONDS, RETRY_WAITS, SILENT_SECONDS, Lists
 from harness.apt.private import Candidate, PrivateApt, Suite
 from harness.errors import InfrastructureError, UserError
 from harness.store import Store
@@ -214,6 +214,41 @@ def test_lists_are_read_once_a_day(archive: Archive, tmp_path: Path) -> None:
     assert len(private_apt(archive, tmp_path, "old").candidates("tool")) == 1
     let_a_day_pass(tmp_path)
     assert len(private_apt(archive, tmp_path, "old").candidates("tool")) == 2
+
+
+@needs_tools
+def test_what_was_read_while_the_clock_was_ahead_is_read_again(
+    archive: Archive, tmp_path: Path
+) -> None:
+    """Else the lists of that day stood for as long as the clock had been ahead."""
+    archive.add("old", "tool", "1-1")
+    assert len(private_apt(archive, tmp_path, "old").candidates("tool")) == 1
+    archive.add("old", "tool", "2-1")
+    for pattern in ("*/refreshed", "*/said/*"):
+        (file,) = (tmp_path / "store/apt").glob(pattern)
+        _make_older(file, -400 * MAX_AGE_SECONDS)
+    assert len(private_apt(archive, tmp_path, "old").candidates("tool")) == 2
+
+
+def test_a_mirror_that_was_silent_while_the_clock_was_ahead_is_asked_again(tmp_path: Path) -> None:
+    asked: list[str] = []
+    lists = Lists(tmp_path, ("old",), lambda: asked.append("again"), asked.append, never)
+    lists.stamp.touch()
+    _make_older(lists.stamp, MAX_AGE_SECONDS)
+    (tmp_path / "asked").touch()
+    _make_older(tmp_path / "asked", -400 * MAX_AGE_SECONDS)
+    lists.make_ready()
+    assert asked == ["again"]
+
+
+@pytest.mark.parametrize("taken", ["apt", ".locks"])
+def test_lists_without_a_place_are_the_hosts_trouble(tmp_path: Path, taken: str) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / taken).touch()
+    host = AptHost(Mirrors("http://127.0.0.1:9"), "s390x")
+    apt = PrivateApt(Store(tmp_path / "store"), [Suite("old")], ["s390x"], host, never)
+    with pytest.raises(InfrastructureError, match=r"cannot be kept|the store at .* failed"):
+        apt.candidates("tool")
 
 
 def let_a_day_pass(tmp_path: Path) -> None:
