@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,9 +51,10 @@ def disk_bytes(path: Path) -> int:
 def _tree_bytes(path: Path, seen: set[tuple[int, int]], *, shared: bool) -> int:
     """``shared`` is whether files count that have further names."""
     total = 0
-    try:
-        with os.scandir(path) as entries:
-            for entry in entries:
+    # Of what somebody removes at this moment, the rest counts.
+    with suppress(FileNotFoundError), os.scandir(path) as entries:
+        for entry in entries:
+            with suppress(FileNotFoundError):
                 status = entry.stat(follow_symlinks=False)
                 folder = entry.is_dir(follow_symlinks=False)
                 counts = shared or folder or status.st_nlink == 1
@@ -61,8 +63,6 @@ def _tree_bytes(path: Path, seen: set[tuple[int, int]], *, shared: bool) -> int:
                     total += status.st_blocks * 512
                 if folder:
                     total += _tree_bytes(Path(entry.path), seen, shared=shared)
-    except FileNotFoundError:
-        return total  # somebody removes it at this moment
     return total
 
 

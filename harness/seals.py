@@ -31,7 +31,10 @@ def write_seal(entry: Path, seal: Path) -> None:
 
 def read_seal(seal: Path) -> dict[str, str]:
     """The SHA-256 of each file as it was noted. Raises OSError or ValueError."""
-    return dict(json.loads(seal.read_text(encoding="utf-8")))
+    noted = json.loads(seal.read_text(encoding="utf-8"))
+    if not isinstance(noted, dict):
+        raise ValueError(f"{seal} holds no digests")
+    return noted
 
 
 def damaged_file(entry: Path, seal: Path) -> str | None:

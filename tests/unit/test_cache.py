@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.cli import main
-from harness.prune import Entry, choose, list_entries, prune
+from harness.prune import Entry, choose, disk_bytes, list_entries, prune
 from harness.store import Store
 from tests.support.store_use import kernel_in_use
 
@@ -45,6 +47,25 @@ def test_size_counts_by_kind(store: Store, capsys: pytest.CaptureFixture[str]) -
     ]
     assert told["kinds"][0]["bytes"] >= 2 << 20
     assert keys(store) == {"new", "old", "a"}
+
+
+def test_a_file_that_goes_meanwhile_costs_no_other_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A compiler in a work area makes and removes files all the time."""
+    for number in range(4):
+        (tmp_path / f"{number}").write_bytes(bytes(1 << 20))
+    scan = os.scandir
+
+    @contextmanager
+    def remove_first(path: Path) -> Iterator[Iterator[os.DirEntry[str]]]:
+        with scan(path) as entries:
+            found = list(entries)
+            Path(found[0].path).unlink()
+            yield iter(found)
+
+    monkeypatch.setattr("os.scandir", remove_first)
+    assert disk_bytes(tmp_path) >= 3 << 20
 
 
 def test_what_prune_leaves_alone_is_told_beside_the_total(

@@ -288,6 +288,15 @@ def test_an_entry_that_lost_a_file_is_not_found(tmp_path: Path) -> None:
     assert not entry.exists()
 
 
+@pytest.mark.parametrize("seal", ["", "null", "5", "[1]"])
+def test_a_seal_that_is_damaged_is_as_none(tmp_path: Path, seal: str) -> None:
+    store = Store(tmp_path)
+    made = store.provide("thing", "key", lambda work: (work / "it").write_text("x"))
+    (tmp_path / ".seals/thing-key.json").write_text(seal)
+    assert store.find("thing", "key") == made
+    assert set(store.sealed("thing", "key")) == {"it"}
+
+
 def test_an_entry_of_before_there_were_seals_is_taken_as_it_is(tmp_path: Path) -> None:
     entry = Store(tmp_path).provide("kind", "key", _file("text"))
     shutil.rmtree(tmp_path / ".seals")
