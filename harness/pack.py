@@ -33,6 +33,11 @@ TRAVELS = (
 )
 
 
+# What tarfile and its decompressors raise; KeyError is of a hard link to nothing.
+_UNREADABLE: Final = (
+    *(OSError, EOFError, KeyError, ValueError),
+    *(zlib.error, lzma.LZMAError, tarfile.TarError),
+)
 _SEAL: Final = "sha256"
 _BLOCK_BYTES: Final = 1 << 20
 _WHOLE: Final = "the file as daxhound build --pack wrote it, copied once more"
@@ -52,7 +57,7 @@ def pack(store: Store, path: Path) -> int:
             member.size = len(seal)
             archive.addfile(member, io.BytesIO(seal))
     except OSError as exc:
-        raise UserError(f"cannot be written: {exc.strerror}", path=path) from exc
+        raise UserError(f"cannot be written: {exc.strerror or exc}", path=path) from exc
     return len(entries)
 
 
@@ -64,7 +69,7 @@ def unpack(store: Store, path: Path) -> int:
     try:
         with tarfile.open(path) as archive:
             return _take(store, archive, path)
-    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, tarfile.TarError) as exc:
+    except _UNREADABLE as exc:
         raise UserError(f"cannot be read: {exc}", path=path, hint=_WHOLE) from exc
 
 
@@ -77,6 +82,8 @@ def _take(store: Store, archive: tarfile.TarFile, path: Path) -> int:
         if kind not in TRAVELS or not key:
             raise UserError(f"{member.name!r} is no part of a packed store", path=path)
         member.name = "/".join(below[:-1]) or "."
+        if member.islnk():
+            member.linkname = member.linkname.removeprefix(f"{kind}/{key}/")
         entries.setdefault((kind, key), []).append(member)
     if not _is_whole(archive, sealed):
         raise UserError("is damaged, or not all of it is there", path=path, hint=_WHOLE)

@@ -8,6 +8,7 @@ import io
 import itertools
 import json
 import lzma
+import os
 import subprocess
 import sys
 import tarfile
@@ -213,6 +214,7 @@ def packed(tmp_path: Path) -> Path:
         (into / "vmlinux").write_bytes(b"kernel" * 999)
         (into / "below").mkdir()
         (into / "below/config").write_text("CONFIG_X=y")
+        (into / "config").hardlink_to(into / "below/config")
 
     here = Store(tmp_path / "here")
     here.provide("kernel", "k1", build)
@@ -231,7 +233,16 @@ def test_what_was_built_travels(tmp_path: Path, compress: Callable[[bytes], byte
     entry = there.find("kernel", "k1")
     assert entry is not None
     assert (entry / "below/config").read_text() == "CONFIG_X=y"
+    assert (entry / "config").read_text() == "CONFIG_X=y"
     assert there.find("source", "s1") is None
+
+
+def test_a_file_that_cannot_be_sought_in_is_told(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    with pytest.raises(UserError, match=r"cannot be written: .*not seekable"):
+        pack(Store(tmp_path), Path(f"/dev/fd/{writer}"))
+    os.close(reader)
+    os.close(writer)
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress, lzma.compress, bz2.compress])
