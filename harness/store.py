@@ -13,6 +13,7 @@ import errno
 import hashlib
 import os
 import re
+import secrets
 import shutil
 import sys
 import tempfile
@@ -192,9 +193,10 @@ class Store:
         entry = self._entry(kind, key)
         entry.parent.mkdir(parents=True, exist_ok=True)
         name = f"{kind}-{key}"
-        work = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=self.root / _BUILDING))
+        # Not by tempfile: an entry is for as many as the files in it are.
+        work = self.root / _BUILDING / f"{name}.{secrets.token_hex(8)}"
+        work.mkdir()
         try:
-            work.chmod(0o755)
             build(work)
             flush_file_system(work)
             write_seal(work, self._seal(kind, key))

@@ -10,7 +10,7 @@ import errno
 import fcntl
 import os
 import re
-import tempfile
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -102,9 +102,9 @@ class Uses:
         if key not in self._own:
             folder = self._root / _USERS
             folder.mkdir(parents=True, exist_ok=True)
-            number, name = tempfile.mkstemp(prefix=f"{os.getpid()}-", suffix=".uses", dir=folder)
-            os.close(number)
-            file = self._own[key] = Path(name).open("a", encoding="utf-8")  # noqa: SIM115
+            # Not by tempfile: who shares the store may be another user, and has to read it.
+            path = folder / f"{os.getpid()}-{secrets.token_hex(8)}.uses"
+            file = self._own[key] = path.open("x", encoding="utf-8")
             _lock(file)
         return self._own[key]
 

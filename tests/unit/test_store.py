@@ -288,6 +288,18 @@ def test_an_entry_that_lost_a_file_is_not_found(tmp_path: Path) -> None:
     assert not entry.exists()
 
 
+def test_a_group_may_share_a_store(tmp_path: Path) -> None:
+    """Whoever removes entries reads the notes of all users, and moves what others have made."""
+    before = os.umask(0o002)
+    try:
+        entry = Store(tmp_path).provide("kind", "key", _file("text"))
+    finally:
+        os.umask(before)
+    (note,) = (tmp_path / ".users").iterdir()
+    assert note.stat().st_mode & 0o777 == 0o664
+    assert entry.stat().st_mode & 0o777 == 0o775
+
+
 @pytest.mark.parametrize("seal", ["", "null", "5", "[1]"])
 def test_a_seal_that_is_damaged_is_as_none(tmp_path: Path, seal: str) -> None:
     store = Store(tmp_path)
