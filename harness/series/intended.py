@@ -40,7 +40,7 @@ def load_intentions(
     ``steps`` are the kinds of steps that there are. Raises UserError with file and line.
     """
     path = named or _beside(typed(series.source))
-    if named is None and not path.is_file():
+    if named is None and not _is_file(path):
         return ()
     (document, *_) = load_documents(path) or [Document(path, {}, {})]
     entries = document.read(_File).intended
@@ -71,6 +71,13 @@ def _intention(entry: _Entry, where: str) -> Intention:
         because=entry.because,
         where=where,
     )
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # the series has a name that is as long as names can be
+        return False
 
 
 def _beside(source: Path) -> Path:

@@ -46,6 +46,8 @@ def _load(name: str, stdin: BinaryIO | None) -> Series:
         return _from_text(read_stream(stdin, Path("<stdin>")), name)
     if name.startswith("git:"):
         return _from_git(name)
+    if not name:  # a path without a name is the current folder
+        raise UserError("the name of the series is empty")
     path = typed(name)
     if path.is_dir():
         listing = find_series_file(path)
@@ -67,7 +69,7 @@ def _from_text(text: Text, name: str) -> Series:
 
 
 def _from_folder(path: Path, name: str) -> Series:
-    files = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES and file.is_file())
+    files = sorted(file for file in path.iterdir() if file.suffix in _SUFFIXES and _counts(file))
     if not files:
         hint = f"git:{name}@A..B" if (path / ".git").exists() else "a folder of .patch files"
         raise UserError(f"no {', '.join(_SUFFIXES)} file in this folder", path=path, hint=hint)
@@ -78,6 +80,11 @@ def _from_folder(path: Path, name: str) -> Series:
     # Not all numbered: the files' names are the order.
     patches = (_patch(n, m) for n, m in enumerate((m for m in messages if m.has_diff), start=1))
     return _series(path.resolve().name, None, patches, name)
+
+
+def _counts(file: Path) -> bool:
+    """Whether it is a file, or a link to one that is not there: a patch would be missing."""
+    return file.is_file() or not file.exists()
 
 
 def _from_quilt(listing: Path, name: str) -> Series:

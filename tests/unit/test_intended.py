@@ -33,6 +33,10 @@ def series(source: Path) -> Series:
     return Series("v7", 7, patches, str(source))
 
 
+def test_a_name_without_room_for_the_suffix_has_no_file_beside_it(tmp_path: Path) -> None:
+    assert load_intentions(series(tmp_path / f"{'n' * 249}.patch"), STEPS) == ()
+
+
 def test_the_file_beside_a_mailbox_is_read(tmp_path: Path) -> None:
     (tmp_path / "v7.expect.yaml").write_text(GOOD)
     where = f"{tmp_path}/v7.expect.yaml"

@@ -237,6 +237,19 @@ def test_a_folder_is_in_the_order_of_its_names(tmp_path: Path) -> None:
     assert [p.subject for p in load_series(str(tmp_path)).patches] == ["02-a", "10-b"]
 
 
+def test_a_patch_that_a_folder_only_has_a_link_to_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.patch").write_text(DIFF)
+    monkeypatch.chdir(tmp_path)
+    assert len(load_series(".").patches) == 1
+    with pytest.raises(UserError, match="the name of the series is empty"):
+        load_series("")
+    (tmp_path / "b.patch").symlink_to("gone")
+    with pytest.raises(UserError, match=r"b\.patch: cannot be read: No such file"):
+        load_series(".")
+
+
 def test_quilt_says_order_and_level(tmp_path: Path) -> None:
     patches = tmp_path / "linux/patches"
     (patches / "mm").mkdir(parents=True)
