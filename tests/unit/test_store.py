@@ -303,10 +303,10 @@ def test_a_group_may_share_a_store(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seal", ["", "null", "5", "[1]"])
 def test_a_seal_that_is_damaged_is_as_none(tmp_path: Path, seal: str) -> None:
     store = Store(tmp_path)
-    made = store.provide("thing", "key", lambda work: (work / "it").write_text("x"))
+    made = store.provide("thing", "key", _file("x"))
     (tmp_path / ".seals/thing-key.json").write_text(seal)
     assert store.find("thing", "key") == made
-    assert set(store.sealed("thing", "key")) == {"it"}
+    assert set(store.sealed("thing", "key")) == {"file"}
 
 
 def test_an_entry_of_before_there_were_seals_is_taken_as_it_is(tmp_path: Path) -> None:
