@@ -75,7 +75,7 @@ class Settings:
         known = load_targets()
         arch: list[str] = config.getoption("--arch") or ["all"]
         selected = StandIns.of(config.option).select(arch, known)
-        series = _series(config)
+        series, intentions = _patches(config)
         ignored: Path | None = config.getoption("--ignore-reports")
         shard: str | None = config.getoption("--shard")
         return cls(
@@ -86,9 +86,7 @@ class Settings:
             series=series,
             ignore=load_ignore_list(ignored) if ignored else NOTHING_IGNORED,
             shard=Shard.parse(shard) if shard else None,
-            intentions=(
-                load_intentions(series, STEPS, config.getoption("--expect")) if series else ()
-            ),
+            intentions=intentions,
         )
 
     @property
@@ -107,7 +105,8 @@ class Settings:
     @property
     def worker_input(self) -> WorkerInput:
         """What a worker of this controller is to know."""
-        return WorkerInput(self.run_directory, self.provider.pinned)
+        pinned = self.provider.pinned
+        return WorkerInput(self.run_directory, pinned, self.series, self.intentions)
 
     def open_results(self) -> None:
         """Have the run's folder. Raises UserError for one that is not to be had."""
@@ -270,6 +269,16 @@ class Settings:
         shard = str(self.shard) if self.shard else None
         config = list(self.fragments)
         return {"kernel": self.kernel, "config": config, "series": series, "shard": shard}
+
+
+def _patches(config: pytest.Config) -> tuple[Series | None, tuple[Intention, ...]]:
+    """The series, and what it is meant to change: read once, and told to workers."""
+    if told := WorkerInput.of(config):
+        return told.series, told.intentions
+    series = _series(config)
+    if series is None:
+        return None, ()
+    return series, load_intentions(series, STEPS, config.getoption("--expect"))
 
 
 def _series(config: pytest.Config) -> Series | None:

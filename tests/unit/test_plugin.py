@@ -199,6 +199,41 @@ def test_workers_are_told_which_commit_a_branch_stands_for(pytester: pytest.Pyte
     result.assert_outcomes(passed=1)
 
 
+_TOLD_OF_PATCHES = """
+from harness.plugin.items import SETTINGS
+
+def test_told(pytestconfig):
+    settings = pytestconfig.stash[SETTINGS]
+    assert [patch.subject for patch in settings.series.patches] == ["mine"]
+    assert [intended.because for intended in settings.intentions] == ["so it is"]
+"""
+_EDIT = """
+import pathlib, pytest
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session):
+    if not hasattr(session.config, "workerinput"):
+        pathlib.Path("mine.patch").unlink()
+        pathlib.Path("mine.expect.yaml").unlink()
+"""
+
+
+def test_workers_are_told_the_patches(pytester: pytest.Pytester) -> None:
+    """A file may be edited before the last worker starts, and a pipe can be read once."""
+    tree = pytester.mkdir("linux")
+    (tree / "Makefile").write_text("VERSION = 6\nPATCHLEVEL = 1\nSUBLEVEL = 99\n")
+    pytester.path.joinpath("mine.patch").write_text(
+        "--- a/Makefile\n+++ b/Makefile\n@@ -3 +3 @@\n-SUBLEVEL = 99\n+SUBLEVEL = 98\n"
+    )
+    pytester.path.joinpath("mine.expect.yaml").write_text(
+        "intended:\n  - {step: gup-test, value: put_us, becomes: lower, because: so it is}\n"
+    )
+    pytester.makeconftest(_EDIT)
+    pytester.makepyfile(test_told=_TOLD_OF_PATCHES)
+    result = pytester.runpytest_subprocess(*KERNEL, "-n", "1", "--series", "mine.patch")
+    result.assert_outcomes(passed=1)
+
+
 def test_a_cluster_that_does_not_answer_is_the_hosts_trouble(folder: pytest.Pytester) -> None:
     words = ("--arch", "s390x", "--cluster", "tcp://127.0.0.1:1")
     result = folder.runpytest_subprocess(*KERNEL, *words)
