@@ -11,8 +11,9 @@ from harness.errors import InfrastructureError, UserError
 from harness.host_packages import install_command
 from harness.shipped import typed
 
-# Files come out as they were committed, also where a user's work trees have CR LF.
-_AS_COMMITTED = ("-c", "core.autocrlf=false", "-c", "core.eol=lf")
+# Files come out as they were committed, also where a user's work trees have CR LF, and are looked
+# for without a program that the repository names.
+_READING = ("-c", "core.autocrlf=false", "-c", "core.eol=lf", "-c", "core.fsmonitor=false")
 # Settings, such as safe.directory, and where they are: they are of no repository.
 _SETTINGS = re.compile(r"GIT_CONFIG_(GLOBAL|SYSTEM|NOSYSTEM|COUNT|KEY_\d+|VALUE_\d+)")
 
@@ -24,7 +25,7 @@ def git(repository: Path, *arguments: str, seconds: float | None = None) -> byte
     """
     try:
         done = subprocess.run(
-            ("git", "-C", repository, *_AS_COMMITTED, *arguments),
+            ("git", "-C", repository, *_READING, *arguments),
             env=own_environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -106,7 +106,8 @@ def run_apt(
             env={**os.environ, **(environ or {}), "LC_ALL": "C"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",  # its configuration may be in any encoding
             check=True,
         )
     except FileNotFoundError as exc:

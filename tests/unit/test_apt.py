@@ -422,6 +422,11 @@ def test_mirrors_of_the_environment_come_before_the_hosts(
     assert host.transport == ('Acquire::http::Proxy "http://p:1";',)
 
 
+def test_a_configuration_may_be_in_any_encoding() -> None:
+    said = apt_host.run_apt(("printf", r'Some::Option "caf\351";'))
+    assert said == 'Some::Option "caf\N{REPLACEMENT CHARACTER}";'
+
+
 def test_a_host_without_any_debian_mirror_is_told_what_to_set(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

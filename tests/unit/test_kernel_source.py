@@ -17,6 +17,7 @@ from harness.git import git as asked
 from harness.kernel.revisions import stored_revisions
 from harness.kernel.source import Source, check_source, load_suites, provide_source
 from harness.kernel.spec import DebianSpec, DirectorySpec, GitSpec, KernelSpec, TarSpec
+from harness.kernel.tree import list_files
 from harness.kernel.version import parse_version
 from harness.progress import Silence
 from harness.store import Store
@@ -164,6 +165,14 @@ def test_a_commit_is_taken_as_it_was_committed_whatever_the_users_line_ends(
     git(repository, "config", "core.autocrlf", "true")
     source = provide(GitSpec(repository, "HEAD"), tmp_path)
     assert (source.path / "mm/gup.c").read_bytes() == b"int gup;\n"
+
+
+def test_a_tree_is_listed_without_a_program_that_its_repository_names(
+    repository: Path, tmp_path: Path
+) -> None:
+    git(repository, "config", "core.fsmonitor", f"touch {tmp_path}/ran; false")
+    assert "mm/gup.c" in list_files(repository)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_settings_in_the_environment_hold_such_as_which_directories_are_safe(
