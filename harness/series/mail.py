@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from harness.series.diff import STARTS
+from harness.series.subject import parse_subject
 from harness.series.text import Text, printable
 
 # Bounded parts: a hostile line must not be tried in every way there is.
@@ -92,12 +93,16 @@ def read_mail(text: Text) -> Message:
     headers = email.message_from_bytes(text.content[:end])
     first = text.content.count(b"\n", 0, end) + 1
     body = text.part(end, len(text.content), first)
+    subject = _words(headers, "Subject")
     try:
         body = _decode(headers, body, text)
     except (binascii.Error, LookupError, ValueError, RecursionError) as exc:
-        raise text.error(f"a mail that cannot be decoded: {exc}") from exc
+        if not parse_subject(subject).is_reply:
+            raise text.error(f"a mail that cannot be decoded: {exc}") from exc
+        # Somebody's mail program is no reason to refuse the patches of the thread.
+        body = replace(body, content=b"")
     return Message(
-        subject=_words(headers, "Subject"),
+        subject=subject,
         author=_author(headers, body),
         message_id=_words(headers, "Message-ID").strip().strip("<>") or None,
         body=body,

@@ -227,6 +227,11 @@ def test_mails_that_cannot_be_read_say_where_they_are(headers: str, words: str) 
     assert (str(caught.value.path), caught.value.line) == ("t.mbox", 2)
 
 
+def test_a_reply_that_cannot_be_read_takes_no_patch_along() -> None:
+    odd = mail("Re: [PATCH] x", "why?", number=2, headers="Content-Transfer-Encoding: 8bits\n")
+    assert titles(chosen(mail("[PATCH] x"), odd)) == ["x"]
+
+
 def test_deeply_nested_parts_are_the_users_error() -> None:
     parts = "".join(
         f'Content-Type: multipart/mixed; boundary="b{n}"\n\n--b{n}\n' for n in range(3000)
