@@ -147,7 +147,7 @@ def _drops_spaces(headers: email.message.Message) -> bool:
 def unflow(content: bytes, delsp: bool = False) -> bytes:
     """Lines as they were before format=flowed (RFC 3676) broke and stuffed them."""
     out: list[bytes] = []
-    begun = b""
+    begun: list[bytes] = []
     for line in content.split(b"\n"):
         bare = line.removesuffix(b"\r")
         if bare == b"-- ":
@@ -156,11 +156,11 @@ def unflow(content: bytes, delsp: bool = False) -> bytes:
         if bare.startswith(b" "):
             bare = bare[1:]
         if bare.endswith(b" "):
-            begun += bare[:-1] if delsp else bare
+            begun.append(bare[:-1] if delsp else bare)
             continue
-        out.append(begun + bare)
-        begun = b""
-    return b"\n".join([*out, begun] if begun else out)
+        out.append(b"".join([*begun, bare]))
+        begun = []
+    return b"\n".join([*out, b"".join(begun)] if begun else out)
 
 
 def _attached(whole: Text) -> tuple[bytes, bool]:
