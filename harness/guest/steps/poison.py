@@ -60,7 +60,7 @@ def _early(step: HwPoison, run: ProbeRun) -> dict[str, Scalar]:
     poisoning = "poison" if step.via == "madvise" else "corrupt"
     replies = run.replies
     mapped = [replies.one("map"), *replies.of("map-again")]
-    asked = [*replies.of("bind"), *replies.of("early"), *replies.of("not-early"), replies.one(poisoning)]
+    asked = [*replies.of("bind"), *replies.of(poison_ram.ask_early(step)), replies.one(poisoning)]
     refused = first_errno([*mapped, *asked])
     return {} if refused is None else {"outcome": "refused", "errno": refused}
 
