@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Final
+from uuid import UUID
+
 from harness.model.availability import why_no_mode, why_no_pmem
 from harness.model.machine import Machine
 from harness.model.numa import expect_region_nodes
 from harness.model.rules import RULES
 from harness.model.state import GuestState, RegionState
-from harness.records import Expected, Prediction
+from harness.records import Expected, PmemDevice, Prediction
 from harness.scenario.steps import Regions
+
+_PAPR: Final = "PAPR_SCM"
 
 
 def predict_regions(state: GuestState, step: Regions) -> Prediction:
@@ -39,10 +45,21 @@ def _expect_region(machine: Machine, name: str, region: RegionState) -> list[Exp
         expect_available(machine, f"{name}.available_bytes", region),
         Expected(f"{name}.align_bytes", machine.region_align(device), RULES["region.align"]),
         *expect_region_nodes(machine, name, device),
+        *_expect_cookie(machine, name, device),
     ]
     if why_no_mode(machine, "devdax") is None:
         expected += _expect_alignments(machine, name, region.seed_aligns.get("devdax"))
     return expected
+
+
+def _expect_cookie(machine: Machine, name: str, device: PmemDevice) -> Iterator[Expected]:
+    """Of papr_scm; the NFIT driver's is a checksum of what QEMU tells of a device."""
+    pmem = machine.target.pmem
+    if pmem is not None and pmem.driver == _PAPR:
+        cookie = int.from_bytes(UUID(device.uuid).bytes[8:], "little")
+        yield Expected(
+            f"{name}.set_cookie", cookie, RULES["region.set-cookie"], because=device.uuid
+        )
 
 
 def _expect_alignments(machine: Machine, name: str, left: int | None) -> tuple[Expected, Expected]:

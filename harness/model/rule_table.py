@@ -62,6 +62,13 @@ TABLE: tuple[Rule, ...] = (
         "QEMU hw/mem/nvdimm.c nvdimm_prepare_memory_region",
     ),
     Rule(
+        "region.set-cookie",
+        "A region of papr_scm is known again by its device's UUID: the cookie that its labels are"
+        " held against is the last eight bytes, taken for a little-endian number on any machine.",
+        f"Linux arch/powerpc/platforms/pseries/papr_scm.c papr_scm_probe; {_REGION}"
+        " set_cookie_show, nd_region_interleave_set_cookie (cookie2, of labels from 1.2 on)",
+    ),
+    Rule(
         "region.available",
         "Space is handed out in units of 16M (of a page, in a region below 16M): what is left"
         " over at the end counts as not available.",

@@ -174,6 +174,7 @@ MISTAKES = (
     Said("everybody is told", "poison.bystander", always("SIGBUS")),
     Said("what is poisoned stays mapped", "poison.unmapped", instead(1, 0)),
     Said("a poisoned page is lost", "poison.retouch", opposite),
+    Said("a cookie is the one after", "region.set-cookie", plus(1)),
     Said("a region keeps being writable", "region.read-only", always(0)),
     Said("a disk that is read-only stays so", "region.disk-follows", always(1)),
     Said("a write to a read-only disk is EROFS", "block.read-only", instead("EPERM", "EROFS")),

@@ -24,6 +24,7 @@ while region $index; do
     show $nd/$region/align region$index.align_bytes
     show $nd/$region/numa_node region$index.numa_node
     show $nd/$region/target_node region$index.target_node
+    show $nd/$region/set_cookie region$index.set_cookie
     seed=; read -r seed <$nd/$region/dax_seed 2>/dev/null
     [ -z "$seed" ] || show $nd/$seed/supported_alignments region$index.supported_alignments
     [ -z "$seed" ] || show $nd/$seed/align region$index.default_align
