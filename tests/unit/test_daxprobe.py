@@ -280,7 +280,7 @@ def unopened(tmp_path: Path) -> Iterator[Path]:
         f"map:shared:rw:0:{PAGE}:{{}}",
         f"map-again:{PAGE}:{{}}",
         f"punch:{PAGE}:{{}}",
-        f"store:{PAGE}:{{}}",
+        f"store:0:{PAGE}:{{}}",
         f"write-out:{PAGE}:{PAGE}:{{}}",
         f"sparse:{PAGE}:{PAGE}:{{}}",
         f"stale:{8 * PAGE}:{PAGE}:{{}}",
@@ -299,7 +299,11 @@ def test_a_medium_that_ends_is_told_with_its_error(program: Path) -> None:
     """A write is cut short where a file may get no larger, and only the next one is refused."""
     size, most = 64 * PAGE, 10 * PAGE
     with tempfile.NamedTemporaryFile() as file:
-        words = [str(program), f"store:{size}:{file.name}", f"write-out:{size}:{size}:{file.name}"]
+        words = [
+            str(program),
+            f"store:0:{size}:{file.name}",
+            f"write-out:{size}:{size}:{file.name}",
+        ]
         ran = subprocess.run(
             ["sh", "-c", 'trap "" XFSZ; exec prlimit --fsize="$0" "$@"', str(most), *words],
             capture_output=True,
