@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -36,7 +37,7 @@ def machine(
     kernel = KernelFacts(version, release, {**symbols, **config}, struct_page)
     devices = []
     for index, size in enumerate(sizes):
-        devices.append(PmemDevice(size, start, 128 << 10, f"uuid{index}"))
+        devices.append(PmemDevice(size, start, 128 << 10, str(UUID(int=index))))
         start += size
     pmem = tuple(devices) if TARGETS[target].pmem else ()
     return Machine(TARGETS[target], kernel, Layout(2 * GIB, 2, pmem))
@@ -74,6 +75,15 @@ def test_regions_lie_by_address_whatever_the_order_of_devices() -> None:
 def test_supported_alignments(target: str, version: tuple[int, int, int], alignments: str) -> None:
     seen = values(Model(machine(target, GIB, version=version)).predict(Regions()))
     assert seen["region0.supported_alignments"] == alignments
+
+
+def test_a_region_of_papr_scm_is_known_by_the_end_of_its_devices_uuid() -> None:
+    guest = machine("ppc64-hash", GIB)
+    (device,) = guest.layout.pmem
+    device = replace(device, uuid="72511b67-0b3b-42fd-8d1d-5be3cae8bcaa")
+    guest = replace(guest, layout=replace(guest.layout, pmem=(device,)))
+    # The example of papr_scm_probe().
+    assert values(Model(guest).predict(Regions()))["region0.set_cookie"] == 0xAABCE8CAE35B1D8D
 
 
 def test_hash_without_16m_pages_has_base_pages_only() -> None:
