@@ -25,10 +25,9 @@ from harness.commands import (
     worker,
 )
 from harness.commands.parser import EXIT_CODES, Parser, complete
-from harness.errors import InfrastructureError, KernelFailure, UserError
+from harness.errors import DaxhoundError, InfrastructureError, UserError
 from harness.output import ReaderGoneError, open_closed_streams, outlives_reader
 
-EXIT_DIFFERENT, EXIT_HOST, EXIT_USER = 1, 3, 4
 # git bisect run takes any other code below 128 for the kernel's fault.
 EXIT_BISECTION = 128
 
@@ -49,10 +48,10 @@ def _command(arguments: Sequence[str]) -> int:
         with outlives_reader("stdout"):
             return _run(arguments)
     except InfrastructureError as exc:  # of what was still to be written at the end
-        return _complain(exc, EXIT_HOST)
+        return _complain(exc, exc.exit_code)
     except Exception:
         traceback.print_exc()
-        return EXIT_HOST
+        return InfrastructureError.exit_code
 
 
 def _bisect(arguments: Sequence[str]) -> int:
@@ -68,7 +67,8 @@ def _bisect(arguments: Sequence[str]) -> int:
     except Exception:
         traceback.print_exc()
         return EXIT_BISECTION
-    return EXIT_BISECTION if code in (EXIT_HOST, EXIT_USER) else code
+    no_verdict = (InfrastructureError.exit_code, UserError.exit_code)
+    return EXIT_BISECTION if code in no_verdict else code
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -77,12 +77,8 @@ def _run(arguments: Sequence[str]) -> int:
         complete(parser)
         options = parser.parse_args(arguments)
         return int(options.run(options))
-    except UserError as exc:
-        return _complain(exc, EXIT_USER)
-    except InfrastructureError as exc:
-        return _complain(exc, EXIT_HOST)
-    except KernelFailure as exc:
-        return _complain(exc, EXIT_DIFFERENT)
+    except DaxhoundError as exc:
+        return _complain(exc, exc.exit_code)
     except KeyboardInterrupt:
         return 130
 

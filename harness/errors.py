@@ -18,14 +18,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from harness.records import KernelReport
 
 
 class DaxhoundError(Exception):
-    """Base of every deliberate error."""
+    """Base of every deliberate error; ``exit_code`` is that of the process that one ends."""
+
+    exit_code: ClassVar[int]
 
 
 class UserError(DaxhoundError):
@@ -34,6 +36,8 @@ class UserError(DaxhoundError):
     ``path``, ``line`` (counted from 1) and ``field`` (dotted, ``layout.pmem.0.size``)
     are given where the input is a file.
     """
+
+    exit_code = 4
 
     def __init__(
         self,
@@ -71,9 +75,13 @@ class BadValue(ValueError):
 class InfrastructureError(DaxhoundError):
     """The host, QEMU, the network or the harness failed; says nothing about the kernel."""
 
+    exit_code = 3
+
 
 class KernelFailure(DaxhoundError):
     """The kernel under test did something no kernel should do."""
+
+    exit_code = 1
 
 
 class BootFailure(KernelFailure):

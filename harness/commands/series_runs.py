@@ -46,7 +46,6 @@ from harness.stand_ins import StandIns
 
 # What git bisect run understands; a bisection of our own has no use for skipping.
 GOOD, BAD, SKIP = 0, 1, 125
-HOST, USER = 3, 4
 _HARMLESS = "the series breaks nothing here"
 
 
@@ -108,7 +107,7 @@ def run_bisect(options: argparse.Namespace) -> int:
                 whole = record.compare(runner, cell, culprit)
             except (InfrastructureError, UserError) as exc:
                 print(f"{cell.id}: not judged: {exc}", flush=True)
-                codes.add(USER if isinstance(exc, UserError) else HOST)
+                codes.add(exc.exit_code)
                 continue
             told = _tell(culprit, cell, series, each, options) if culprit else _tell_missing(whole)
             lines = list(told)
@@ -116,7 +115,8 @@ def run_bisect(options: argparse.Namespace) -> int:
             print("\n".join(lines or [f"{cell.id}: {_HARMLESS}"]), flush=True)
         run_file.finish()
     print(f"results: {each.run_directory}")
-    return next((code for code in (BAD, USER, HOST) if code in codes), GOOD)
+    worst = (BAD, UserError.exit_code, InfrastructureError.exit_code)
+    return next((code for code in worst if code in codes), GOOD)
 
 
 def _tell(

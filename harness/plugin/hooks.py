@@ -28,7 +28,6 @@ from harness.report.text import render_summary
 from harness.scenario.find import CORE
 from harness.scenario.shard import Shard, guest_order
 
-USER_ERROR_EXIT = 4
 # How pytest ends where neither a signal nor a plugin ended it.
 _WHOLE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 RECORDER = "daxhound-recorder"
@@ -182,7 +181,7 @@ class Recorder:
         if self.unwritten is not None and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self.user_error:
-            session.exitstatus = USER_ERROR_EXIT
+            session.exitstatus = UserError.exit_code
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         if self.run_file is None or not self.run_file.cells:

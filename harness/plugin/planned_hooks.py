@@ -13,9 +13,6 @@ from harness.plugin.hooks import RECORDER
 from harness.plugin.items import SETTINGS, CellItem, SeriesItem
 from harness.records import CellResult
 
-# As of the daxhound command.
-HOST_EXIT = 3
-
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> None:
@@ -37,7 +34,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     except UserError as exc:
         raise pytest.UsageError(str(exc)) from exc
     except InfrastructureError as exc:
-        pytest.exit(str(exc), HOST_EXIT)
+        pytest.exit(str(exc), exc.exit_code)
 
 
 def _recording(recorder: Any, cells: Iterable[CellItem]) -> Callable[[CellResult], None]:
