@@ -122,7 +122,7 @@ class WorkArea:
         A new one has what is in ``packed``, which is of the base, or nothing.
         """
         folder, marker = self.root / "objects" / key, self._marker(key)
-        built = _Built.read(marker)
+        built, now = _Built.read(marker), self._identities()
         if not marker.exists():
             self._make_room(keep=_KEPT_OBJECT_TREES - 1)
         folder.mkdir(parents=True, exist_ok=True)
@@ -130,9 +130,9 @@ class WorkArea:
         flush_directory(marker.parent)
         if packed is not None and not any(folder.iterdir()):
             unpack_objects(packed, folder)
-            self._date_now(self._unlike({}))
+            self._date_now(self._unlike({}, now))
         elif built is not None:
-            self._pass_over_detours(folder, built)
+            self._pass_over_detours(folder, built, now)
         remove_stale(folder, self._absent())
         try:
             yield folder
@@ -141,27 +141,28 @@ class WorkArea:
             # be of the sources before as well.
             self._trust(key, None)
             raise
-        self._trust(key, self._identities())
+        self._trust(key, now)
 
-    def _pass_over_detours(self, objects: Path, built: _Built) -> None:
+    def _pass_over_detours(self, objects: Path, built: _Built, now: Mapping[str, str]) -> None:
         """Have make look at what differs from what the objects were made of, and at no more.
 
         Files that another kernel of the area had otherwise meanwhile were written again since.
         """
-        differing = self._unlike(built.made_of)
-        if any(built.is_older_than(self.tree / path) for path in self._ever_written() - differing):
+        differing = self._unlike(built.made_of, now)
+        if any(built.is_older_than(self.tree / path) for path in now.keys() - differing):
             date_anew(objects)
             self._date_now(differing)
 
-    def _unlike(self, made_of: Mapping[str, str]) -> set[str]:
+    def _unlike(self, made_of: Mapping[str, str], now: Mapping[str, str]) -> set[str]:
         """Files that are not what they were then; those that are not told were the base's."""
 
         def before(path: str) -> str:
             return made_of.get(path) or identify(read_file(self.base.path, path))
 
-        return {path for path, now in self._identities().items() if now != before(path)}
+        return {path for path, identity in now.items() if identity != before(path)}
 
     def _identities(self) -> dict[str, str]:
+        """What each file that was ever written is, by its path."""
         return {path: identify(read_file(self.tree, path)) for path in self._ever_written()}
 
     def _date_now(self, files: Iterable[str]) -> None:

@@ -50,7 +50,7 @@ class Settings:
     ``targets`` are those asked for, ``known`` all that have a data file; ``fragments`` are
     what every kernel is configured with beyond its target's own. ``planned`` runs cells that
     were told to :meth:`plan`, where that is not done here one after the other. ``scenario_files``
-    is what :func:`check_distinct` has seen.
+    is what :func:`check_distinct` has seen; ``told`` is what a worker of pytest-xdist was told.
     """
 
     config: pytest.Config
@@ -62,6 +62,7 @@ class Settings:
     ignore: IgnoreList = NOTHING_IGNORED
     shard: Shard | None = None
     planned: PlannedRunner | None = None
+    told: WorkerInput | None = None
     scenario_files: dict[str, Path] = field(default_factory=dict)
 
     @classmethod
@@ -75,7 +76,8 @@ class Settings:
         known = load_targets()
         arch: list[str] = config.getoption("--arch") or ["all"]
         selected = StandIns.of(config.option).select(arch, known)
-        series, intentions = _patches(config)
+        told = WorkerInput.of(config)
+        series, intentions = (told.series, told.intentions) if told else _patches(config)
         ignored: Path | None = config.getoption("--ignore-reports")
         shard: str | None = config.getoption("--shard")
         return cls(
@@ -87,6 +89,7 @@ class Settings:
             ignore=load_ignore_list(ignored) if ignored else NOTHING_IGNORED,
             shard=Shard.parse(shard) if shard else None,
             intentions=intentions,
+            told=told,
         )
 
     @property
@@ -96,9 +99,8 @@ class Settings:
     @cached_property
     def run_directory(self) -> Path:
         """The controller's folder; its workers are told of it."""
-        told = WorkerInput.of(self.config)
-        if told is not None:
-            return told.run_directory
+        if self.told is not None:
+            return self.told.run_directory
         results = self.config.invocation_params.dir / "results"
         return open_run_directory(self.config.getoption("--results"), results)
 
@@ -192,7 +194,7 @@ class Settings:
             self.kernel,
             UncapturedProgress(self.config),
             guest_root=self.stand_ins.guest_root,
-            pinned=told.pinned_kernel if (told := WorkerInput.of(self.config)) else "",
+            pinned=self.told.pinned_kernel if self.told else "",
         )
 
     @property
@@ -273,8 +275,6 @@ class Settings:
 
 def _patches(config: pytest.Config) -> tuple[Series | None, tuple[Intention, ...]]:
     """The series, and what it is meant to change: read once, and told to workers."""
-    if told := WorkerInput.of(config):
-        return told.series, told.intentions
     series = _series(config)
     if series is None:
         return None, ()

@@ -169,8 +169,9 @@ def _attached(whole: Text) -> tuple[bytes, bool]:
     flowed = False
     for part in email.message_from_bytes(whole.content).walk():
         named = str(part.get_filename()).endswith(_PATCH_NAMES)
-        payload = part.get_payload(decode=True)
-        if not (named or part.get_content_type() in _PATCH_TYPES) or not isinstance(payload, bytes):
+        may_be = named or part.get_content_type() in _PATCH_TYPES
+        payload = part.get_payload(decode=True) if may_be else None
+        if not isinstance(payload, bytes):
             continue
         if _is_flowed(part):
             flowed, payload = True, unflow(payload, _drops_spaces(part))
