@@ -35,8 +35,13 @@ TRAVELS = (
 
 # What tarfile and its decompressors raise; KeyError is of a hard link to nothing.
 _UNREADABLE: Final = (
-    *(OSError, EOFError, KeyError, ValueError),
-    *(zlib.error, lzma.LZMAError, tarfile.TarError),
+    OSError,
+    EOFError,
+    KeyError,
+    ValueError,
+    zlib.error,
+    lzma.LZMAError,
+    tarfile.TarError,
 )
 _SEAL: Final = "sha256"
 _BLOCK_BYTES: Final = 1 << 20

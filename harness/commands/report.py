@@ -41,8 +41,10 @@ def add_commands(commands: Commands) -> None:
 
 def _folder(name: str) -> Path:
     """A results folder, also by its run.json, which is what the last line of a run names."""
+    from harness.report.results import RUN_FILE
+
     path = Path(name)
-    return path.parent if path.name == "run.json" and path.is_file() else path
+    return path.parent if path.name == RUN_FILE and path.is_file() else path
 
 
 def run_report(options: argparse.Namespace) -> int:

@@ -46,9 +46,7 @@ def render_mail(material: Material) -> str:
         _tested(run),
     ]
     if material.difference is not None:
-        against = f"Compared with the run in {material.difference.earlier.directory}."
-        known = describe_earlier(run, material.difference)
-        paragraphs.append(_wrap(" ".join((against, *known))))
+        paragraphs.append(_wrap(" ".join(describe_earlier(run, material.difference))))
     for number, finding in enumerate(material.findings):
         paragraphs.append("\n".join(_finding(run, finding, number < TOLD_IN_FULL)))
     idle = idle_summary(cell.entry.idle for cell in run.cells)

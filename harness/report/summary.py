@@ -58,6 +58,7 @@ def name_kernels(run: Run) -> Iterator[str]:
 def describe_earlier(run: Run, difference: Difference) -> Iterator[str]:
     """What to know of the run that this one is held against, a sentence each."""
     earlier = difference.earlier
+    yield f"Compared with the run in {earlier.directory}."
     kernels, now = (", ".join(name_kernels(one)) for one in (earlier, run))
     if kernels != now:
         yield f"That run was of {kernels}."

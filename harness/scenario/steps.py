@@ -109,7 +109,7 @@ class Regions(Step):
     Shows ``regions`` (their number) and for each ``region<i>.size_bytes``,
     ``region<i>.start``, ``region<i>.available_bytes``, ``region<i>.align_bytes`` (the unit
     that its space is given out in), ``region<i>.supported_alignments`` (bytes, ascending,
-    spaces between; of its devdax seed device), ``region<i>.default_align`` (of the same)
+    spaces between; of its devdax seed device), ``region<i>.default_align`` (of the same),
     the memory nodes ``region<i>.numa_node`` (the nearest that is online) and
     ``region<i>.target_node`` (its own), and ``region<i>.set_cookie`` (which labels are held
     against).
